@@ -1,0 +1,1 @@
+"""Small things for structured asynchronous work: no image words in here, each tested alone."""

@@ -1,0 +1,1 @@
+"""Ways from a template to a base system."""

@@ -1,0 +1,60 @@
+"""What an engine is: from a template to a base, which is either a root tree or a disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from imagefactory.families.interface import Bootstrap, Family, Release
+from imagefactory.model.report import Report
+from imagefactory.model.template import Template
+
+
+@dataclass(frozen=True, slots=True)
+class BasePlan:
+    """How a base will be made.
+
+    `inputs` are all things that shape the result, by name, for the stage key.
+    """
+
+    inputs: Mapping[str, str]
+    family: Family
+    release: Release
+    bootstrap: Bootstrap
+
+
+@dataclass(frozen=True, slots=True)
+class RootTree:
+    """A base as a directory tree, owned by the ids of the `Privilege` that made it."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A base as a disk image file."""
+
+    path: Path
+    format: str
+
+
+Base = RootTree | Disk
+
+
+class Engine(Protocol):
+    """One way to make bases."""
+
+    name: str
+
+    async def plan(self, template: Template, report: Report) -> BasePlan:
+        """Decide everything, fetch nothing but package indexes.
+
+        Raises Unsupported, Unavailable (mirror), MissingTool, BuildFailed (bad signature).
+        """
+        ...
+
+    async def build(self, plan: BasePlan, workspace: Path, report: Report) -> Base:
+        """Make the base below `workspace`."""
+        ...

@@ -1,0 +1,50 @@
+"""The one way to touch a system being customised, the same for a chroot tree and a booted machine."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Protocol, Self
+
+from imagefactory.process.interface import LineReader
+
+
+class Guest(Protocol):
+    """A system one can run commands in.
+
+    Entering makes it ready; leaving ends everything that was started in it.
+    """
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    async def run(
+        self,
+        script: str,
+        *,
+        title: str,
+        on_line: LineReader | None = None,
+        stdin: bytes = b"",
+        total: float | None = None,
+    ) -> None:
+        """Run `script` with /bin/sh as root; CommandFailed with `title`, exit status and last lines if it fails."""
+        ...
+
+    async def output(self, script: str, *, title: str, limit: int = 16 << 20) -> str:
+        """As `run`; the answer is what it printed on stdout."""
+        ...
+
+    async def put(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
+        """Write a file at the absolute guest path, parents included; a symbolic link in the path never leads out of the
+        guest."""
+        ...
+
+    async def get(self, path: str, *, limit: int = 1 << 20) -> bytes | None:
+        """The file's content, None if there is no such file."""
+        ...
+
+    async def remove(self, *paths: str) -> None:
+        """Remove files or trees; shell patterns (`*`) are expanded inside the guest; what is absent is no error."""
+        ...

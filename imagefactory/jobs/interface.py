@@ -1,0 +1,202 @@
+"""The job service as its callers (command line, REST) see it, and the store it remembers with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from imagefactory.model.credentials import Credentials
+from imagefactory.model.jobs import Job
+from imagefactory.model.providers import Provider
+from imagefactory.model.report import StageOutcome
+from imagefactory.model.template import Template
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """Build `template` for `targets`.
+
+    With `image_id` it is a rebuild (the image need not be known); with `build_id` the targets are added to that
+    build. `template_id` is set when the template came from the warehouse. No template: the one of the image's last
+    build; no targets: those of its last build.
+    """
+
+    template: Template | None
+    targets: tuple[str, ...] = ()
+    image_id: str | None = None
+    build_id: str | None = None
+    template_id: str | None = None
+    boot_check: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PushRequest:
+    """Push to `provider`.
+
+    With `target_image_id` that very image; else the build's (or, without `build_id`, the image's `latest_unpushed` or
+    `latest_build`) target image of the provider's target.
+    """
+
+    provider: Provider
+    credentials: Credentials | None = field(default=None, repr=False)
+    image_id: str | None = None
+    build_id: str | None = None
+    target_image_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """Make known an image that a provider already has.
+
+    `descriptor` is XML whose root is `image` with a `name`.
+    """
+
+    target: str
+    provider: str
+    target_identifier: str
+    descriptor: bytes
+    image_id: str | None = None
+    build_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A build request was accepted: ids exist, work is queued.
+
+    One job per target, in the order asked.
+    """
+
+    image_id: str
+    build_id: str
+    jobs: tuple[Job, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    image_id: str
+    build_id: str
+    target_image_id: str
+    provider_image_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """Something happened to a job.
+
+    `id` grows by one per event over all jobs. `kind`: job (state, percent or activity changed), stage.
+    """
+
+    id: int
+    time: float
+    job: Job
+    kind: str = "job"
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of a job's log; `number` counts from 1 within the job."""
+
+    job: str
+    number: int
+    time: float
+    text: str
+
+
+Unsubscribe = Callable[[], None]
+
+
+class Jobs(Protocol):
+    """The job service.
+
+    Accepting validates everything that can be known at once and raises; what happens later is in the job.
+    """
+
+    async def build(self, request: BuildRequest) -> Accepted: ...
+
+    async def plan(self, request: BuildRequest) -> tuple[tuple[str, tuple[StageOutcome, ...]], ...]:
+        """For each target its stages, hit or miss, without building anything."""
+        ...
+
+    async def push(self, request: PushRequest) -> Job: ...
+
+    async def import_image(self, request: ImportRequest) -> Imported: ...
+
+    async def cancel(self, id: str) -> Job:
+        """Ask the job to end; fires when it has ended, with its last state.
+
+        A final job: Conflict. Twice: both wait for the same end.
+        """
+        ...
+
+    async def retry(self, id: str) -> Job:
+        """Run a FAILED build again under the same id, from its last finished stage.
+
+        Conflict otherwise. A failed push is asked for again with its credentials, by `push`.
+        """
+        ...
+
+    def job(self, id: str) -> Job:
+        """From memory, at once; NotFound."""
+        ...
+
+    def jobs(self, *, status: str | None = None, after: str | None = None, limit: int | None = None) -> Sequence[Job]:
+        """In order of creation."""
+        ...
+
+    def queue_position(self, id: str) -> int | None:
+        """1 is next; None: not waiting."""
+        ...
+
+    async def finished(self, id: str) -> Job:
+        """Fires with the final state."""
+        ...
+
+    async def log(self, id: str, *, after: int = 0, limit: int = 10_000) -> list[LogLine]:
+        """Lines with a number above `after`."""
+        ...
+
+    async def events(self, *, after: int, id: str | None = None, limit: int = 1000) -> list[JobEvent]:
+        """Remembered events with an id above `after`."""
+        ...
+
+    def on_event(self, listener: Callable[[JobEvent], None]) -> Unsubscribe:
+        """Call `listener` for each event from now on."""
+        ...
+
+    def on_line(self, id: str, listener: Callable[[LogLine], None]) -> Unsubscribe:
+        """Call `listener` for each new log line of one job."""
+        ...
+
+
+class JobStore(Protocol):
+    """What is remembered about jobs over restarts.
+
+    One contract suite holds every implementation to this.
+    """
+
+    async def load(self) -> list[Job]:
+        """All jobs, in order of creation."""
+        ...
+
+    async def save(self, job: Job, *, request: str = "") -> None:
+        """Insert or replace; `request` is what a retry needs (JSON, without secrets), kept if empty."""
+        ...
+
+    async def request(self, id: str) -> str: ...
+
+    async def append_log(self, lines: Sequence[LogLine]) -> None: ...
+
+    async def log(self, id: str, *, after: int, limit: int) -> list[LogLine]: ...
+
+    async def append_events(self, events: Sequence[JobEvent]) -> None: ...
+
+    async def events(self, *, after: int, id: str | None, limit: int) -> list[JobEvent]: ...
+
+    async def last_event(self) -> int: ...
+
+    async def forget(self, ids: Sequence[str]) -> None:
+        """Remove jobs with their logs and events (retention)."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,106 @@
+"""Jobs as values: what was asked, and in which state it is.
+
+A state is a class that carries its data: a completed job has a result, a failed one has a failure. The spellings on
+the wire (`NEW`, `BUILDING`, `PUSHING`, `COMPLETED`, `FAILED`) are those of API 1.0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from imagefactory.model.report import StageOutcome
+
+
+class Operation(StrEnum):
+    """What a job does."""
+
+    BUILD = "build"
+    PUSH = "push"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job ended without a result.
+
+    `incident` is set for what nobody expected and is searchable in the log.
+    """
+
+    message: str
+    hint: str = ""
+    incident: str = ""
+    cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """Accepted, waiting for a place."""
+
+    wire = "NEW"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """At work; a retry of the job starts after its last finished stage."""
+
+    wire: str  # BUILDING or PUSHING
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """Done.
+
+    `identifier` is what the cloud calls the result of a push; `size` the bytes of a built image.
+    """
+
+    identifier: str = ""
+    size: int | None = None
+    wire = "COMPLETED"
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Ended without a result."""
+
+    failure: Failure
+    wire = "FAILED"
+
+
+State = Queued | Running | Completed | Failed
+
+
+def is_final(state: State) -> bool:
+    """Whether nothing will change any more (old clients know exactly COMPLETED and FAILED as final)."""
+    return isinstance(state, Completed | Failed)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job at one moment.
+
+    A build job's id is its target image's id, a push job's id is its provider image's id.     `percent` is 0 to 100.
+    Times are Unix seconds. For a build `provider` is None; for a push `target_image_id` is the image that     is
+    pushed.
+    """
+
+    id: str
+    operation: Operation
+    target: str
+    image_id: str
+    build_id: str
+    created: float
+    state: State = field(default_factory=Queued)
+    target_image_id: str | None = None
+    provider: str | None = None
+    provider_account_identifier: str | None = None
+    template_id: str | None = None
+    percent: int = 0
+    activity: str = ""
+    stages: tuple[StageOutcome, ...] = ()
+    started: float | None = None
+    ended: float | None = None
+
+    def with_stage(self, outcome: StageOutcome) -> Job:
+        """This job with `outcome` noted, in place of an earlier word on the same stage."""
+        kept = tuple(stage for stage in self.stages if stage.kind != outcome.kind)
+        return replace(self, stages=(*kept, outcome))

@@ -1,0 +1,60 @@
+"""How a step tells what it does: progress is data.
+
+Steps get a `Report` and nothing else; who listens (log, REST, events, terminal) is not their business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class StageOutcome:
+    """One stage of a plan or of a run: `kind` is base, customise or adapt; `key` its hex digest; `hit` whether the
+    cache had it.
+
+    For a miss, `changed` names the inputs that differ from the nearest cached entry of this kind (empty: none is
+    cached).
+    """
+
+    kind: str
+    key: str
+    hit: bool
+    changed: tuple[str, ...] = ()
+    seconds: float | None = None
+
+
+class Report(Protocol):
+    """Where a step reports to.
+
+    All methods return at once and never fail.
+    """
+
+    def activity(self, text: str) -> None:
+        """What is going on now, in a few words for people ("installing packages")."""
+
+    def progress(self, percent: float) -> None:
+        """How far the current activity is, 0 to 100."""
+
+    def line(self, text: str) -> None:
+        """A line of output for the job's log, without line end."""
+
+    def stage(self, outcome: StageOutcome) -> None:
+        """A stage was answered from the cache, or has to be made."""
+
+
+class Silence:
+    """A `Report` that nobody listens to."""
+
+    def activity(self, text: str) -> None:
+        pass
+
+    def progress(self, percent: float) -> None:
+        pass
+
+    def line(self, text: str) -> None:
+        pass
+
+    def stage(self, outcome: StageOutcome) -> None:
+        pass

@@ -1,0 +1,28 @@
+"""A text that must not be seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A password, key or token.
+
+    Only `reveal()` shows it: not `repr`, not `str`, not a log, not JSON.
+    """
+
+    _text: str = field(repr=False)
+
+    def reveal(self) -> str:
+        """The text itself, for the one place that hands it to its receiver."""
+        return self._text
+
+    def __str__(self) -> str:
+        return "<secret>"
+
+    def __repr__(self) -> str:
+        return "Secret(<secret>)"
+
+    def __bool__(self) -> bool:
+        return bool(self._text)

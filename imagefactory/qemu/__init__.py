@@ -1,0 +1,1 @@
+"""Virtual machines: which acceleration works, and the proof that an image boots."""

@@ -1,0 +1,6 @@
+"""Settings: one declarative table, from which flags, configuration keys, tap options, help, man page and sample all
+come."""
+
+from imagefactory.settings.table import Settings
+
+__all__ = ["Settings"]

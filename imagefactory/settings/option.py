@@ -1,0 +1,61 @@
+"""How one option is declared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class Group(Enum):
+    """The part of the manual an option belongs to; the value is its heading."""
+
+    GENERAL = "General"
+    BUILDING = "Building, pushing and importing"
+    DAEMON = "Daemon and REST"
+    SAFETY = "Safety at the door"
+    WAREHOUSE = "Image Warehouse"
+    CLOUDS = "Clouds"
+    STORAGE = "State, cache and limits"
+
+
+class Kind(Enum):
+    """What values an option takes, on the command line and in the JSON file."""
+
+    TEXT = "text"
+    NUMBER = "number"  # int >= `low`
+    FLAG = "flag"
+    PATH = "path"
+    SIZE = "size"  # bytes; text with a unit (20G) or a number
+    LIST = "list"  # repeatable on the command line, a JSON list of texts in the file
+    MAP = "map"  # a JSON object text -> text; file only, or JSON text on the command line
+    CHOICE = "choice"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """The declaration of one option.
+
+    `flag` is empty for what can stand in the configuration file only; `key` is empty for what can stand on the
+    command line only; `default_text` is what people read where the default is computed.
+    """
+
+    group: Group
+    kind: Kind
+    help: str
+    flag: str = ""
+    short: str = ""
+    key: str = ""
+    metavar: str = ""
+    choices: tuple[str, ...] = ()
+    low: int = 0
+    secret: bool = False
+    default_text: str = ""
+
+
+def option(default: Any, group: Group, kind: Kind, help: str, **more: Any) -> Any:
+    """A dataclass field that carries its declaration."""
+    metadata = {"option": Option(group, kind, help, **more)}
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata=metadata)
+    return field(default=default, metadata=metadata)

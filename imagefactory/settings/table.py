@@ -1,0 +1,414 @@
+"""The option table.
+
+A field of `Settings` is an option; its name with dashes for underscores is not implied: flags and keys are spelled as
+version 1.0 spelled them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagefactory.model.secret import Secret
+from imagefactory.settings.option import Group, Kind, option
+
+G, B, D, F = Group.GENERAL, Group.BUILDING, Group.DAEMON, Group.SAFETY
+W, C, S = Group.WAREHOUSE, Group.CLOUDS, Group.STORAGE
+
+
+def _both(name: str) -> dict[str, str]:
+    return {"flag": f"--{name}", "key": name}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """All settings of one run, checked and final.
+
+    Times are seconds, sizes bytes.
+    """
+
+    verbose: bool = option(False, G, Kind.FLAG, "log more of what is going on", short="-v", **_both("verbose"))
+    debug: bool = option(False, G, Kind.FLAG, "log everything; wins over --verbose", **_both("debug"))
+    foreground: bool = option(
+        False, G, Kind.FLAG, "stay in the foreground and log to the terminal", **_both("foreground")
+    )
+    config: Path = option(
+        Path("/etc/imagefactory/imagefactory.conf"),
+        G,
+        Kind.PATH,
+        "read settings from this JSON file; the default may be absent, a file named here may not",
+        flag="--config",
+        metavar="FILE",
+    )
+    imgdir: Path = option(
+        Path("/tmp"), G, Kind.PATH, "build images below this directory", metavar="DIR", **_both("imgdir")
+    )
+    tmpdir: Path = option(
+        Path("/tmp"),
+        G,
+        Kind.PATH,
+        "temporary files of the programs we call",
+        metavar="DIR",
+        **_both("tmpdir"),
+    )
+    timeout: int = option(
+        3600,
+        G,
+        Kind.NUMBER,
+        "longest time in seconds for one step of a build",
+        low=1,
+        metavar="SECONDS",
+        **_both("timeout"),
+    )
+    json: bool = option(
+        False, G, Kind.FLAG, "print one machine-readable result document on standard output", **_both("json")
+    )
+
+    target: tuple[str, ...] = option(
+        (), B, Kind.LIST, "build for this target; repeat for several", metavar="TARGET", **_both("target")
+    )
+    template: str = option(
+        "",
+        B,
+        Kind.TEXT,
+        "the template: a file, XML text, an http(s) URL, or a UUID in the warehouse",
+        metavar="TEMPLATE",
+        **_both("template"),
+    )
+    image: str = option(
+        "", B, Kind.TEXT, "the image to rebuild, to push, or to import into", metavar="UUID", **_both("image")
+    )
+    provider: tuple[str, ...] = option(
+        (), B, Kind.LIST, "push to this provider; repeat for several", metavar="PROVIDER", **_both("provider")
+    )
+    credentials: str = option(
+        "",
+        B,
+        Kind.TEXT,
+        "provider credentials: a file or XML text",
+        metavar="CREDENTIALS",
+        **_both("credentials"),
+    )
+    target_image: str = option(
+        "",
+        B,
+        Kind.TEXT,
+        "import: the provider's identifier of the image",
+        flag="--target-image",
+        key="target-image",
+        metavar="ID",
+    )
+    image_desc: str = option(
+        "",
+        B,
+        Kind.TEXT,
+        "import: the image descriptor, XML text or a file",
+        flag="--image-desc",
+        key="image-desc",
+        metavar="XML",
+    )
+    plan: bool = option(
+        False, B, Kind.FLAG, "say what would be done (stages, hits and misses), build nothing", flag="--plan"
+    )
+    boot_check: bool = option(
+        False,
+        B,
+        Kind.FLAG,
+        "boot each built image under qemu until its login prompt, and ssh if installed",
+        **_both("boot_check"),
+    )
+    engine: str = option(
+        "bootstrap", B, Kind.CHOICE, "how base systems are made", choices=("bootstrap",), **_both("engine")
+    )
+    accel: str = option(
+        "auto",
+        B,
+        Kind.CHOICE,
+        "acceleration of virtual machines; auto proves that KVM works before it is used",
+        choices=("auto", "kvm", "tcg"),
+        **_both("accel"),
+    )
+    mirrors: Mapping[str, str] = option(
+        {},
+        B,
+        Kind.MAP,
+        'install URL prefixes of templates and what to fetch from instead, as {"http://mirror.example/debian": "http://..."}; '
+        "the value apt: means the mirror of this host's own package sources",
+        **_both("mirrors"),
+    )
+    file_sources: tuple[str, ...] = option(
+        (),
+        B,
+        Kind.LIST,
+        "directories that file: sources of templates may be read from (local command line only)",
+        metavar="DIR",
+        flag="--file_sources",
+        key="file_sources",
+    )
+
+    rest: bool = option(False, D, Kind.FLAG, "serve the REST API", **_both("rest"))
+    port: int = option(8075, D, Kind.NUMBER, "port of the REST API", metavar="PORT", **_both("port"))
+    address: str = option(
+        "0.0.0.0", D, Kind.TEXT, "address the REST API listens on", metavar="ADDRESS", **_both("address")
+    )
+    no_ssl: bool = option(False, D, Kind.FLAG, "serve plain HTTP", **_both("no_ssl"))
+    ssl_pem: str = option(
+        "",
+        D,
+        Kind.TEXT,
+        "PEM file with private key and certificate chain; without it a certificate is made",
+        metavar="FILE",
+        **_both("ssl_pem"),
+    )
+    ssl_keep: bool = option(
+        False,
+        D,
+        Kind.FLAG,
+        "keep the made certificate in the state directory, so that clients can pin it",
+        **_both("ssl_keep"),
+    )
+    ssl_names: tuple[str, ...] = option(
+        (),
+        D,
+        Kind.LIST,
+        "more host names and addresses for the made certificate",
+        metavar="NAME",
+        **_both("ssl_names"),
+    )
+    no_oauth: bool = option(False, D, Kind.FLAG, "let anybody use the REST API", **_both("no_oauth"))
+    oauth_reads: bool = option(False, D, Kind.FLAG, "demand OAuth for reading, too", **_both("oauth_reads"))
+    clients: Mapping[str, Secret] = option(
+        {}, D, Kind.MAP, "OAuth consumer keys and secrets", key="clients", secret=True
+    )
+    pid_file: str = option(
+        "",
+        D,
+        Kind.TEXT,
+        "process id file of the daemon",
+        flag="--pid_file",
+        key="pid_file",
+        default_text="/run/imagefactory.pid for root, else STATE_DIR/imagefactory.pid",
+        metavar="FILE",
+    )
+    log_file: str = option(
+        "",
+        D,
+        Kind.TEXT,
+        "log file of the daemon",
+        flag="--log_file",
+        key="log_file",
+        default_text="/var/log/imagefactory.log for root, else STATE_DIR/imagefactory.log",
+        metavar="FILE",
+    )
+    umask: str = option("022", D, Kind.TEXT, "umask of the daemon, octal", key="umask")
+    stop_timeout: int = option(
+        30, D, Kind.NUMBER, "how long a stopping daemon waits for cancelled jobs", key="stop_timeout", low=1
+    )
+
+    trusted_proxies: tuple[str, ...] = option(
+        (),
+        F,
+        Kind.LIST,
+        "addresses or networks whose X-Forwarded-* headers are believed",
+        key="trusted_proxies",
+        flag="--trusted_proxies",
+    )
+    template_networks: tuple[str, ...] = option(
+        (),
+        F,
+        Kind.LIST,
+        "loopback, link-local or private networks that templates given by URL may come from",
+        key="template_networks",
+        flag="--template_networks",
+        metavar="NETWORK",
+    )
+    template_schemes: tuple[str, ...] = option(
+        ("https", "http"), F, Kind.LIST, "URL schemes that templates may come from", key="template_schemes"
+    )
+    template_limit: int = option(1 << 20, F, Kind.SIZE, "largest template", key="template_limit")
+    request_limit: int = option(4 << 20, F, Kind.SIZE, "largest REST request body", key="request_limit")
+    request_timeout: int = option(
+        60,
+        F,
+        Kind.NUMBER,
+        "seconds a client may take to send a request, or to be idle",
+        key="request_timeout",
+        low=1,
+    )
+    max_connections: int = option(1000, F, Kind.NUMBER, "connections served at once", key="max_connections", low=1)
+
+    warehouse: str = option(
+        "",
+        W,
+        Kind.TEXT,
+        "URL of a remote Image Warehouse",
+        default_text="http://localhost:9090/ if a warehouse answers there, else the embedded one",
+        metavar="URL",
+        **_both("warehouse"),
+    )
+    warehouse_key: str = option("", W, Kind.TEXT, "OAuth key for the warehouse", key="warehouse_key")
+    warehouse_secret: Secret = option(
+        Secret(""), W, Kind.TEXT, "OAuth secret for the warehouse", key="warehouse_secret", secret=True
+    )
+    warehouse_ca: str = option(
+        "",
+        W,
+        Kind.TEXT,
+        "PEM file of the authorities that may sign the warehouse's certificate",
+        key="warehouse_ca",
+        metavar="FILE",
+    )
+    warehouse_fingerprint: str = option(
+        "",
+        W,
+        Kind.TEXT,
+        "SHA-256 fingerprint of the warehouse's certificate, to pin it",
+        key="warehouse_fingerprint",
+    )
+    warehouse_wait: int = option(
+        600, W, Kind.NUMBER, "how long a job waits for a warehouse that is down", key="warehouse_wait"
+    )
+    warehouse_path: str = option(
+        "",
+        W,
+        Kind.TEXT,
+        "directory of the embedded warehouse",
+        default_text="STATE_DIR/warehouse",
+        metavar="DIR",
+        flag="--warehouse_path",
+        key="warehouse_path",
+    )
+    warehouse_address: str = option(
+        "127.0.0.1",
+        W,
+        Kind.TEXT,
+        "address the embedded warehouse listens on",
+        flag="--warehouse_address",
+        key="warehouse_address",
+        metavar="ADDRESS",
+    )
+    warehouse_port: int = option(
+        9090,
+        W,
+        Kind.NUMBER,
+        "port of the embedded warehouse",
+        flag="--warehouse_port",
+        key="warehouse_port",
+        metavar="PORT",
+    )
+    warehouse_users: str = option(
+        "",
+        W,
+        Kind.TEXT,
+        'JSON file [{"name": KEY, "secret": SECRET}] (mode 0600); with it the embedded warehouse demands OAuth',
+        flag="--warehouse_users",
+        key="warehouse_users",
+        metavar="FILE",
+    )
+    image_bucket: str = option("images", W, Kind.TEXT, "bucket of images", metavar="NAME", **_both("image_bucket"))
+    build_bucket: str = option("builds", W, Kind.TEXT, "bucket of builds", metavar="NAME", **_both("build_bucket"))
+    target_bucket: str = option(
+        "target_images", W, Kind.TEXT, "bucket of target images", metavar="NAME", **_both("target_bucket")
+    )
+    template_bucket: str = option(
+        "templates", W, Kind.TEXT, "bucket of templates", metavar="NAME", **_both("template_bucket")
+    )
+    icicle_bucket: str = option("icicles", W, Kind.TEXT, "bucket of ICICLEs", metavar="NAME", **_both("icicle_bucket"))
+    provider_bucket: str = option(
+        "provider_images",
+        W,
+        Kind.TEXT,
+        "bucket of provider images",
+        metavar="NAME",
+        **_both("provider_bucket"),
+    )
+
+    ec2_32bit_util: str = option(
+        "m1.small",
+        C,
+        Kind.TEXT,
+        "instance type of 32-bit utility instances (accepted; images are registered without any)",
+        flag="--ec2-32bit-util",
+        key="ec2-32bit-util",
+        metavar="TYPE",
+    )
+    ec2_64bit_util: str = option(
+        "m1.large",
+        C,
+        Kind.TEXT,
+        "instance type of 64-bit utility instances (accepted; images are registered without any)",
+        flag="--ec2-64bit-util",
+        key="ec2-64bit-util",
+        metavar="TYPE",
+    )
+    ec2_build_style: str = option(
+        "upload",
+        C,
+        Kind.CHOICE,
+        "how ec2 images are built; snapshot is accepted for old files and means upload",
+        choices=("upload", "snapshot"),
+        key="ec2_build_style",
+    )
+    ec2_ami_type: str = option(
+        "ebs",
+        C,
+        Kind.CHOICE,
+        "root device of ec2 images; s3 is accepted for old files and means ebs",
+        choices=("ebs", "s3"),
+        key="ec2_ami_type",
+    )
+    proxy_ami_id: str = option("", C, Kind.TEXT, "accepted for old files; not used", key="proxy_ami_id")
+    rhevm_image_format: str = option(
+        "qcow2", C, Kind.CHOICE, "format of rhevm images", choices=("qcow2", "raw"), key="rhevm_image_format"
+    )
+    condorcloud_path: Path = option(
+        Path("/home/cloud/images"),
+        C,
+        Kind.PATH,
+        "directory that condorcloud pushes go to",
+        key="condorcloud_path",
+    )
+    provider_definitions: Path = option(
+        Path("/etc/imagefactory"),
+        C,
+        Kind.PATH,
+        "directory of rhevm.json, vsphere.json and target_content.xml",
+        key="provider_definitions",
+    )
+
+    state_dir: Path = option(
+        Path(),
+        S,
+        Kind.PATH,
+        "what must survive: jobs, cache, journal, embedded warehouse",
+        default_text="/var/lib/imagefactory for root, else $XDG_STATE_HOME/imagefactory",
+        metavar="DIR",
+        **_both("state_dir"),
+    )
+    cache_size: int = option(
+        20 << 30,
+        S,
+        Kind.SIZE,
+        "how large the cache of stages may grow",
+        metavar="SIZE",
+        **_both("cache_size"),
+    )
+    max_concurrent_local_sessions: int = option(
+        2,
+        S,
+        Kind.NUMBER,
+        "builds that run at once; more wait in order",
+        low=1,
+        key="max_concurrent_local_sessions",
+    )
+    max_concurrent_ec2_sessions: int = option(
+        2, S, Kind.NUMBER, "ec2 pushes that run at once", low=1, key="max_concurrent_ec2_sessions"
+    )
+    retention_days: int = option(
+        90,
+        S,
+        Kind.NUMBER,
+        "finished jobs and their logs are forgotten after this many days; 0 keeps them",
+        key="retention_days",
+    )

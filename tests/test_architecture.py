@@ -1,0 +1,119 @@
+"""The house rules that a machine can check: which room may import which, and where a reactor may be seen."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+PACKAGE = Path(__file__).resolve().parent.parent / "imagefactory"
+
+#: From the bottom up: a room imports rooms of lower floors, its own, and nothing else of ours.
+FLOORS = (
+    ("model", "settings", "concurrency"),
+    ("process",),
+    ("disk", "guests", "qemu", "aws", "warehouse"),
+    ("families",),
+    ("engines", "targets", "stages"),
+    ("jobs",),
+    ("rest",),
+    ("app",),
+    ("cli", "tap"),
+)
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+SIBLINGS_APART = ("families", "targets", "engines")
+SHARED_IN_ROOM = {"interface", "registry"}
+SEES_A_REACTOR = {"app", "cli", "tap"}
+LARGEST_FILE = 300
+
+
+def modules() -> Iterator[tuple[Path, ast.Module]]:
+    """All modules of the package with their syntax trees."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        yield path, ast.parse(path.read_text(), str(path))
+
+
+def room_of(path: Path) -> str:
+    """The top-level room of a file ("model", "cli", ...)."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    """Dotted names of everything imported, wherever the import stands."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def ours(name: str) -> tuple[str, ...]:
+    """The parts below `imagefactory` of an imported name; empty for what is not ours."""
+    parts = name.split(".")
+    return tuple(parts[1:]) if parts[0] == "imagefactory" else ()
+
+
+class ArchitectureTests(SynchronousTestCase):
+    """Arrows point one way."""
+
+    def test_no_room_imports_a_higher_floor(self) -> None:
+        """Each import of ours goes to the same room or to a lower floor."""
+        wrong = []
+        for path, tree in modules():
+            room = room_of(path)
+            if room not in FLOOR_OF:
+                continue
+            for name in imports(tree):
+                other = (ours(name) or ("",))[0]
+                if other == "testing" or (other in FLOOR_OF and other != room and FLOOR_OF[other] >= FLOOR_OF[room]):
+                    wrong.append(f"{path.relative_to(PACKAGE)} imports {name}")
+        self.assertEqual(wrong, [])
+
+    def test_every_room_has_a_floor(self) -> None:
+        """A new top-level room is given a place in the order before it is used."""
+        rooms = {room_of(path) for path, _ in modules()} - {"__init__", "__main__", "testing"}
+        self.assertEqual(rooms - FLOOR_OF.keys(), set())
+
+    def test_siblings_do_not_know_each_other(self) -> None:
+        """families/x never imports families/y, and likewise targets and engines."""
+        wrong = []
+        for path, tree in modules():
+            parts = path.relative_to(PACKAGE).parts
+            if parts[0] not in SIBLINGS_APART or parts[1].removesuffix(".py") in {*SHARED_IN_ROOM, "__init__"}:
+                continue
+            mine = parts[1].removesuffix(".py")
+            for name in imports(tree):
+                theirs = ours(name)
+                if len(theirs) > 1 and theirs[0] == parts[0] and theirs[1] not in {mine, *SHARED_IN_ROOM}:
+                    wrong.append(f"{'/'.join(parts)} imports {name}")
+        self.assertEqual(wrong, [])
+
+    def test_only_the_rim_sees_a_reactor(self) -> None:
+        """No module but app, cli and tap imports a reactor."""
+        wrong = [
+            f"{path.relative_to(PACKAGE)} imports {name}"
+            for path, tree in modules()
+            if room_of(path) not in SEES_A_REACTOR
+            for name in imports(tree)
+            if name.startswith("twisted.internet.reactor")
+        ]
+        self.assertEqual(wrong, [])
+
+    def test_no_reactor_is_installed_by_importing_a_module(self) -> None:
+        """Not even the rim imports the reactor at module level, where it would be installed too early."""
+        wrong = [
+            str(path.relative_to(PACKAGE))
+            for path, tree in modules()
+            for node in tree.body
+            if isinstance(node, ast.ImportFrom)
+            and node.module == "twisted.internet"
+            and any(alias.name == "reactor" for alias in node.names)
+        ]
+        self.assertEqual(wrong, [])
+
+    def test_files_stay_small(self) -> None:
+        """A file over 300 lines has a second job."""
+        large = [
+            str(path.relative_to(PACKAGE)) for path, _ in modules() if len(path.read_text().splitlines()) > LARGEST_FILE
+        ]
+        self.assertEqual(large, [])
