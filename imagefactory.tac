@@ -1,0 +1,3 @@
+from imagefactory.tap import make_application
+
+application = make_application()
