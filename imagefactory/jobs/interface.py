@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -169,27 +169,65 @@ class Jobs(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The process that runs a job; `started` (clock ticks since boot) tells a process from a later one of its pid."""
+
+    pid: int
+    started: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A job as the store has it, with the process that last wrote it."""
+
+    job: Job
+    owner: Owner
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Things to be remembered in one step.
+
+    `requests` holds, by job id, what a retry needs (JSON, without secrets); a job that is not in it keeps what it has.
+    """
+
+    jobs: Sequence[Job] = ()
+    requests: Mapping[str, str] = field(default_factory=dict)
+    lines: Sequence[LogLine] = ()
+    events: Sequence[JobEvent] = ()
+
+
 class JobStore(Protocol):
-    """What is remembered about jobs over restarts.
+    """What is remembered about jobs over restarts; several processes may share one.
 
     One contract suite holds every implementation to this.
     """
 
-    async def load(self) -> list[Job]:
-        """All jobs, in order of creation."""
+    async def load(self) -> list[Remembered]:
+        """All jobs, in order of creation; what cannot be read any more is put aside and logged."""
         ...
 
-    async def save(self, job: Job, *, request: str = "") -> None:
-        """Insert or replace; `request` is what a retry needs (JSON, without secrets), kept if empty."""
+    async def write(self, batch: Batch) -> None:
+        """Insert or replace, all or nothing; the jobs are this process's from now on.
+
+        Raises NoSpace, Unavailable.
+        """
         ...
 
-    async def request(self, id: str) -> str: ...
+    async def claim(self, id: str, owner: Owner) -> bool:
+        """Take a job over from `owner`, who is gone; False if it is not `owner`'s (any more)."""
+        ...
 
-    async def append_log(self, lines: Sequence[LogLine]) -> None: ...
+    async def request(self, id: str) -> str:
+        """What was kept for a retry; empty if nothing was."""
+        ...
 
     async def log(self, id: str, *, after: int, limit: int) -> list[LogLine]: ...
 
-    async def append_events(self, events: Sequence[JobEvent]) -> None: ...
+    async def last_line(self, id: str) -> int:
+        """The number of the last line of a job's log; 0 if it has none."""
+        ...
 
     async def events(self, *, after: int, id: str | None, limit: int) -> list[JobEvent]: ...
 

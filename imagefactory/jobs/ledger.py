@@ -1,0 +1,171 @@
+"""The one place where a job changes: book, listeners and store all learn of it here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from imagefactory.jobs.audience import Audience
+from imagefactory.jobs.book import Book
+from imagefactory.jobs.interface import Batch, JobEvent, JobStore, LogLine, Unsubscribe
+from imagefactory.jobs.writer import Writer
+from imagefactory.model.jobs import Job, Queued, is_final
+from imagefactory.model.report import StageOutcome
+
+#: Listeners hear of mere progress at most this often, in seconds.
+PACE = 0.2
+
+
+class Ledger:
+    """Jobs with their events and logs.
+
+    A final job changes no more, whatever late word comes in; only `reopen` (a retry) begins it anew.
+    """
+
+    def __init__(self, store: JobStore, clock: IReactorTime) -> None:
+        self.book = Book()
+        self._store = store
+        self._clock = clock
+        self._writer = Writer(store, clock)
+        self._event = 0
+        self._numbers: dict[str, int] = {}
+        self._events = Audience[JobEvent]()
+        self._lines: dict[str, Audience[LogLine]] = {}
+        self._quiet: dict[str, IDelayedCall] = {}
+        self._waiting: dict[str, list[Deferred[Job]]] = {}
+
+    async def open(self) -> None:
+        """Go on counting events where the store stands."""
+        self._event = await self._store.last_event()
+
+    async def create(self, jobs: Sequence[Job], requests: Mapping[str, str]) -> None:
+        """New jobs, in the store before anybody hears of them.
+
+        Raises what the store raises; then there are none.
+        """
+        await self._store.write(Batch(jobs, requests))
+        for job in jobs:
+            self.book.enter(job)
+            self._tell(job, "job")
+
+    def change(self, job: Job) -> None:
+        """A new state: told at once."""
+        if self._enter(job):
+            self._still(job.id)
+            self._tell(job, "job")
+            self._settle(job)
+
+    def progress(self, job: Job) -> None:
+        """Percent or activity: told at most every `PACE` seconds, the last word always."""
+        if self._enter(job) and job.id not in self._quiet:
+            self._tell(job, "job")
+            self._quiet[job.id] = self._clock.callLater(PACE, self._catch_up, job)
+
+    def stage(self, id: str, outcome: StageOutcome) -> None:
+        """A stage was answered from the cache or has to be made, or is done."""
+        job = self.book.job(id).with_stage(outcome)
+        if self._enter(job):
+            self._tell(job, "stage")
+
+    def line(self, id: str, text: str) -> None:
+        """A line for the job's log."""
+        number = self._numbers[id] = self._numbers.get(id, 0) + 1
+        line = LogLine(id, number, self._clock.seconds(), text)
+        self._writer.line(line)
+        if id in self._lines:
+            self._lines[id].tell(line)
+
+    async def reopen(self, job: Job) -> None:
+        """Begin a final job anew; its log goes on."""
+        self._numbers[job.id] = await self._last_line(job.id)
+        fresh = replace(job, state=Queued(), percent=0, activity="", stages=(), started=None, ended=None)
+        self.book.enter(fresh)
+        self._writer.job(fresh)
+        self._tell(fresh, "job")
+
+    async def finished(self, id: str) -> Job:
+        """Fires with the final state; cancelling one who waits disturbs nobody."""
+        job = self.book.job(id)
+        if is_final(job.state):
+            return job
+        waiting = self._waiting.setdefault(id, [])
+        end: Deferred[Job] = Deferred(waiting.remove)
+        waiting.append(end)
+        return await end
+
+    async def flush(self) -> None:
+        """What happened so far is in the store."""
+        await self._writer.flush()
+
+    async def log(self, id: str, after: int, limit: int) -> list[LogLine]:
+        """The log, up to this moment."""
+        self.book.job(id)
+        await self.flush()
+        return await self._store.log(id, after=after, limit=limit)
+
+    async def events(self, after: int, id: str | None, limit: int) -> list[JobEvent]:
+        """Events, up to this moment."""
+        await self.flush()
+        return await self._store.events(after=after, id=id, limit=limit)
+
+    async def forget(self, ids: Iterable[str]) -> None:
+        """Remove final jobs, with logs and events."""
+        gone = tuple(ids)
+        await self._store.forget(gone)
+        for id in gone:
+            self.book.forget(id)
+            self._numbers.pop(id, None)
+
+    def on_event(self, listener: Callable[[JobEvent], None]) -> Unsubscribe:
+        """See `Jobs.on_event`."""
+        return self._events.join(listener)
+
+    def on_line(self, id: str, listener: Callable[[LogLine], None]) -> Unsubscribe:
+        """See `Jobs.on_line`."""
+        self.book.job(id)
+        leave = self._lines.setdefault(id, Audience()).join(listener)
+
+        def unsubscribe() -> None:
+            leave()
+            if not self._lines.get(id):
+                self._lines.pop(id, None)
+
+        return unsubscribe
+
+    async def _last_line(self, id: str) -> int:
+        await self.flush()
+        return self._numbers.get(id) or await self._store.last_line(id)
+
+    def _enter(self, job: Job) -> bool:
+        known = self.book.find(job.id)
+        if known is not None and is_final(known.state):
+            return False
+        self.book.enter(job)
+        self._writer.job(job)
+        return True
+
+    def _still(self, id: str) -> None:
+        later = self._quiet.pop(id, None)
+        if later is not None:
+            later.cancel()
+
+    def _catch_up(self, told: Job) -> None:
+        del self._quiet[told.id]
+        job = self.book.find(told.id)
+        if job is not None and (job.percent, job.activity) != (told.percent, told.activity):
+            self._tell(job, "job")
+
+    def _tell(self, job: Job, kind: str) -> None:
+        self._event += 1
+        event = JobEvent(self._event, self._clock.seconds(), job, kind)
+        self._writer.event(event)
+        self._events.tell(event)
+
+    def _settle(self, job: Job) -> None:
+        if is_final(job.state):
+            self._numbers.pop(job.id, None)
+            for waiting in self._waiting.pop(job.id, ()):
+                waiting.callback(job)

@@ -1,0 +1,204 @@
+"""The job store in one SQLite file, which a daemon and any number of commands may share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, delete, event, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import DatabaseError
+from twisted.logger import Logger
+
+from imagefactory.jobs import schema
+from imagefactory.jobs.codec import Damaged, decode_event, decode_job, encode_event, encode_job
+from imagefactory.jobs.interface import Batch, JobEvent, LogLine, Owner, Remembered
+from imagefactory.jobs.work import Threads
+from imagefactory.model.errors import FactoryError, NoSpace, Unavailable
+
+#: How long one process waits for another that is just writing.
+BUSY_SECONDS = 15
+#: SQLite takes so many values in one statement.
+CHUNK = 500
+
+
+def connect(path: Path) -> Engine:
+    """An engine for the file: write-ahead log, and transactions that begin when we say so."""
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def _tune(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A write that begins as a read fails at once, without waiting, when somebody else writes in between.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("write") else "BEGIN")
+
+    return engine
+
+
+class SqliteJobStore:
+    """A `JobStore`; made by `open_store`."""
+
+    _log = Logger()
+
+    def __init__(self, engine: Engine, path: Path, owner: Owner, threads: Threads) -> None:
+        self._engine = engine
+        self._path = path
+        self._owner = f"{owner.pid}:{owner.started}"
+        self._threads = threads
+
+    async def load(self) -> list[Remembered]:
+        return await self._threads.run(self._load)
+
+    async def write(self, batch: Batch) -> None:
+        await self._threads.run(self._write, batch)
+
+    async def claim(self, id: str, owner: Owner) -> bool:
+        return await self._threads.run(self._claim, id, f"{owner.pid}:{owner.started}")
+
+    async def request(self, id: str) -> str:
+        query = select(schema.jobs.c.request).where(schema.jobs.c.id == id)
+        return str(await self._threads.run(self._scalar, query) or "")
+
+    async def log(self, id: str, *, after: int, limit: int) -> list[LogLine]:
+        table = schema.lines
+        query = select(table).where(table.c.job == id, table.c.number > after).order_by(table.c.number).limit(limit)
+        return [LogLine(*row) for row in await self._threads.run(self._rows, query)]
+
+    async def last_line(self, id: str) -> int:
+        query = select(func.max(schema.lines.c.number)).where(schema.lines.c.job == id)
+        return int(await self._threads.run(self._scalar, query) or 0)
+
+    async def events(self, *, after: int, id: str | None, limit: int) -> list[JobEvent]:
+        c = schema.events.c
+        query = select(c.id, c.time, c.kind, c.body).where(c.id > after).order_by(c.id, c.job).limit(limit)
+        rows = await self._threads.run(self._rows, query if id is None else query.where(c.job == id))
+        return [found for row in rows if (found := self._event(row))]
+
+    async def last_event(self) -> int:
+        return int(await self._threads.run(self._scalar, select(func.max(schema.events.c.id))) or 0)
+
+    async def forget(self, ids: Sequence[str]) -> None:
+        await self._threads.run(self._forget, ids)
+
+    async def close(self) -> None:
+        await self._threads.run(self._engine.dispose)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with told(self._path), self._engine.connect().execution_options(write=True) as connection, connection.begin():
+            yield connection
+
+    def _rows(self, query: Any) -> Sequence[Any]:
+        with told(self._path), self._engine.connect() as connection:
+            return connection.execute(query).all()
+
+    def _scalar(self, query: Any) -> Any:
+        with told(self._path), self._engine.connect() as connection:
+            return connection.execute(query).scalar()
+
+    def _load(self) -> list[Remembered]:
+        found = []
+        for row in self._rows(select(schema.jobs).order_by(schema.jobs.c.position)):
+            try:
+                found.append(Remembered(decode_job(row.body), _owner(row.owner)))
+            except Damaged as error:
+                self._put_aside(row, str(error))
+        return found
+
+    def _put_aside(self, row: Any, reason: str) -> None:
+        self._log.error("the record of job {id} is damaged and was put aside: {reason}", id=row.id, reason=reason)
+        with self._writing() as connection:
+            connection.execute(
+                insert(schema.quarantine).values(id=row.id, body=row.body, request=row.request, reason=reason)
+            )
+            connection.execute(delete(schema.jobs).where(schema.jobs.c.position == row.position))
+
+    def _event(self, row: Any) -> JobEvent | None:
+        try:
+            return decode_event(*row)
+        except Damaged as error:
+            self._log.warn("event {id} is damaged: {reason}", id=row.id, reason=str(error))
+            return None
+
+    def _write(self, batch: Batch) -> None:
+        with self._writing() as connection:
+            for job in batch.jobs:
+                connection.execute(self._job(job.id, encode_job(job), batch.requests.get(job.id)))
+            _replace(connection, schema.lines, [(line.job, line.number, line.time, line.text) for line in batch.lines])
+            rows = [(item.id, item.job.id, item.time, item.kind, encode_event(item)) for item in batch.events]
+            _replace(connection, schema.events, rows)
+
+    def _job(self, id: str, body: str, request: str | None) -> Any:
+        values = {"owner": self._owner, "body": body} | ({} if request is None else {"request": request})
+        return insert(schema.jobs).values(id=id, **values).on_conflict_do_update(index_elements=["id"], set_=values)
+
+    def _claim(self, id: str, owner: str) -> bool:
+        c = schema.jobs.c
+        with self._writing() as connection:
+            query = update(schema.jobs).where(c.id == id, c.owner == owner).values(owner=self._owner)
+            return connection.execute(query).rowcount == 1
+
+    def _forget(self, ids: Sequence[str]) -> None:
+        with self._writing() as connection:
+            for start in range(0, len(ids), CHUNK):
+                some = ids[start : start + CHUNK]
+                for column in (schema.jobs.c.id, schema.lines.c.job, schema.events.c.job):
+                    connection.execute(delete(column.table).where(column.in_(some)))
+
+
+async def open_store(path: Path, owner: Owner, threads: Threads) -> SqliteJobStore:
+    """Open or make the job store at `path` and bring it up to date.
+
+    Raises Unavailable: not writable, not a job store, of a later version.
+    """
+    return await threads.run(_open, path, owner, threads)
+
+
+def _open(path: Path, owner: Owner, threads: Threads) -> SqliteJobStore:
+    with told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        engine = connect(path)
+        with engine.connect().execution_options(write=True) as connection, connection.begin():
+            schema.migrate(connection)
+    return SqliteJobStore(engine, path, owner, threads)
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Say in our words what the database or the file system complains about."""
+    try:
+        yield
+    except (DatabaseError, OSError) as error:
+        raise _in_words(str(getattr(error, "orig", error)), path) from error
+
+
+def _in_words(text: str, path: Path) -> FactoryError:
+    if "full" in text or "No space" in text:
+        return NoSpace("no space is left for the job store", where=str(path), hint="make room on that file system")
+    if any(word in text for word in ("readonly", "unable to open", "Permission", "Read-only", "Not a directory")):
+        hint = f"make {path.parent} writable for this user, or set state_dir to a directory that is"
+        return Unavailable("the job store cannot be written", where=str(path), hint=hint)
+    if "not a database" in text or "malformed" in text:
+        hint = "restore it from a backup, or move it away to begin with an empty one"
+        return Unavailable(f"the job store is damaged ({text})", where=str(path), hint=hint)
+    return Unavailable(f"the job store does not answer: {text}", where=str(path), hint="is another process stuck in it?")
+
+
+def _owner(text: str) -> Owner:
+    pid, _, started = text.partition(":")
+    if not (pid.isdecimal() and started.isdecimal()):
+        raise Damaged(f"owner {text!r}")
+    return Owner(int(pid), int(started))
+
+
+def _replace(connection: Connection, table: Any, rows: Sequence[tuple[object, ...]]) -> None:
+    if rows:
+        values = [dict(zip(table.c.keys(), row, strict=True)) for row in rows]
+        connection.execute(insert(table).prefix_with("OR REPLACE"), values)
