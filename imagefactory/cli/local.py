@@ -1,0 +1,166 @@
+"""Builds, pushes and imports run by the command itself, with the job service in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from twisted.internet.defer import CancelledError
+
+from imagefactory.app import Factory
+from imagefactory.cli import results
+from imagefactory.cli.modes import Build, Import, Mode, Push
+from imagefactory.cli.watch import Watcher
+from imagefactory.concurrency.scope import Scope
+from imagefactory.jobs.interface import BuildRequest, ImportRequest, JobEvent, PushRequest
+from imagefactory.model.credentials import Credentials, parse_credentials
+from imagefactory.model.errors import Conflict, InvalidInput
+from imagefactory.model.jobs import Completed, Job
+
+SUCCESS, FAILURE, USAGE = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """Where a run speaks: `out` for results, `watcher` for progress; with `document` the only output is one JSON
+    document."""
+
+    out: TextIO
+    watcher: Watcher
+    document: bool
+
+    def say(self, text: str) -> None:
+        """A line for people; nothing when a program listens."""
+        if not self.document:
+            self.out.write(f"{text}\n")
+            self.out.flush()
+
+    def result(self, document: str, lines: Sequence[str]) -> None:
+        """The end of a run, in the form that was asked for."""
+        self.out.write("".join(f"{line}\n" for line in ([document] if self.document else lines)))
+        self.out.flush()
+
+
+async def run(factory: Factory, mode: Mode, terminal: Terminal) -> int:
+    """Do what `mode` says and answer the exit status."""
+    match mode:
+        case Build(plan_only=True):
+            return await _plan(factory, mode, terminal)
+        case Build():
+            return await _build(factory, mode, terminal)
+        case Push():
+            return await _push(factory, mode, terminal)
+        case Import():
+            return await _import(factory, mode, terminal)
+    raise AssertionError(mode)
+
+
+async def _request(factory: Factory, mode: Build) -> BuildRequest:
+    template, template_id = None, None
+    if mode.template:
+        found = await factory.templates.resolve(mode.template, local=True)
+        template, template_id = found.template, found.template_id
+    return BuildRequest(
+        template, mode.targets, image_id=mode.image, template_id=template_id, boot_check=mode.boot_check
+    )
+
+
+async def _plan(factory: Factory, mode: Build, terminal: Terminal) -> int:
+    plan = await factory.jobs.plan(await _request(factory, mode))
+    terminal.result(results.plan_document(plan), results.plan_lines(plan))
+    return SUCCESS
+
+
+async def _build(factory: Factory, mode: Build, terminal: Terminal) -> int:
+    accepted = await factory.jobs.build(await _request(factory, mode))
+    for job in accepted.jobs:
+        terminal.say(f"Building build {accepted.build_id} of image {accepted.image_id} to target {job.target}")
+    return await _watch(factory, accepted.jobs, terminal)
+
+
+async def _push(factory: Factory, mode: Push, terminal: Terminal) -> int:
+    credentials = read_credentials(mode.credentials)
+    requests = [
+        PushRequest(factory.provider(name), credentials, image_id=mode.image) for name in mode.providers
+    ]  # all names are resolved before anything is pushed
+    jobs = [await factory.jobs.push(request) for request in requests]
+    for job in jobs:
+        terminal.say(f"Pushing build {job.build_id} of image {job.image_id} to provider {job.provider}")
+    return await _watch(factory, jobs, terminal)
+
+
+async def _import(factory: Factory, mode: Import, terminal: Terminal) -> int:
+    descriptor = _text_or_file(mode.descriptor) or f"<image><name>{_escaped(mode.identifier)}</name></image>"
+    imported = await factory.jobs.import_image(
+        ImportRequest(mode.target, mode.provider, mode.identifier, descriptor.encode(), image_id=mode.image)
+    )
+    line = f"Imported target image ID {mode.identifier} as image {imported.image_id}"
+    terminal.result(results.import_document(imported), [line])
+    return SUCCESS
+
+
+async def _watch(factory: Factory, jobs: Sequence[Job], terminal: Terminal) -> int:
+    """Show the jobs until all have ended."""
+    ids = {job.id for job in jobs}
+
+    def tell(event: JobEvent) -> None:
+        if event.job.id in ids:
+            terminal.watcher.event(event)
+
+    terminal.watcher.start(jobs)
+    unsubscribe = factory.jobs.on_event(tell)
+    try:
+        ended = await _ended(factory, jobs)
+    finally:
+        unsubscribe()
+        terminal.watcher.stop()
+    first = ended[0]
+    terminal.result(
+        results.run_document(first.image_id, first.build_id, ended), [results.result_line(job) for job in ended]
+    )
+    return SUCCESS if all(isinstance(job.state, Completed) for job in ended) else FAILURE
+
+
+async def _ended(factory: Factory, jobs: Sequence[Job]) -> list[Job]:
+    """The jobs' last states.
+
+    Interrupting this (Ctrl-C, SIGTERM) cancels the jobs and still waits for their ends.
+    """
+    try:
+        return [await factory.jobs.finished(job.id) for job in jobs]
+    except CancelledError:
+        async with Scope() as scope:
+            for job in jobs:
+                scope.start(_cancel(factory, job.id))
+        return [factory.jobs.job(job.id) for job in jobs]
+
+
+async def _cancel(factory: Factory, id: str) -> None:
+    with suppress(Conflict):  # it ended by itself in this very moment
+        await factory.jobs.cancel(id)
+
+
+def read_credentials(argument: str) -> Credentials | None:
+    """Credentials given as XML text or as a path; none given is for the target to judge."""
+    return parse_credentials(_text_or_file(argument).encode()) if argument else None
+
+
+def _text_or_file(argument: str) -> str:
+    """XML text as it is; anything else is a path.
+
+    An error never repeats the text, which may hold secrets.
+    """
+    if not argument or argument.lstrip().startswith("<"):
+        return argument
+    try:
+        return Path(argument).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise InvalidInput(f"cannot read this file: {reason}", where=argument) from None
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

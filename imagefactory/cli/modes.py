@@ -1,0 +1,91 @@
+"""What a command line asks for: one mode, or an error that says which combinations there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imagefactory.model.errors import InvalidInput
+from imagefactory.settings import Settings
+
+USAGE = """\
+  build      --template TEMPLATE --target TARGET [--target TARGET ...]
+  rebuild    --image UUID [--target TARGET ...]
+  plan       --plan --template TEMPLATE --target TARGET [...]
+  push       --image UUID --provider PROVIDER [--provider ...] --credentials CREDENTIALS
+  import     --target TARGET --provider PROVIDER --target-image ID [--image UUID] [--image-desc XML]
+  daemon     --rest"""
+
+
+@dataclass(frozen=True, slots=True)
+class Serve:
+    """Run the daemon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """Build or rebuild; with `plan_only` just say what would be done.
+
+    An empty template means that of the image's last build.
+    """
+
+    template: str
+    targets: tuple[str, ...]
+    image: str | None
+    plan_only: bool
+    boot_check: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """Push an image's newest build to one or more providers."""
+
+    image: str
+    providers: tuple[str, ...]
+    credentials: str
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """Make an image known that the provider already has."""
+
+    target: str
+    provider: str
+    identifier: str
+    image: str | None
+    descriptor: str
+
+
+Mode = Serve | Build | Push | Import
+
+
+def mode_of(settings: Settings) -> Mode:
+    """The one mode that the settings describe; InvalidInput for none, with all there are."""
+    image = settings.image or None
+    if settings.rest:
+        return Serve()
+    if settings.target_image:
+        return _import(settings, image)
+    if settings.template or (image and not settings.provider):
+        return _build(settings, image)
+    if image and settings.provider:
+        return Push(image, settings.provider, settings.credentials)
+    raise InvalidInput("these options together ask for nothing that can be done", hint=f"there are:\n{USAGE}")
+
+
+def _build(settings: Settings, image: str | None) -> Build:
+    if settings.template and not settings.target:
+        raise InvalidInput("a template needs at least one --target", hint=f"there are:\n{USAGE}")
+    if settings.provider:
+        raise InvalidInput(
+            "building and pushing are two commands: --template and --provider do not go together",
+            hint="build first, then push the image with --image and --provider",
+        )
+    return Build(settings.template, settings.target, image, settings.plan, settings.boot_check)
+
+
+def _import(settings: Settings, image: str | None) -> Import:
+    for name, values in (("target", settings.target), ("provider", settings.provider)):
+        if len(values) != 1:
+            given = ", ".join(values) if values else "none"
+            raise InvalidInput(f"Expect a single {name}, but '{given}' supplied", hint=f"there are:\n{USAGE}")
+    return Import(settings.target[0], settings.provider[0], settings.target_image, image, settings.image_desc)

@@ -1,0 +1,68 @@
+"""What a run shows while it goes on."""
+
+from dataclasses import replace
+from io import StringIO
+
+from rich.console import Console
+from twisted.trial.unittest import SynchronousTestCase
+
+from imagefactory.cli.watch import Bars, Lines, stage_text
+from imagefactory.jobs.interface import JobEvent
+from imagefactory.model.jobs import Job, Operation
+from imagefactory.model.report import StageOutcome
+
+JOB = Job("id-1", Operation.BUILD, "rhevm", "image", "build", 0.0)
+HIT = StageOutcome("base", "5f0c6a1b9d2e77", True)
+MISS = StageOutcome("customise", "0b7d1f3a55c877", False, ("packages", "commands"))
+
+
+class StageTextTests(SynchronousTestCase):
+    """A stage in one line."""
+
+    def test_a_hit(self) -> None:
+        """A hit needs no reason."""
+        self.assertEqual(stage_text(HIT), "base 5f0c6a1b9d2e HIT")
+
+    def test_a_miss_says_what_changed(self) -> None:
+        """A miss names the inputs that differ."""
+        self.assertEqual(stage_text(MISS), "customise 0b7d1f3a55c8 MISS (changed: packages, commands)")
+
+    def test_a_first_miss(self) -> None:
+        """With nothing to compare, that is the reason."""
+        self.assertEqual(stage_text(replace(MISS, changed=())), "customise 0b7d1f3a55c8 MISS (nothing cached)")
+
+
+class LinesTests(SynchronousTestCase):
+    """Plain progress tells each thing once."""
+
+    def test_only_news_are_told(self) -> None:
+        """A stage and an activity are told when they are new, whatever else changed in the job."""
+        out = StringIO()
+        watcher = Lines(out)
+        watcher.start([JOB])
+        job = replace(JOB, activity="bootstrapping", stages=(MISS,))
+        for percent in (10, 20, 30):
+            watcher.event(JobEvent(percent, 0.0, replace(job, percent=percent)))
+        watcher.event(JobEvent(40, 0.0, replace(job, activity="packing")))
+        watcher.stop()
+        self.assertEqual(
+            out.getvalue().splitlines(),
+            [f"rhevm: {stage_text(MISS)}", "rhevm: bootstrapping", "rhevm: packing"],
+        )
+
+
+class BarsTests(SynchronousTestCase):
+    """Progress on a terminal."""
+
+    def test_a_bar_per_job_with_its_activity(self) -> None:
+        """The bar shows name, percent and activity; events of other jobs are not ours."""
+        out = StringIO()
+        watcher = Bars(Console(file=out, force_terminal=True, width=120))
+        watcher.start([JOB])
+        watcher.event(JobEvent(1, 0.0, replace(JOB, id="other", activity="elsewhere")))
+        watcher.event(JobEvent(2, 0.0, replace(JOB, percent=30, activity="installing [packages]", stages=(HIT,))))
+        watcher.stop()
+        shown = out.getvalue()
+        for text in ("rhevm", "30%", "installing", stage_text(HIT)):
+            self.assertIn(text, shown)
+        self.assertNotIn("elsewhere", shown)
