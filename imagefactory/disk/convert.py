@@ -1,0 +1,87 @@
+"""From the raw disk to the file a cloud wants, by qemu-img."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+from imagefactory.concurrency.threads import Threads
+from imagefactory.disk.extents import data_size, share
+from imagefactory.disk.interface import Conversion
+from imagefactory.disk.layout import human
+from imagefactory.disk.stoppable import stoppable
+from imagefactory.disk.tools import make
+from imagefactory.model.report import Report
+from imagefactory.process.interface import Command, Processes
+
+_PROGRESS = re.compile(r"\((\d{1,3}(?:\.\d+)?)/100%\)")
+_ANY_ORDER = {"qcow2"}  # formats whose clusters may be written as they come, so that several are compressed at once
+
+
+async def convert(
+    source: Path,
+    destination: Path,
+    conversion: Conversion,
+    *,
+    processes: Processes,
+    threads: Threads,
+    report: Report,
+    source_format: str = "raw",
+) -> None:
+    """Make `destination` from `source`, which stays as it is.
+
+    It appears when it is complete, replacing what was there. Raw to raw costs nothing: both share their bytes (reflink
+    or hard link) where the file system can, so neither is to be changed afterwards. Raises NoSpace, CommandFailed,
+    MissingTool, TimedOut.
+    """
+    report.activity(f"converting to {conversion.format}")
+    unfinished = destination.with_name(f".{destination.name}.{uuid4().hex[:8]}")
+    try:
+        if conversion.format == source_format == "raw":
+            await stoppable(threads, lambda watch: share(source, unfinished, watch))
+        else:
+            wanted = await threads.run(data_size, source)
+            argv = convert_argv(source, source_format, unfinished, conversion)
+            command = Command(argv, f"converting to {conversion.format}")
+            await make(processes, command, unfinished, wanted, progress_reader(report.progress))
+        await threads.run(os.replace, unfinished, destination)
+    finally:
+        await threads.run(partial(unfinished.unlink, missing_ok=True))
+    report.progress(100)
+    report.line(f"{destination.name}: {conversion.format}, {human(destination.stat().st_size)}")
+
+
+def convert_argv(source: Path, source_format: str, destination: Path, conversion: Conversion) -> tuple[str, ...]:
+    """qemu-img's command line (qemu-img(1)); `-W -m 16` compresses on all processors where the format allows it."""
+    argv = ["qemu-img", "convert", "-p", "-f", source_format, "-O", conversion.format]
+    if conversion.compress:
+        argv.append("-c")
+    if conversion.format in _ANY_ORDER:
+        argv += ["-W", "-m", "16"]
+    if conversion.options:
+        argv += ["-o", ",".join(f"{key}={value}" for key, value in conversion.options.items())]
+    return (*argv, str(source), str(destination))
+
+
+def percent(line: str) -> float | None:
+    """The percentage in a line of `qemu-img convert -p` ("    (12.34/100%)"), or None."""
+    found = _PROGRESS.search(line)
+    return min(float(found[1]), 100.0) if found else None
+
+
+def progress_reader(progress: Callable[[float], None]) -> Callable[[str], None]:
+    """A reader of qemu-img's lines that tells `progress` whenever a whole percent has been reached."""
+    last = -1
+
+    def read(line: str) -> None:
+        nonlocal last
+        value = percent(line)
+        if value is not None and int(value) > last:
+            last = int(value)
+            progress(value)
+
+    return read
