@@ -6,7 +6,7 @@ filled in.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from imagefactory.model.secret import Secret
@@ -137,4 +137,4 @@ class Template:
     files: tuple[GuestFile, ...] = ()
     precommands: tuple[Script, ...] = ()
     commands: tuple[Script, ...] = ()
-    source: bytes = b""
+    source: bytes = field(default=b"", repr=False)  # holds the passwords in clear

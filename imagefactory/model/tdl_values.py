@@ -1,0 +1,152 @@
+"""Single values of a template: each function reads one text, complains at its place, and answers what it means."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import posixpath
+import re
+import unicodedata
+from urllib.parse import urlsplit
+
+from imagefactory.model.reading import Text
+from imagefactory.model.secret import Secret
+from imagefactory.model.sizes import parse_size
+
+LONGEST_NAME = 255
+GIB = 1 << 30
+BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
+
+_PACKAGE = re.compile(r"(?:@\^?)?[A-Za-z0-9/][A-Za-z0-9+._:~^=/@-]*(?<!-)")
+
+
+def has_control(text: str, *, keep: str = "") -> bool:
+    """Whether a control character other than those in `keep` is in `text`."""
+    return any(unicodedata.category(character) == "Cc" and character not in keep for character in text)
+
+
+def line(text: Text) -> str:
+    """A text of one line that says something."""
+    if not text.value:
+        text.problem("says nothing")
+    elif has_control(text.value):
+        text.problem("has a line end, tab or other control character; it has to be one line")
+    return text.value
+
+
+def optional_line(text: Text) -> str:
+    """A text of one line that may be empty."""
+    return line(text) if text.value else ""
+
+
+def paragraph(text: Text) -> str:
+    """A text of any number of lines."""
+    if has_control(text.value, keep="\t\n\r"):
+        text.problem("has a control character")
+    return text.value
+
+
+def secret_line(text: Text) -> Secret:
+    """A password or key; complaints never show it."""
+    if not text.value:
+        text.secret_problem("says nothing")
+    elif has_control(text.value):
+        text.secret_problem("has a line end, tab or other control character; it has to be one line")
+    return Secret(text.value)
+
+
+def file_name(text: Text) -> str:
+    """A name that may become part of a file name: no `/`, not `..`."""
+    name = line(text)
+    if "/" in name or name in {".", ".."} or len(name) > LONGEST_NAME:
+        text.problem(f"is no good name: without '/', not '.' or '..', at most {LONGEST_NAME} characters")
+    return name
+
+
+def repository_name(text: Text) -> str:
+    """A repository's name, which becomes a file name and a section heading in the guest."""
+    name = file_name(text)
+    if name.startswith(("-", ".")) or set(name) & set("[]"):
+        text.problem("is no good name: it may not start with '-' or '.', nor have brackets")
+    return name
+
+
+def package_name(text: Text) -> str:
+    """What package managers take: names, `name:arch`, `name=version`, NEVRA, `@group`, but no option and no shell."""
+    if not _PACKAGE.fullmatch(text.value):
+        text.problem("is no package: letters, digits and + . _ : ~ ^ = / @ - (not first or last), or @group")
+    return text.value
+
+
+def guest_path(text: Text) -> str:
+    """An absolute path of a file in the guest."""
+    path = line(text)
+    if not path.startswith("/") or path.endswith("/") or ".." in path.split("/"):
+        text.problem("is no file in the image: an absolute path without '..' is needed")
+    return posixpath.normpath(f"/{path.lstrip('/')}")
+
+
+def relative_path(text: Text) -> str:
+    """A path below the root of a medium."""
+    path = line(text)
+    if path.startswith("/") or ".." in path.split("/") or posixpath.normpath(path) == ".":
+        text.problem("leads out of the medium: a relative path without '..' is needed")
+    return posixpath.normpath(path)
+
+
+def url(text: Text, *schemes: str) -> str:
+    """A URL with one of `schemes`; a `file:` URL has an absolute path on this host."""
+    address = line(text)
+    problem = address and _url_problem(address, schemes)
+    if problem:
+        text.secret_problem(f"{_without_user(address)} {problem}")
+    return address
+
+
+def _url_problem(address: str, schemes: tuple[str, ...]) -> str:
+    try:
+        parts = urlsplit(address)
+        _ = parts.port
+    except ValueError as error:
+        return f"is no URL: {error}"
+    if parts.scheme.lower() not in schemes:
+        return f"is no URL with {' or '.join(f'{scheme}:' for scheme in schemes)}"
+    if parts.scheme.lower() == "file":
+        good = parts.netloc in {"", "localhost"} and parts.path.startswith("/")
+        return "" if good else "is no file on this host: write file:///path"
+    return "" if parts.hostname and " " not in address else "is no URL: it names no host, or has a blank"
+
+
+def _without_user(address: str) -> str:
+    """For messages: the address without a user and password in it."""
+    short = re.sub(r"//[^/]*@", "//...@", address)
+    return f"'{short[:60]}...'" if len(short) > 60 else f"'{short}'"
+
+
+def boolean(text: Text) -> bool:
+    """true, yes, false or no, in any case."""
+    value = BOOLEANS.get(text.value.lower())
+    if value is None:
+        text.problem("is none of true, yes, false, no")
+    return bool(value)
+
+
+def disk_size(text: Text) -> int:
+    """Bytes; a number without unit counts GiB."""
+    try:
+        size = parse_size(text.value, bare=GIB)
+    except ValueError as error:
+        text.problem(f"{error}; without a unit it counts GiB")
+        return GIB
+    if not size:
+        text.problem("is no size for a disk")
+    return size
+
+
+def base64_data(text: Text) -> bytes:
+    """Decoded base64, which may be wrapped into lines."""
+    try:
+        return base64.b64decode("".join(text.value.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        text.problem(f"is not base64: {error}")
+        return b""

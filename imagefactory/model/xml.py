@@ -1,0 +1,84 @@
+"""The one door for XML from outside: a parser that fetches nothing, expands nothing and takes no more than is good."""
+
+from __future__ import annotations
+
+from lxml import etree
+
+from imagefactory.model.errors import InvalidInput, Problem, TooLarge
+
+XINCLUDE = "http://www.w3.org/2001/XInclude"
+MOST_SYNTAX_PROBLEMS = 10  # one slip makes libxml2 report many more
+
+
+def parse_xml(document: bytes, *, what: str, limit: int = 1 << 20, quoting: bool = True) -> etree._Element:
+    """The root of `document`, which people call `what`.
+
+    Refuses a document type declaration (and with it every entity that is not one of XML's own five) and XInclude,
+    whether used or only declared. With `quoting` off an error never repeats anything of the document. Raises TooLarge
+    above `limit` bytes, else InvalidInput.
+    """
+    if len(document) > limit:
+        raise TooLarge(f"this {what} has {len(document)} bytes; at most {limit} are accepted")
+    root = _parse(document, what, quoting)
+    _refuse_hazards(root, what)
+    return root
+
+
+def _parse(document: bytes, what: str, quoting: bool) -> etree._Element:
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False
+    )
+    try:
+        return etree.fromstring(document, parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        problems = _syntax_problems(error, quoting)
+        raise InvalidInput(f"this {what} is not well-formed XML", problems=problems) from None
+
+
+def _syntax_problems(error: etree.XMLSyntaxError | ValueError, quoting: bool) -> list[Problem]:
+    entries = list(getattr(error, "error_log", None) or ())[:MOST_SYNTAX_PROBLEMS]
+    if not quoting:
+        return [Problem(f"line {entry.line}", "the XML breaks here") for entry in entries[:1]]
+    return [Problem(f"line {entry.line}", entry.message) for entry in entries] or [Problem("", str(error))]
+
+
+def _refuse_hazards(root: etree._Element, what: str) -> None:
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise InvalidInput(
+            f"this {what} has a document type declaration (DOCTYPE), which is not accepted",
+            hint="remove it, and write the text of its entities where they are used",
+        )
+    for element in root.iter(etree.Element):
+        if XINCLUDE in element.nsmap.values():
+            raise InvalidInput(
+                f"this {what} uses XInclude, which is not accepted",
+                problems=[Problem(f"line {element.sourceline}", f"the namespace {XINCLUDE}")],
+                hint="write the included text into the document",
+            )
+
+
+def string_value(element: etree._Element) -> str:
+    """All text of `element`: a comment inside does not cut it short."""
+    return "".join(str(text) for text in element.itertext(etree.Element))
+
+
+def to_bytes(element: etree._Element) -> bytes:
+    """UTF-8 with a declaration, indented, with a line end."""
+    etree.indent(element)
+    return etree.tostring(element, encoding="UTF-8", xml_declaration=True) + b"\n"
+
+
+def utf8(document: bytes, root: etree._Element) -> bytes:
+    """`document` itself if it is UTF-8 and says nothing else, else the same document in UTF-8."""
+    declared = (root.getroottree().docinfo.encoding or "UTF-8").upper()
+    if declared in {"UTF-8", "ASCII", "US-ASCII"} and b"\0" not in document and _is_utf8(document):
+        return document
+    return etree.tostring(root.getroottree(), encoding="UTF-8", xml_declaration=True)
+
+
+def _is_utf8(document: bytes) -> bool:
+    try:
+        document.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
