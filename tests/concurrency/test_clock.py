@@ -1,6 +1,6 @@
 """sleep and timeout on a clock that the test turns."""
 
-from contextlib import suppress
+import contextlib
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
@@ -75,7 +75,7 @@ class TimeoutTests(SynchronousTestCase):
         """A value that comes after the limit is no value."""
 
         async def stubborn() -> str:
-            with suppress(CancelledError):
+            with contextlib.suppress(CancelledError):
                 await Deferred()
             return "value"
 
