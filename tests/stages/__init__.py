@@ -1,0 +1,1 @@
+"""Tests of stage keys, the cache and packed trees."""
