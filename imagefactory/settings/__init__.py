@@ -1,6 +1,7 @@
 """Settings: one declarative table, from which flags, configuration keys, tap options, help, man page and sample all
 come."""
 
+from imagefactory.settings.loading import load, with_changes
 from imagefactory.settings.table import Settings
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "load", "with_changes"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -23,7 +24,7 @@ class Kind(Enum):
     """What values an option takes, on the command line and in the JSON file."""
 
     TEXT = "text"
-    NUMBER = "number"  # int >= `low`
+    NUMBER = "number"  # int from `low` to `high`
     FLAG = "flag"
     PATH = "path"
     SIZE = "size"  # bytes; text with a unit (20G) or a number
@@ -37,7 +38,9 @@ class Option:
     """The declaration of one option.
 
     `flag` is empty for what can stand in the configuration file only; `key` is empty for what can stand on the
-    command line only; `default_text` is what people read where the default is computed.
+    command line only; `default_text` is what people read where the default is computed. `check` looks at each text and
+    raises ValueError with what is allowed. A `file` names one: relative to the current directory if relative. A
+    `secret` is kept as such; what is `hidden` may hold secrets and is not shown when settings are explained.
     """
 
     group: Group
@@ -49,13 +52,18 @@ class Option:
     metavar: str = ""
     choices: tuple[str, ...] = ()
     low: int = 0
+    high: int | None = None
+    check: Callable[[str], object] | None = None
+    file: bool = False
     secret: bool = False
+    hidden: bool = False
     default_text: str = ""
 
 
 def option(default: Any, group: Group, kind: Kind, help: str, **more: Any) -> Any:
     """A dataclass field that carries its declaration."""
-    metadata = {"option": Option(group, kind, help, **more)}
+    declared = Option(group, kind, help, **more)
+    shown = not (declared.secret or declared.hidden)
     if isinstance(default, dict):
-        return field(default_factory=lambda: dict(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
+        return field(default_factory=lambda: dict(default), metadata={"option": declared}, repr=shown)
+    return field(default=default, metadata={"option": declared}, repr=shown)

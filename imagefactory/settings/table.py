@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagefactory.model.secret import Secret
+from imagefactory.settings import checks
 from imagefactory.settings.option import Group, Kind, option
 
 G, B, D, F = Group.GENERAL, Group.BUILDING, Group.DAEMON, Group.SAFETY
@@ -19,6 +20,11 @@ W, C, S = Group.WAREHOUSE, Group.CLOUDS, Group.STORAGE
 
 def _both(name: str) -> dict[str, str]:
     return {"flag": f"--{name}", "key": name}
+
+
+def _bucket(name: str, default: str, of: str) -> str:
+    declared: str = option(default, W, Kind.TEXT, f"bucket of {of}", metavar="NAME", check=checks.bucket, **_both(name))
+    return declared
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,9 +46,10 @@ class Settings:
         "read settings from this JSON file; the default may be absent, a file named here may not",
         flag="--config",
         metavar="FILE",
+        file=True,
     )
     imgdir: Path = option(
-        Path("/tmp"), G, Kind.PATH, "build images below this directory", metavar="DIR", **_both("imgdir")
+        Path("/tmp"), G, Kind.PATH, "build images below this directory", metavar="DIR", **_both("imgdir"), file=True
     )
     tmpdir: Path = option(
         Path("/tmp"),
@@ -51,6 +58,7 @@ class Settings:
         "temporary files of the programs we call",
         metavar="DIR",
         **_both("tmpdir"),
+        file=True,
     )
     timeout: int = option(
         3600,
@@ -75,12 +83,19 @@ class Settings:
         "the template: a file, XML text, an http(s) URL, or a UUID in the warehouse",
         metavar="TEMPLATE",
         **_both("template"),
+        hidden=True,
     )
     image: str = option(
         "", B, Kind.TEXT, "the image to rebuild, to push, or to import into", metavar="UUID", **_both("image")
     )
     provider: tuple[str, ...] = option(
-        (), B, Kind.LIST, "push to this provider; repeat for several", metavar="PROVIDER", **_both("provider")
+        (),
+        B,
+        Kind.LIST,
+        "push to this provider; repeat for several",
+        metavar="PROVIDER",
+        **_both("provider"),
+        hidden=True,
     )
     credentials: str = option(
         "",
@@ -89,6 +104,7 @@ class Settings:
         "provider credentials: a file or XML text",
         metavar="CREDENTIALS",
         **_both("credentials"),
+        hidden=True,
     )
     target_image: str = option(
         "",
@@ -145,10 +161,11 @@ class Settings:
         metavar="DIR",
         flag="--file_sources",
         key="file_sources",
+        file=True,
     )
 
     rest: bool = option(False, D, Kind.FLAG, "serve the REST API", **_both("rest"))
-    port: int = option(8075, D, Kind.NUMBER, "port of the REST API", metavar="PORT", **_both("port"))
+    port: int = option(8075, D, Kind.NUMBER, "port of the REST API", metavar="PORT", **_both("port"), high=65535)
     address: str = option(
         "0.0.0.0", D, Kind.TEXT, "address the REST API listens on", metavar="ADDRESS", **_both("address")
     )
@@ -160,6 +177,7 @@ class Settings:
         "PEM file with private key and certificate chain; without it a certificate is made",
         metavar="FILE",
         **_both("ssl_pem"),
+        file=True,
     )
     ssl_keep: bool = option(
         False,
@@ -190,6 +208,7 @@ class Settings:
         key="pid_file",
         default_text="/run/imagefactory.pid for root, else STATE_DIR/imagefactory.pid",
         metavar="FILE",
+        file=True,
     )
     log_file: str = option(
         "",
@@ -200,10 +219,16 @@ class Settings:
         key="log_file",
         default_text="/var/log/imagefactory.log for root, else STATE_DIR/imagefactory.log",
         metavar="FILE",
+        file=True,
     )
-    umask: str = option("022", D, Kind.TEXT, "umask of the daemon, octal", key="umask")
+    umask: str = option("022", D, Kind.TEXT, "umask of the daemon, octal", key="umask", check=checks.octal)
     stop_timeout: int = option(
-        30, D, Kind.NUMBER, "how long a stopping daemon waits for cancelled jobs", key="stop_timeout", low=1
+        30,
+        D,
+        Kind.NUMBER,
+        "how long a stopping daemon waits for cancelled jobs",
+        key="stop_timeout",
+        low=1,
     )
 
     trusted_proxies: tuple[str, ...] = option(
@@ -213,6 +238,7 @@ class Settings:
         "addresses or networks whose X-Forwarded-* headers are believed",
         key="trusted_proxies",
         flag="--trusted_proxies",
+        check=checks.network,
     )
     template_networks: tuple[str, ...] = option(
         (),
@@ -222,9 +248,15 @@ class Settings:
         key="template_networks",
         flag="--template_networks",
         metavar="NETWORK",
+        check=checks.network,
     )
     template_schemes: tuple[str, ...] = option(
-        ("https", "http"), F, Kind.LIST, "URL schemes that templates may come from", key="template_schemes"
+        ("https", "http"),
+        F,
+        Kind.LIST,
+        "URL schemes that templates may come from",
+        key="template_schemes",
+        check=checks.scheme,
     )
     template_limit: int = option(1 << 20, F, Kind.SIZE, "largest template", key="template_limit")
     request_limit: int = option(4 << 20, F, Kind.SIZE, "largest REST request body", key="request_limit")
@@ -246,6 +278,7 @@ class Settings:
         default_text="http://localhost:9090/ if a warehouse answers there, else the embedded one",
         metavar="URL",
         **_both("warehouse"),
+        check=checks.web_url,
     )
     warehouse_key: str = option("", W, Kind.TEXT, "OAuth key for the warehouse", key="warehouse_key")
     warehouse_secret: Secret = option(
@@ -258,6 +291,7 @@ class Settings:
         "PEM file of the authorities that may sign the warehouse's certificate",
         key="warehouse_ca",
         metavar="FILE",
+        file=True,
     )
     warehouse_fingerprint: str = option(
         "",
@@ -265,6 +299,7 @@ class Settings:
         Kind.TEXT,
         "SHA-256 fingerprint of the warehouse's certificate, to pin it",
         key="warehouse_fingerprint",
+        check=checks.fingerprint,
     )
     warehouse_wait: int = option(
         600, W, Kind.NUMBER, "how long a job waits for a warehouse that is down", key="warehouse_wait"
@@ -278,6 +313,7 @@ class Settings:
         metavar="DIR",
         flag="--warehouse_path",
         key="warehouse_path",
+        file=True,
     )
     warehouse_address: str = option(
         "127.0.0.1",
@@ -296,6 +332,7 @@ class Settings:
         flag="--warehouse_port",
         key="warehouse_port",
         metavar="PORT",
+        high=65535,
     )
     warehouse_users: str = option(
         "",
@@ -305,24 +342,14 @@ class Settings:
         flag="--warehouse_users",
         key="warehouse_users",
         metavar="FILE",
+        file=True,
     )
-    image_bucket: str = option("images", W, Kind.TEXT, "bucket of images", metavar="NAME", **_both("image_bucket"))
-    build_bucket: str = option("builds", W, Kind.TEXT, "bucket of builds", metavar="NAME", **_both("build_bucket"))
-    target_bucket: str = option(
-        "target_images", W, Kind.TEXT, "bucket of target images", metavar="NAME", **_both("target_bucket")
-    )
-    template_bucket: str = option(
-        "templates", W, Kind.TEXT, "bucket of templates", metavar="NAME", **_both("template_bucket")
-    )
-    icicle_bucket: str = option("icicles", W, Kind.TEXT, "bucket of ICICLEs", metavar="NAME", **_both("icicle_bucket"))
-    provider_bucket: str = option(
-        "provider_images",
-        W,
-        Kind.TEXT,
-        "bucket of provider images",
-        metavar="NAME",
-        **_both("provider_bucket"),
-    )
+    image_bucket: str = _bucket("image_bucket", "images", "images")
+    build_bucket: str = _bucket("build_bucket", "builds", "builds")
+    target_bucket: str = _bucket("target_bucket", "target_images", "target images")
+    template_bucket: str = _bucket("template_bucket", "templates", "templates")
+    icicle_bucket: str = _bucket("icicle_bucket", "icicles", "ICICLEs")
+    provider_bucket: str = _bucket("provider_bucket", "provider_images", "provider images")
 
     ec2_32bit_util: str = option(
         "m1.small",
@@ -332,6 +359,7 @@ class Settings:
         flag="--ec2-32bit-util",
         key="ec2-32bit-util",
         metavar="TYPE",
+        check=checks.bucket,
     )
     ec2_64bit_util: str = option(
         "m1.large",
@@ -341,6 +369,7 @@ class Settings:
         flag="--ec2-64bit-util",
         key="ec2-64bit-util",
         metavar="TYPE",
+        check=checks.bucket,
     )
     ec2_build_style: str = option(
         "upload",
@@ -349,6 +378,7 @@ class Settings:
         "how ec2 images are built; snapshot is accepted for old files and means upload",
         choices=("upload", "snapshot"),
         key="ec2_build_style",
+        check=checks.bucket,
     )
     ec2_ami_type: str = option(
         "ebs",
@@ -368,6 +398,7 @@ class Settings:
         Kind.PATH,
         "directory that condorcloud pushes go to",
         key="condorcloud_path",
+        file=True,
     )
     provider_definitions: Path = option(
         Path("/etc/imagefactory"),
@@ -375,6 +406,7 @@ class Settings:
         Kind.PATH,
         "directory of rhevm.json, vsphere.json and target_content.xml",
         key="provider_definitions",
+        file=True,
     )
 
     state_dir: Path = option(
@@ -385,6 +417,7 @@ class Settings:
         default_text="/var/lib/imagefactory for root, else $XDG_STATE_HOME/imagefactory",
         metavar="DIR",
         **_both("state_dir"),
+        file=True,
     )
     cache_size: int = option(
         20 << 30,

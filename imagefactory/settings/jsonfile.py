@@ -1,0 +1,52 @@
+"""The configuration file: one JSON object, UTF-8."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from imagefactory.model.errors import Problem
+from imagefactory.settings.catalogue import BY_KEY, Declared, nearest
+
+Read = Callable[[Path], bytes]
+
+
+def read_file(path: Path, *, needed: bool, read: Read) -> tuple[dict[str, Any], list[Problem]]:
+    """What stands in the file, and what is wrong with it as a whole; only a file that is not `needed` may be absent."""
+    try:
+        return _object(read(path).decode("utf-8-sig")), []
+    except FileNotFoundError:
+        return {}, [Problem(str(path), "there is no such file")] if needed else []
+    except OSError as error:
+        return {}, [Problem(str(path), f"cannot be read: {error.strerror}")]
+    except UnicodeDecodeError as error:
+        return {}, [Problem(str(path), f"is not UTF-8 text: byte {error.start + 1} does not fit")]
+    except json.JSONDecodeError as error:
+        return {}, [Problem(f"{path}, line {error.lineno}, column {error.colno}", f"is not JSON: {error.msg}")]
+    except (ValueError, RecursionError) as error:
+        return {}, [Problem(str(path), f"cannot be used: {error}")]
+
+
+def _object(text: str) -> dict[str, Any]:
+    document = json.loads(text, object_pairs_hook=_unique)
+    if not isinstance(document, dict):
+        raise ValueError("it has to be one JSON object")
+    return document
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    counts = Counter(name for name, _ in pairs)
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        raise ValueError(f"these keys stand in it twice: {', '.join(twice)}")
+    return dict(pairs)
+
+
+def known_key(path: Path, key: str) -> Declared | Problem:
+    """The option of a key; dashes and underscores are the same thing there."""
+    spellings = {known.replace("-", "_"): declared for known, declared in BY_KEY.items()}
+    found = spellings.get(key.replace("-", "_"))
+    return found or Problem(f"{path}: {key}", f"there is no such key{nearest(key, BY_KEY)}")

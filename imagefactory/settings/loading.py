@@ -1,0 +1,106 @@
+"""Settings of a run: command line over configuration file over default, and all that is wrong with them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from imagefactory.model.errors import InvalidInput, Problem
+from imagefactory.settings.catalogue import OPTIONS, Declared
+from imagefactory.settings.commandline import read_arguments
+from imagefactory.settings.derived import derive
+from imagefactory.settings.jsonfile import Read, known_key, read_file
+from imagefactory.settings.option import Kind
+from imagefactory.settings.table import Settings
+from imagefactory.settings.values import from_json, from_text
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings, and for each field where its value comes from: `command line`, the file's path, or `default`."""
+
+    settings: Settings
+    sources: Mapping[str, str]
+
+
+def load(
+    argv: Sequence[str], *, environ: Mapping[str, str], uid: int, read: Read = Path.read_bytes, cwd: Path | None = None
+) -> Settings:
+    """The settings for the arguments `argv` (without the program's name).
+
+    `environ` and `uid` decide where state is kept; relative paths count from `cwd` (the current directory). Raises
+    InvalidInput with all problems of command line and file.
+    """
+    return load_with_sources(argv, environ=environ, uid=uid, read=read, cwd=cwd).settings
+
+
+def load_with_sources(
+    argv: Sequence[str], *, environ: Mapping[str, str], uid: int, read: Read = Path.read_bytes, cwd: Path | None = None
+) -> Loaded:
+    """As `load`, and says where each value comes from."""
+    gathered = _Gathered(cwd or Path.cwd())
+    gathered.take_arguments(argv)
+    gathered.take_file(read)
+    settings = replace(Settings(), **gathered.values)
+    settings, derived_problems = derive(settings, environ=environ, uid=uid)
+    problems = [*gathered.problems, *derived_problems]
+    if problems:
+        raise InvalidInput("these settings cannot be used", problems=problems, hint="imagefactory --help lists all")
+    return Loaded(settings, {declared.name: gathered.sources.get(declared.name, "default") for declared in OPTIONS})
+
+
+def with_changes(settings: Settings, **changes: Any) -> Settings:
+    """A copy with other values; what is derived from other settings does not follow."""
+    return replace(settings, **changes)
+
+
+class _Gathered:
+    """Values while they are gathered; what comes first stays."""
+
+    def __init__(self, cwd: Path) -> None:
+        self._cwd = cwd
+        self.values: dict[str, Any] = {}
+        self.sources: dict[str, str] = {}
+        self.problems: list[Problem] = []
+
+    def take_arguments(self, argv: Sequence[str]) -> None:
+        """The command line."""
+        found, problems = read_arguments(argv)
+        self.problems += problems
+        for declared in OPTIONS:
+            if declared.name in found:
+                self._take_texts(declared, found[declared.name])
+
+    def _take_texts(self, declared: Declared, texts: list[str]) -> None:
+        option = declared.option
+        self.sources[declared.name] = "command line"
+        try:
+            members = [from_text(option, text, self._cwd) for text in texts]
+        except ValueError as error:
+            self.problems.append(Problem(option.flag, str(error)))
+            return
+        self.values[declared.name] = tuple(members) if option.kind is Kind.LIST else members[-1]
+
+    def take_file(self, read: Read) -> None:
+        """The file that `config` names by now."""
+        path = self.values.get("config", Settings().config)
+        found, problems = read_file(path, needed="config" in self.values, read=read)
+        self.problems += problems
+        for key, value in found.items():
+            declared = known_key(path, key)
+            if isinstance(declared, Problem):
+                self.problems.append(declared)
+            elif value is not None:
+                self._take_json(path, key, declared, value)
+
+    def _take_json(self, path: Path, key: str, declared: Declared, value: Any) -> None:
+        try:
+            typed = from_json(declared.option, value, self._cwd)
+        except ValueError as error:
+            self.problems.append(Problem(f"{path}: {key}", str(error)))
+            return
+        if declared.name not in self.sources:
+            self.values[declared.name] = typed
+            self.sources[declared.name] = str(path)

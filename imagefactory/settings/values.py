@@ -1,0 +1,152 @@
+"""From what stands on a command line or in a JSON file to the value of an option.
+
+All functions raise ValueError with what is wrong and what is allowed. What is secret is not quoted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from imagefactory.model.reading import quoted
+from imagefactory.model.secret import Secret
+from imagefactory.model.sizes import parse_size
+from imagefactory.settings.option import Kind, Option
+
+TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+
+
+def from_text(option: Option, text: str, cwd: Path) -> Any:
+    """The value of one text of the command line; for a LIST one member of it."""
+    if option.kind in _READERS:
+        return _READERS[option.kind](option, text)
+    plain = _text(option, text, cwd)
+    return Path(plain) if option.kind is Kind.PATH else plain
+
+
+def from_json(option: Option, value: Any, cwd: Path) -> Any:
+    """The value of a key of the JSON file, which has to be of the right type."""
+    if option.kind is Kind.LIST and isinstance(value, str | list):
+        members = [value] if isinstance(value, str) else value
+        return tuple(from_text(option, _member(member), cwd) for member in members)
+    if option.kind is Kind.MAP and isinstance(value, dict):
+        return _map(option, value)
+    if type(value) in _JSON_TYPES.get(option.kind, ()):
+        return from_text(option, value if isinstance(value, str) else json.dumps(value), cwd)
+    raise ValueError(f"is {_json_type(value)}, but has to be {_wanted(option)}")
+
+
+def _flag(_option: Option, text: str) -> bool:
+    if text.lower() in TRUE + FALSE:
+        return text.lower() in TRUE
+    raise ValueError(f"{quoted(text)} is none of true, false")
+
+
+def _number(option: Option, text: str) -> int:
+    digits = text.removeprefix("-")
+    number = int(text) if digits.isascii() and digits.isdigit() and len(digits) < 20 else None
+    above = number is not None and option.high is not None and number > option.high
+    if number is None or number < option.low or above:
+        upper = "" if option.high is None else f" and at most {option.high}"
+        raise ValueError(f"{quoted(text)} is not a whole number of at least {option.low}{upper}")
+    return number
+
+
+def _size(_option: Option, text: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise ValueError(f"{quoted(text)} {error}") from None
+
+
+def _choice(option: Option, text: str) -> str:
+    if text not in option.choices:
+        raise ValueError(f"{quoted(text)} is none of {', '.join(option.choices)}")
+    return text
+
+
+def _text(option: Option, text: str, cwd: Path) -> Any:
+    if option.secret:
+        return Secret(text)
+    if option.check is not None:
+        try:
+            option.check(text)
+        except ValueError as error:
+            raise ValueError(f"{quoted(text)} {error}") from None
+    return _file(text, cwd, needed=option.kind is not Kind.TEXT) if option.file else text
+
+
+def _file(text: str, cwd: Path, *, needed: bool) -> str:
+    if "\0" in text or (needed and not text):
+        raise ValueError(f"{quoted(text)} names no file or directory")
+    return str(cwd / text) if text else ""
+
+
+def _map(option: Option, value: Mapping[str, Any]) -> dict[str, Any]:
+    wrong = [key for key, text in value.items() if not isinstance(text, str) or not key]
+    if wrong:
+        raise ValueError(f"the value of {', '.join(map(quoted, wrong))} has to be a text, and its name not empty")
+    return {key: Secret(text) if option.secret else text for key, text in value.items()}
+
+
+def _json_map(option: Option, text: str) -> dict[str, Any]:
+    return _map(option, _object(text))
+
+
+def _object(text: str) -> Mapping[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise ValueError('has to be a JSON object like {"name": "value"}')
+    return value
+
+
+def _member(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"has {_json_type(value)} in it, but has to be a list of texts")
+    return value
+
+
+def _json_type(value: Any) -> str:
+    names = {
+        bool: "true or false",
+        int: "a number",
+        float: "a fraction",
+        str: "a text",
+        list: "a list",
+        dict: "an object",
+    }
+    return names.get(type(value), "null")
+
+
+def _wanted(option: Option) -> str:
+    wanted = {
+        Kind.FLAG: "true or false",
+        Kind.NUMBER: "a whole number",
+        Kind.SIZE: 'a number of bytes or a text like "20G"',
+        Kind.LIST: "a list of texts",
+        Kind.MAP: "an object with texts",
+        Kind.CHOICE: f"one of {', '.join(option.choices)}",
+    }
+    return wanted.get(option.kind, "a text")
+
+
+_READERS: Mapping[Kind, Callable[[Option, str], Any]] = {
+    Kind.FLAG: _flag,
+    Kind.NUMBER: _number,
+    Kind.SIZE: _size,
+    Kind.MAP: _json_map,
+    Kind.CHOICE: _choice,
+}
+_JSON_TYPES: Mapping[Kind, tuple[type, ...]] = {
+    Kind.FLAG: (bool, int),
+    Kind.NUMBER: (int, str),
+    Kind.SIZE: (int, str),
+    Kind.TEXT: (str,),
+    Kind.PATH: (str,),
+    Kind.CHOICE: (str,),
+}
