@@ -1,0 +1,110 @@
+"""Where bodies are kept, apart from what is known about them.
+
+Made so that a directory and S3 can both be one: ids are never reused and bodies never change, reading goes by ranges,
+writing by parts that are finished before the metadata refers to them. All calls block: they belong into a thread, one
+at a time for one `Incoming` or `Reader`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A finished body: `size` in bytes as clients see it, `allocated` what it takes, holes left out."""
+
+    id: str
+    sha256: str
+    size: int
+    allocated: int
+
+
+class Incoming(Protocol):
+    """A body on its way in; nobody sees it before it is placed. Errors: NoSpace."""
+
+    def finish(self) -> Blob:
+        """Make it durable; nothing can be appended any more."""
+        ...
+
+    def place(self) -> None:
+        """Make it what its id opens. Quick: it is called inside the metadata transaction, which may still fail."""
+        ...
+
+    def discard(self) -> None:
+        """Forget it, at any time before it is placed; twice is once."""
+        ...
+
+
+class Receiving(Incoming, Protocol):
+    """An incoming body that is written piece by piece."""
+
+    @property
+    def size(self) -> int:
+        """Bytes so far, holes included."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Append; long runs of zeros become holes."""
+        ...
+
+    def skip(self, length: int) -> None:
+        """Append `length` zeros without writing them."""
+        ...
+
+
+class Reader(Protocol):
+    """An open body; stays readable when the blob is removed meanwhile."""
+
+    size: int
+
+    def read(self, offset: int, length: int) -> bytes:
+        """At most `length` bytes from `offset`; empty at the end."""
+        ...
+
+    def extents(self) -> list[tuple[int, int]]:
+        """(offset, length) of everything that is not a hole, in order."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class BlobStore(Protocol):
+    """All bodies of one warehouse."""
+
+    def receive(self) -> Receiving:
+        """Begin a new body."""
+        ...
+
+    def adopt(self, path: Path, sha256: str = "") -> Incoming:
+        """Take a local file as a new body, by rename, hard link, reflink, else sparse copy; finished already.
+
+        The file is gone from `path` when the result is placed, and untouched when it is discarded. Without `sha256` it
+        is computed.
+        """
+        ...
+
+    def open(self, id: str) -> Reader:
+        """NotFound if there is no such blob (any more)."""
+        ...
+
+    def path(self, id: str) -> Path | None:
+        """The body as a local file, where the store has such."""
+        ...
+
+    def remove(self, id: str) -> None:
+        """Remove it; what is not there is no error."""
+        ...
+
+    def free(self) -> int | None:
+        """Bytes of room left; None: no limit known."""
+        ...
+
+    def sweep(self, known: Callable[[Collection[str]], set[str]]) -> int:
+        """Remove what dead processes left; `known` tells which of some ids the metadata knows. How many went."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,130 @@
+"""Bodies as files below a directory: `blobs/ab/cd/<id>`, and `incoming/<owner>/<id>` while they arrive."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+from imagefactory.model.errors import NotFound
+from imagefactory.warehouse.store.blobs import Incoming, Reader, Receiving
+from imagefactory.warehouse.store.holes import extents
+from imagefactory.warehouse.store.incoming import Adopted, Received
+
+
+class DirectoryBlobs:
+    """A `BlobStore` for any number of processes.
+
+    Each instance has a directory for what is coming in, and holds a lock beside it as long as it lives: a directory
+    whose lock is free belonged to a dead process. All of it is on one file system, so that placing is a rename.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._blobs = root / "blobs"
+        self._incoming = root / "incoming"
+        for directory in (self._blobs, self._incoming):
+            directory.mkdir(parents=True, exist_ok=True)
+        self._mine, self._lock = self._settle()
+
+    def _settle(self) -> tuple[Path, int]:
+        while True:
+            mine = self._incoming / uuid4().hex
+            lock = _lock(_lock_of(mine), os.O_CREAT)
+            if lock is not None:
+                mine.mkdir()
+                return mine, lock
+
+    def receive(self) -> Receiving:
+        id = uuid4().hex
+        return Received(id, self._mine / id, self._place(id))
+
+    def adopt(self, path: Path, sha256: str = "") -> Incoming:
+        id = uuid4().hex
+        return Adopted(id, self._mine / id, self._place(id), path, sha256)
+
+    def open(self, id: str) -> Reader:
+        try:
+            return FileReader(self._place(id))
+        except FileNotFoundError:
+            raise NotFound("the body is gone", where=id) from None
+
+    def path(self, id: str) -> Path | None:
+        return self._place(id)
+
+    def remove(self, id: str) -> None:
+        self._place(id).unlink(missing_ok=True)
+
+    def free(self) -> int | None:
+        status = os.statvfs(self._blobs)
+        return status.f_bavail * status.f_frsize
+
+    def sweep(self, known: Callable[[Collection[str]], set[str]]) -> int:
+        swept = sum(self._sweep_owner(lock) for lock in self._incoming.glob("*.lock"))
+        ids = {path.name for path in self._blobs.glob("??/??/*")}
+        orphans = ids - known(ids) if ids else set()
+        for id in orphans:
+            self.remove(id)
+        return swept + len(orphans)
+
+    def _sweep_owner(self, path: Path) -> int:
+        lock = _lock(path)
+        if lock is None:
+            return 0
+        left = path.with_suffix("")
+        count = sum(1 for _ in _files(left))
+        shutil.rmtree(left, ignore_errors=True)
+        path.unlink(missing_ok=True)
+        os.close(lock)
+        return count
+
+    def close(self) -> None:
+        shutil.rmtree(self._mine, ignore_errors=True)
+        _lock_of(self._mine).unlink(missing_ok=True)
+        os.close(self._lock)
+
+    def _place(self, id: str) -> Path:
+        return self._blobs / id[:2] / id[2:4] / id
+
+
+class FileReader:
+    """A `Reader` of one file."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.size = os.fstat(self._fd).st_size
+
+    def read(self, offset: int, length: int) -> bytes:
+        return os.pread(self._fd, length, offset)
+
+    def extents(self) -> list[tuple[int, int]]:
+        return list(extents(self._fd, self.size))
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def _lock_of(owner: Path) -> Path:
+    return owner.with_suffix(".lock")
+
+
+def _lock(path: Path, flags: int = 0) -> int | None:
+    """Lock a file that still has its name once it is locked; None if another has the lock or it is gone."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o600)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(fd), path.stat()):
+            return fd
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(fd)
+    return None
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    return directory.iterdir() if directory.is_dir() else iter(())

@@ -1,0 +1,149 @@
+"""A body being written to a file: hashed on the way, zeros left out."""
+
+from __future__ import annotations
+
+import os
+from hashlib import sha256
+from pathlib import Path
+
+from imagefactory.warehouse.store.blobs import Blob
+from imagefactory.warehouse.store.database import plain_errors
+from imagefactory.warehouse.store.holes import BLOCK, ZEROS, copy, digest, hash_zeros, reflink
+
+
+def make_durable(directory: Path) -> None:
+    """fsync a directory: the names in it survive a power cut."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+class _File:
+    """What all incoming files have in common: a temporary path, and a place to go to."""
+
+    def __init__(self, id: str, path: Path, place: Path) -> None:
+        self._id = id
+        self._path = path
+        self._place = place
+
+    def place(self) -> None:
+        new = not self._place.parent.exists()
+        self._place.parent.mkdir(parents=True, exist_ok=True)
+        self._path.rename(self._place)
+        make_durable(self._place.parent)
+        if new:
+            make_durable(self._place.parent.parent)
+            make_durable(self._place.parent.parent.parent)
+
+    def discard(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+
+class Received(_File):
+    """An `Incoming` that is written piece by piece."""
+
+    def __init__(self, id: str, path: Path, place: Path) -> None:
+        super().__init__(id, path, place)
+        with plain_errors(path):
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._hash = sha256()
+        self._rest = b""  # less than a block, not yet written
+        self._written = 0  # up to here, holes included; a multiple of BLOCK until the end
+
+    @property
+    def size(self) -> int:
+        return self._written + len(self._rest)
+
+    def write(self, data: bytes) -> None:
+        self._hash.update(data)
+        data = self._rest + data if self._rest else data
+        whole = len(data) - len(data) % BLOCK
+        with plain_errors(self._path):
+            self._write_blocks(memoryview(data)[:whole])
+        self._rest = data[whole:]
+        self._written += whole
+
+    def skip(self, length: int) -> None:
+        fill = min(length, -self.size % BLOCK)
+        if fill:
+            self.write(ZEROS[:fill])
+        whole = (length - fill) - (length - fill) % BLOCK
+        hash_zeros(self._hash, whole)
+        self._written += whole
+        if length > fill + whole:
+            self.write(ZEROS[: length - fill - whole])
+
+    def _write_blocks(self, blocks: memoryview) -> None:
+        start = 0  # of data not yet written
+        for at in range(0, len(blocks), BLOCK):
+            if blocks[at : at + BLOCK] == ZEROS:
+                self._write_at(blocks[start:at], self._written + start)
+                start = at + BLOCK
+        self._write_at(blocks[start:], self._written + start)
+
+    def _write_at(self, data: memoryview, offset: int) -> None:
+        while data:
+            wrote = os.pwrite(self._fd, data, offset)
+            data, offset = data[wrote:], offset + wrote
+
+    def finish(self) -> Blob:
+        size = self.size
+        with plain_errors(self._path):
+            self._write_at(memoryview(self._rest), self._written)
+            os.ftruncate(self._fd, size)
+            os.fchmod(self._fd, 0o444)
+            os.fsync(self._fd)
+        allocated = os.fstat(self._fd).st_blocks * 512
+        self._close()
+        return Blob(self._id, self._hash.hexdigest(), size, allocated)
+
+    def discard(self) -> None:
+        self._close()
+        super().discard()
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class Adopted(_File):
+    """An `Incoming` that was a file already.
+
+    A hard link costs nothing and leaves the original alone; where there can be none (another file system, another
+    owner) the blocks are shared or copied.
+    """
+
+    def __init__(self, id: str, path: Path, place: Path, source: Path, sha256: str) -> None:
+        super().__init__(id, path, place)
+        with plain_errors(path):
+            if not self._link(source):
+                self._copy(source)
+            self._finish(sha256)
+
+    def finish(self) -> Blob:
+        return self._blob
+
+    def _link(self, source: Path) -> bool:
+        if source.stat().st_uid != os.geteuid():
+            return False
+        try:
+            os.link(source, self._path, follow_symlinks=True)
+        except OSError:
+            return False
+        return True
+
+    def _copy(self, source: Path) -> None:
+        with source.open("rb") as old, self._path.open("xb") as new:
+            if not reflink(old.fileno(), new.fileno()):
+                copy(old.fileno(), new.fileno())
+
+    def _finish(self, sha256: str) -> None:
+        self._path.chmod(0o444)
+        with self._path.open("rb") as file:
+            os.fsync(file.fileno())
+            status = os.fstat(file.fileno())
+            known = sha256 or digest(file.fileno())
+        self._blob = Blob(self._id, known, status.st_size, status.st_blocks * 512)

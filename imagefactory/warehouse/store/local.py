@@ -1,0 +1,226 @@
+"""The store itself: whole operations on metadata and bodies, each atomic. Everything here blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from imagefactory.model.errors import Conflict, FactoryError, NotFound, TooLarge
+from imagefactory.warehouse import names
+from imagefactory.warehouse.store import objects, search
+from imagefactory.warehouse.store.blobs import Blob, BlobStore, Incoming, Reader
+from imagefactory.warehouse.store.database import Database, plain_errors
+from imagefactory.warehouse.store.objects import Stored
+
+Condition = Callable[[Stored | None], None]
+"""Looks at the object as it is in the transaction that will change it; raises what shall stop the change."""
+
+_TRIES = 5
+
+
+def _always(_: Stored | None) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What shall become of one object."""
+
+    bucket: str
+    key: str
+    attributes: Mapping[str, str | None]
+    condition: Condition
+
+
+class Store:
+    """Buckets of objects in one database and one blob store; may be used by several threads and processes."""
+
+    def __init__(self, database: Database, blobs: BlobStore, now: Callable[[], float]) -> None:
+        self.database = database
+        self.blobs = blobs
+        self._now = now
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.blobs.close()
+        self.database.close()
+
+    def sweep(self) -> int:
+        """Remove what dead processes left behind; how many files."""
+        return self.blobs.sweep(self._known)
+
+    def _known(self, ids: Collection[str]) -> set[str]:
+        with self.database.write() as connection:  # waits for whoever has just placed a blob
+            return objects.known_blobs(connection) & set(ids)
+
+    def create_bucket(self, name: str) -> bool:
+        """Make it; False if it is there."""
+        names.check_bucket(name)
+        with self.database.write() as connection:
+            return objects.create_bucket(connection, name)
+
+    def buckets(self) -> list[str]:
+        """All names, in order."""
+        with self.database.read() as connection:
+            return objects.bucket_names(connection)
+
+    def delete_bucket(self, name: str) -> bool:
+        """Remove an empty one; False if there is none, Conflict if it is not empty."""
+        with self.database.write() as connection:
+            return objects.delete_bucket(connection, name)
+
+    def put(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes | Incoming | None,
+        attributes: Mapping[str, str | None],
+        condition: Condition = _always,
+    ) -> Stored:
+        """Set body (None: leave it) and attributes in one transaction. An `Incoming` is placed, or else discarded."""
+        incoming = self._receive(body) if isinstance(body, bytes) else body
+        change = _Change(bucket, key, attributes, condition)
+        try:
+            check_all(key, attributes)
+            return self._replace(change, incoming) if incoming else self._annotate(change)
+        finally:
+            if incoming:
+                incoming.discard()
+
+    def _receive(self, body: bytes) -> Incoming:
+        incoming = self.blobs.receive()
+        try:
+            incoming.write(body)
+        except BaseException:
+            incoming.discard()
+            raise
+        return incoming
+
+    def _annotate(self, change: _Change) -> Stored:
+        with self.database.write() as connection:
+            return self._begin(connection, change)
+
+    def _begin(self, connection: Connection, change: _Change) -> Stored:
+        change.condition(objects.find(connection, change.bucket, change.key))
+        stored = objects.obtain(connection, change.bucket, change.key, self._now())
+        objects.set_attributes(connection, stored.id, change.attributes)
+        return stored
+
+    def _replace(self, change: _Change, incoming: Incoming) -> Stored:
+        new = incoming.finish()
+        unused: list[str] = [new.id]  # if the transaction fails
+        try:
+            with self.database.write() as connection:
+                stored = self._begin(connection, change)
+                kept = self._same(connection, new)
+                if kept is None:
+                    objects.add_blob(connection, new)
+                    incoming.place()
+                objects.set_body(connection, stored.id, (kept or new).id)
+                old = stored.blob
+                gone = old is not None and objects.drop_unused(connection, old.id)
+            unused = [old.id] if old is not None and gone else []
+            return replace(stored, blob=kept or new)
+        finally:
+            for id in unused:
+                self.blobs.remove(id)
+
+    def _same(self, connection: Connection, blob: Blob) -> Blob | None:
+        """A blob to use instead of a new one; one whose file is not whole is none."""
+        found = objects.same_body(connection, blob)
+        with suppress(NotFound):
+            if found is not None and self._is_whole(found):
+                return found
+        return None
+
+    def _is_whole(self, blob: Blob) -> bool:
+        reader = self.blobs.open(blob.id)
+        try:
+            return reader.size == blob.size
+        finally:
+            reader.close()
+
+    def adopt(self, bucket: str, key: str, path: Path, attributes: Mapping[str, str], sha256: str = "") -> Stored:
+        """As `put` with a local file as body, gone from `path` afterwards."""
+        with plain_errors(path):
+            stored = self.put(bucket, key, self.blobs.adopt(path, sha256), attributes)
+            path.unlink(missing_ok=True)
+        return stored
+
+    def find(self, bucket: str, key: str) -> Stored | None:
+        """The object, if there is one."""
+        with self.database.read() as connection:
+            return objects.find(connection, bucket, key)
+
+    def describe(self, bucket: str, key: str) -> tuple[Stored, dict[str, str]] | None:
+        """The object with its attributes, if there is one."""
+        with self.database.read() as connection:
+            stored = objects.find(connection, bucket, key)
+            return None if stored is None else (stored, objects.attributes(connection, stored.id))
+
+    def attribute(self, bucket: str, key: str, name: str) -> str:
+        """One attribute, computed ones included; empty if there is none."""
+        with self.database.read() as connection:
+            return search.read_attribute(connection, bucket, key, name)
+
+    def open(self, bucket: str, key: str) -> tuple[Stored, Reader] | None:
+        """The object and its open body; None without a body. A body replaced meanwhile stays readable."""
+        for _ in range(_TRIES):
+            stored = self.find(bucket, key)
+            if stored is None or stored.blob is None:
+                return None
+            with suppress(NotFound):  # replaced between the two steps: look again
+                return stored, self.blobs.open(stored.blob.id)
+        raise FactoryError("the body is lost", where=f"{bucket}/{key}", hint="store it again")
+
+    def mark_damaged(self, blob_id: str) -> None:
+        """The blob's content is not what was stored: never take it for the same as an upload again."""
+        with self.database.write() as connection:
+            objects.mark_damaged(connection, blob_id)
+
+    def delete(self, bucket: str, key: str, condition: Condition = _always) -> bool:
+        """Remove body and attributes; False if there was nothing."""
+        with self.database.write() as connection:
+            stored = objects.find(connection, bucket, key)
+            condition(stored)
+            if stored is None:
+                return False
+            objects.remove(connection, stored.id)
+            blob = stored.blob
+            gone = blob is not None and objects.drop_unused(connection, blob.id)
+        if blob is not None and gone:
+            self.blobs.remove(blob.id)
+        return True
+
+    def keys(self, bucket: str, prefix: str = "", after: str = "", limit: int | None = None) -> list[str]:
+        """Keys in byte order."""
+        with self.database.read() as connection:
+            return search.keys(connection, bucket, prefix, after, limit)
+
+    def query(self, bucket: str, expression: str, after: str = "", limit: int | None = None) -> list[str]:
+        """Keys of the selected objects, in byte order."""
+        with self.database.read() as connection:
+            return search.query(connection, bucket, expression, after, limit)
+
+
+def check_all(key: str, attributes: Mapping[str, str | None]) -> None:
+    """InvalidInput for names that cannot be, TooLarge for values over the limit."""
+    names.check(key, "an object")
+    for name, value in attributes.items():
+        names.check_attribute(name)
+        if value is not None and len(value.encode()) > names.ATTRIBUTE_LIMIT:
+            raise TooLarge(f"an attribute has at most {names.ATTRIBUTE_LIMIT} bytes", where=f"{key}/{name}")
+
+
+def same_etag(etag: str) -> Condition:
+    """A condition: the body is still the one of this ETag."""
+
+    def check(stored: Stored | None) -> None:
+        if stored is None or stored.etag != etag:
+            raise Conflict("the object was changed meanwhile", where=stored.key if stored else "")
+
+    return check

@@ -1,0 +1,121 @@
+"""The tables of the embedded warehouse, and how an older database becomes a current one."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+from imagefactory.model.errors import Conflict
+
+metadata = MetaData()
+
+bucket = Table(
+    "bucket",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+)
+
+#: One row per stored body; the file (or S3 object) of the same id never changes.
+blob = Table(
+    "blob",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("sha256", String, nullable=False, index=True),
+    Column("size", Integer, nullable=False),
+    Column("allocated", Integer, nullable=False),
+)
+
+object_ = Table(
+    "object",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("bucket_id", ForeignKey("bucket.id"), nullable=False),
+    Column("key", String, nullable=False),
+    Column("blob_id", ForeignKey("blob.id"), index=True),
+    Column("modified", Float, nullable=False),
+    UniqueConstraint("bucket_id", "key"),
+)
+
+attribute = Table(
+    "attribute",
+    metadata,
+    Column("object_id", ForeignKey("object.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("value", String, nullable=False),
+    Index("attribute_by_value", "name", "value", "object_id"),
+    sqlite_with_rowid=False,
+)
+
+#: Other warehouses that bodies are copied to.
+provider = Table(
+    "provider",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("type", String, nullable=False),
+    Column("host", String, nullable=False, server_default=""),
+    Column("port", Integer, nullable=False, server_default="0"),
+    Column("username", String, nullable=False, server_default=""),
+    Column("password", String, nullable=False, server_default=""),
+    Column("path", String, nullable=False, server_default=""),
+    Column("main", Boolean, nullable=False, server_default="0"),
+)
+
+#: Copies still to be made: one row per object and provider, however often it was asked for.
+replication = Table(
+    "replication",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("provider", String, nullable=False),
+    Column("bucket", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("due", Float, nullable=False, server_default="0"),
+    Column("error", String, nullable=False, server_default=""),
+    UniqueConstraint("provider", "bucket", "key"),
+)
+
+#: Copies that were made: which body a provider has.
+replica = Table(
+    "replica",
+    metadata,
+    Column("provider", String, primary_key=True),
+    Column("bucket", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("sha256", String, nullable=False),
+)
+
+
+def _first(connection: Connection) -> None:
+    metadata.create_all(connection)
+    connection.execute(provider.insert().values(name="primary", type="fs", main=True))
+
+
+#: Step n makes version n of version n - 1; a published step never changes.
+MIGRATIONS = (_first,)
+VERSION = len(MIGRATIONS)
+
+
+def migrate(connection: Connection, where: str) -> None:
+    """Bring the database to the current version, inside the caller's transaction; Conflict if it is from the future."""
+    version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    if version > VERSION:
+        raise Conflict(
+            f"the warehouse has format {version}, this program knows up to {VERSION}",
+            where=where,
+            hint="use the newer program that last wrote to it, or another warehouse_path",
+        )
+    for step in MIGRATIONS[version:]:
+        step(connection)
+    connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")

@@ -1,0 +1,98 @@
+"""Listing a bucket, and finding the objects that a query selects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache, partial
+from itertools import groupby, islice
+
+from sqlalchemy import ColumnElement, Connection, Select, exists, func, select
+
+from imagefactory.warehouse.names import RESERVED_KEYS
+from imagefactory.warehouse.query import Equality, Query, matches, parse, plan
+from imagefactory.warehouse.store import objects
+from imagefactory.warehouse.store.schema import attribute, blob, object_
+
+_TOP = "\U0010ffff" * 16  # after every name that begins alike
+_PROBE = 1000
+_parse = lru_cache(256)(parse)
+
+
+def keys(connection: Connection, bucket: str, prefix: str = "", after: str = "", limit: int | None = None) -> list[str]:
+    """Keys of the bucket in byte order; NotFound."""
+    wanted = _listed(select(object_.c.key), objects.bucket_id(connection, bucket), after)
+    if prefix:
+        wanted = wanted.where(object_.c.key.between(prefix, prefix + _TOP))
+    return list(connection.scalars(wanted.limit(limit)))
+
+
+def query(connection: Connection, bucket: str, expression: str, after: str = "", limit: int | None = None) -> list[str]:
+    """Keys of the selected objects in byte order; NotFound, InvalidInput."""
+    parsed = _parse(expression)
+    bucket_id = objects.bucket_id(connection, bucket)
+    ways = plan(parsed)
+    narrow = _narrow(connection, ways.equalities)
+    if ways.exact:
+        wanted = _listed(select(object_.c.key), bucket_id, after).where(*narrow)
+        return list(connection.scalars(wanted.limit(limit)))
+    candidates = _candidates(connection, bucket, bucket_id, narrow, after)
+    return list(islice(_selected(connection, parsed, candidates), limit))
+
+
+def _listed(wanted: Select[tuple[str]], bucket_id: int, after: str) -> Select[tuple[str]]:
+    """What a listing shows of a bucket: not the reserved keys, and only what comes after `after`."""
+    shown = wanted.where(object_.c.bucket_id == bucket_id, object_.c.key.not_in(RESERVED_KEYS))
+    return (shown.where(object_.c.key > after) if after else shown).order_by(object_.c.key)
+
+
+def _narrow(connection: Connection, equalities: tuple[Equality, ...]) -> list[ColumnElement[bool]]:
+    """Conditions for the index: candidates come from the rarest value, the others are looked up for each of them."""
+    ranked = sorted(equalities, key=partial(_frequency, connection)) if len(equalities) > 1 else equalities
+    conditions: list[ColumnElement[bool]] = []
+    for rank, equality in enumerate(ranked):
+        here = (attribute.c.name == equality.name) & (attribute.c.value == equality.value)
+        if rank == 0:
+            conditions.append(object_.c.id.in_(select(attribute.c.object_id).where(here)))
+        else:
+            conditions.append(exists().where(attribute.c.object_id == object_.c.id, here))
+    return conditions
+
+
+def _frequency(connection: Connection, equality: Equality) -> int:
+    here = (attribute.c.name == equality.name) & (attribute.c.value == equality.value)
+    some = select(attribute.c.object_id).where(here).limit(_PROBE).subquery()
+    return connection.execute(select(func.count()).select_from(some)).scalar_one()
+
+
+def _candidates(
+    connection: Connection, bucket: str, bucket_id: int, narrow: list[ColumnElement[bool]], after: str
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """(key, attributes as queries see them) of each candidate, in one pass over one join."""
+    etag = func.substr(blob.c.sha256, 1, 16).label("etag")
+    wanted = (
+        _listed(select(object_.c.key), bucket_id, after)
+        .add_columns(etag, attribute.c.name, attribute.c.value)
+        .outerjoin(blob, blob.c.id == object_.c.blob_id)
+        .outerjoin(attribute, attribute.c.object_id == object_.c.id)
+        .where(*narrow)
+    )
+    for (key, etag_), rows in groupby(connection.execute(wanted), lambda row: (row.key, row.etag)):
+        values = {row.name: row.value for row in rows if row.name is not None}
+        yield key, values | {"_key": key, "_bucket": bucket, "_etag": etag_ or ""}
+
+
+def _selected(connection: Connection, parsed: Query, candidates: Iterator[tuple[str, dict[str, str]]]) -> Iterator[str]:
+    resolve = lru_cache(10_000)(partial(read_attribute, connection))
+    return (key for key, values in candidates if matches(parsed, values, resolve))
+
+
+def read_attribute(connection: Connection, bucket: str, key: str, name: str) -> str:
+    """One attribute as iwhd reads it, the computed ones included; empty if there is none."""
+    stored = objects.find(connection, bucket, key)
+    if stored is None:
+        return ""
+    computed = {"_key": key, "_bucket": bucket, "_etag": stored.etag}
+    if name in computed:
+        return computed[name]
+    wanted = select(attribute.c.value).where(attribute.c.object_id == stored.id, attribute.c.name == name)
+    return connection.scalar(wanted) or ""
