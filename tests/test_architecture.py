@@ -16,13 +16,13 @@ FLOORS = (
     ("families",),
     ("engines", "targets", "stages"),
     ("jobs",),
-    ("rest",),
+    ("rest", "service"),
     ("app",),
     ("cli", "tap"),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 SIBLINGS_APART = ("families", "targets", "engines")
-SHARED_IN_ROOM = {"interface", "registry"}
+SHARED_IN_ROOM = {"interface", "registry", "systemd", "causes"}
 SEES_A_REACTOR = {"app", "cli", "tap"}
 LARGEST_FILE = 300
 TABLES = {"settings/table.py"}  # one declaration after the other, nothing to divide

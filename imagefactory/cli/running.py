@@ -63,9 +63,9 @@ class Run:
         self.status = status
 
     def _failed(self, failure: Failure) -> None:
-        if failure.check(FactoryError):
+        if isinstance(failure.value, FactoryError):
             self.error = failure.value
-        elif failure.check(CancelledError):
+        elif isinstance(failure.value, CancelledError):
             self.status = 1
         else:
             log.failure("This is a defect in Image Factory", failure)

@@ -1,0 +1,136 @@
+"""The daemon as a Twisted service: starts what it serves, says so, and stops it in good order."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from imagefactory.concurrency.task import Task
+from imagefactory.model.errors import FactoryError
+from imagefactory.service.instance import Instance
+from imagefactory.service.listening import BoundSocket
+from imagefactory.service.notify import Notifier
+from imagefactory.service.pidfile import PidFile
+
+
+class Startable(Protocol):
+    """What the daemon runs."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One way the service is reached: `make` gives the protocol factory once the body has started, `description` is for
+    the log."""
+
+    socket: BoundSocket
+    make: Callable[[], IProtocolFactory]
+    description: str
+
+
+class Daemon(Service):
+    """Body, faces and the marks a running daemon leaves (pid file, claim on the state directory, word to systemd).
+
+    `failed` tells whether it ended because it could not start.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,  # several Twisted interfaces at once: sockets, core, threads
+        body: Startable,
+        faces: Sequence[Face],
+        *,
+        instance: Instance,
+        notifier: Notifier,
+        pidfile: PidFile | None = None,
+        reopen_log: Callable[[], None] | None = None,
+    ) -> None:
+        self._reactor = reactor
+        self._body = body
+        self._faces = faces
+        self._instance = instance
+        self._notifier = notifier
+        self._pidfile = pidfile
+        self._reopen_log = reopen_log
+        self._ports: list[IListeningPort] = []
+        self._starting: Task[None] | None = None
+        self.failed = False
+
+    def startService(self) -> None:
+        """Leave the marks, then start the body; connections wait until it is up."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self._instance.sign()
+        if self._pidfile is not None:
+            self._pidfile.write()
+        if self._reopen_log is not None:
+            self._reactor.callWhenRunning(self._hear_hangups, self._reopen_log)
+        self._starting = Task(self._start())
+        self._starting.ended.wait().addErrback(self._give_up)
+
+    def stopService(self) -> Deferred[None]:
+        """Stop answering, stop the body, take the marks away."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _start(self) -> None:
+        await self._body.start()
+        for face in self._faces:
+            self._ports.append(face.socket.serve(self._reactor, face.make()))
+            self._log.warn("{description}", description=face.description)
+        self._notifier.ready()
+
+    def _give_up(self, failure: Failure) -> None:
+        if isinstance(failure.value, CancelledError):  # stopped before it was up
+            return
+        self.failed = True
+        if isinstance(failure.value, FactoryError):
+            hint = f" ({failure.value.hint})" if failure.value.hint else ""
+            self._log.critical("cannot start: {error}{hint}", error=failure.value, hint=hint)
+        else:
+            self._log.failure("cannot start", failure)
+        if self.running:
+            self._reactor.stop()
+
+    async def _stop(self) -> None:
+        self._log.warn("stopping")
+        self._notifier.stopping()
+        super().stopService()  # type: ignore[no-untyped-call]
+        if self._starting is not None:
+            self._starting.cancel()
+            await self._starting.settled()
+        for port in self._ports:
+            await _stopped(port)
+        try:
+            await self._body.stop()
+        finally:
+            if self._pidfile is not None:
+                self._pidfile.remove()
+            self._instance.release()
+        self._log.warn("stopped")
+
+    def _hear_hangups(self, reopen_log: Callable[[], None]) -> None:
+        signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._reopen, reopen_log))
+
+    def _reopen(self, reopen_log: Callable[[], None]) -> None:
+        try:
+            reopen_log()
+        except FactoryError as error:
+            self._log.error("the log goes on in the old file: {error}", error=error)
+
+
+async def _stopped(port: IListeningPort) -> None:
+    ended = port.stopListening()
+    if ended is not None:
+        await ended

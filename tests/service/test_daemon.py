@@ -1,0 +1,122 @@
+"""The daemon's life around its body."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory
+from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from imagefactory.model.errors import FactoryError
+from imagefactory.service.daemon import Daemon, Face
+from imagefactory.service.instance import Instance
+from imagefactory.service.listening import bind
+from imagefactory.service.notify import Notifier
+from imagefactory.service.pidfile import PidFile
+
+
+class Body:
+    """A body whose start and stop end when the test says so."""
+
+    def __init__(self) -> None:
+        self.starting: Deferred[None] = Deferred()
+        self.stopping: Deferred[None] = Deferred()
+        self.calls: list[str] = []
+
+    async def start(self) -> None:
+        self.calls.append("start")
+        await self.starting
+
+    async def stop(self) -> None:
+        self.calls.append("stop")
+        await self.stopping
+
+
+class Reactor(MemoryReactorClock):
+    """Remembers what was adopted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.adopted: list[Any] = []
+        self.stopped = 0
+
+    def adoptStreamPort(self, fileno: int, family: Any, factory: Any) -> Any:  # noqa: N802 (Twisted's name)
+        self.adopted.append(factory)
+        return super().adoptStreamPort(fileno, family, factory)
+
+    def stop(self) -> None:
+        self.stopped += 1
+
+
+class DaemonTests(SynchronousTestCase):
+    """Starting, failing to start, stopping."""
+
+    def setUp(self) -> None:
+        self.directory = Path(self.mktemp())
+        self.directory.mkdir()
+        self.pid = self.directory / "pid"
+        self.reactor, self.body, self.factory = Reactor(), Body(), Factory()
+        self.instance = Instance(self.directory)
+        self.instance.claim()
+        self.daemon = Daemon(
+            self.reactor,
+            self.body,
+            [Face(bind("127.0.0.1", 0, "--port"), lambda: self.factory, "answers on loopback")],
+            instance=self.instance,
+            notifier=Notifier({}, os.getpid(), Clock()),
+            pidfile=PidFile(self.pid),
+        )
+        self.addCleanup(self.instance.release)
+
+    def test_nobody_is_answered_before_the_body_is_up(self) -> None:
+        """Connections wait in the socket's backlog until the start is over."""
+        self.daemon.startService()
+        self.assertEqual((self.pid.exists(), self.reactor.adopted), (True, []))
+        self.body.starting.callback(None)
+        self.assertEqual(self.reactor.adopted, [self.factory])
+
+    def test_stopping_waits_for_the_body_and_takes_the_marks_away(self) -> None:
+        """The pid file and the claim stay until the body has ended."""
+        self.daemon.startService()
+        self.body.starting.callback(None)
+        stopped = self.daemon.stopService()
+        self.assertNoResult(stopped)
+        self.assertTrue(self.pid.exists())
+        self.body.stopping.callback(None)
+        self.successResultOf(stopped)
+        self.assertFalse(self.pid.exists())
+        Instance(self.directory).claim()
+
+    def test_a_stop_during_the_start_cancels_it_first(self) -> None:
+        """Start and stop of the body never overlap."""
+        self.daemon.startService()
+        stopped = self.daemon.stopService()
+        self.body.stopping.callback(None)
+        self.successResultOf(stopped)
+        self.assertEqual((self.body.calls, self.reactor.adopted), (["start", "stop"], []))
+
+    def test_a_body_that_cannot_start_ends_the_process(self) -> None:
+        """The reason is in the log, the reactor is stopped, and the caller learns that it failed."""
+        self.daemon.startService()
+        self.body.starting.errback(FactoryError("the job store cannot be written", hint="look at the disk"))
+        self.assertEqual((self.daemon.failed, self.reactor.stopped), (True, 1))
+
+
+class BindTests(SynchronousTestCase):
+    """Listening sockets."""
+
+    def test_a_port_in_use_says_so(self) -> None:
+        """The error names address, port and option."""
+        first = bind("127.0.0.1", 0, "--port")
+        self.addCleanup(first.close)
+        error = self.assertRaises(FactoryError, bind, "127.0.0.1", first.address[1], "--port")
+        self.assertIn("in use", error.message)
+        self.assertIn("--port", error.hint)
+
+    def test_an_address_that_is_not_ours_says_so(self) -> None:
+        """TEST-NET-1 is nobody's address."""
+        error = self.assertRaises(FactoryError, bind, "192.0.2.1", 0, "--port")
+        self.assertEqual(error.where, "192.0.2.1 port 0")
