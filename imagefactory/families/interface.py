@@ -5,9 +5,11 @@ Everything here is pure: commands are built, never run.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from imagefactory.model.errors import FactoryError
 from imagefactory.model.template import Arch, Repository, Template
 
 
@@ -42,27 +44,30 @@ class Bootstrap:
     """What makes a root tree of this family.
 
     `packages` is the base set (kernel, init, network, boot needs) that every image has. `tool` names the program
-    (`mmdebstrap`, `dnf`); `keyring` is the file or directory of keys that must have signed the indexes (empty:
-    template says unsigned).
+    (`mmdebstrap`, `dnf`) and `arch` is the family's spelling of the architecture. With `verify`, `keyrings` are the
+    files, absolute or below a directory of keys, one of which must have signed the sources; `keyring_package` is what
+    has them.
     """
 
     tool: str
     release: Release
-    arch: Arch
+    arch: str
     sources: tuple[Source, ...]
     packages: tuple[str, ...]
-    keyring: str = ""
-    options: tuple[str, ...] = ()
+    verify: bool = True
+    keyrings: tuple[str, ...] = ()
+    keyring_package: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PackageInfo:
     """An installed package, for the ICICLE: `name` is the line that old ICICLEs had; version and architecture are
-    ours."""
+    ours; `extra` is the line of the template's own listing command."""
 
     name: str
     version: str = ""
     arch: str = ""
+    extra: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,24 @@ class Step:
 
     title: str
     script: str
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A file to be written into a guest, at an absolute path."""
+
+    path: str
+    data: bytes
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of a system, made in this order: packages installed, files written, steps run."""
+
+    packages: tuple[str, ...] = ()
+    files: tuple[Placed, ...] = ()
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +122,7 @@ class Family(Protocol):
     """One OS family."""
 
     name: str
+    sources_file: str  # where the package sources of a tree are listed; see `published_sources`
 
     def release(self, os: str, version: str) -> Release | None:
         """The release that this pair names in any accepted spelling, or None; raises nothing."""
@@ -108,6 +132,10 @@ class Family(Protocol):
         """What this family accepts, for people ("Debian 11, 12, 13")."""
         ...
 
+    def arch(self, arch: Arch, release: Release) -> str:
+        """The family's name of the architecture; Unsupported if the release does not exist for it."""
+        ...
+
     def bootstrap(self, template: Template, release: Release, url: str) -> Bootstrap:
         """How to make the base tree; `url` is the install URL after mirrors have been applied.
 
@@ -115,27 +143,37 @@ class Family(Protocol):
         """
         ...
 
-    def configure(self, template: Template, release: Release) -> tuple[tuple[str, bytes, int], ...]:
-        """Files (path, data, mode) that every image gets: hostname, network, package sources, ssh host keys on first
-        boot, ..."""
+    def published_sources(self, building: bytes, template: Template) -> bytes:
+        """The content of `sources_file` for the finished image: the template's URLs instead of the mirror that the
+        build used.
+
+        A file that is not the build's own (a template may replace it) stays as it is.
+        """
         ...
 
-    def add_repositories(
-        self, repositories: tuple[Repository, ...], release: Release
-    ) -> tuple[tuple[str, bytes, int], ...]:
-        """Files that make the repositories known."""
+    def configure(self, template: Template) -> Change:
+        """What every image gets: hostname, network, locale, ssh host keys on first boot."""
+        ...
+
+    def add_repositories(self, repositories: tuple[Repository, ...], release: Release) -> tuple[Placed, ...]:
+        """Files that make the repositories known; InvalidInput for an entry that cannot be one."""
         ...
 
     def forget_repositories(self, repositories: tuple[Repository, ...]) -> tuple[str, ...]:
         """Paths to remove for those that are not persisted."""
         ...
 
-    def refresh(self) -> Step:
-        """Read the package lists."""
+    def refresh(self, repositories: tuple[Repository, ...]) -> Step:
+        """Read the package lists of these added repositories, and those of the base if they are not there."""
         ...
 
     def install(self, packages: tuple[str, ...]) -> Step:
         """Install packages, asking nothing."""
+        ...
+
+    def explain(self, lines: Sequence[str]) -> FactoryError | None:
+        """The cause that a failed package tool's last lines tell, as an error that says what to do; None: nothing
+        known."""
         ...
 
     def list_packages(self) -> str:
@@ -144,16 +182,18 @@ class Family(Protocol):
 
     def parse_packages(self, output: str) -> tuple[PackageInfo, ...]: ...
 
-    def fulfil(self, needs: Needs) -> tuple[tuple[str, ...], tuple[tuple[str, bytes, int], ...], tuple[Step, ...]]:
-        """What a target's needs mean here: packages, files, steps (in this order)."""
+    def fulfil(self, needs: Needs) -> Change:
+        """What a target's needs mean here."""
         ...
 
     def kernel(self) -> str:
-        """A shell text that prints two lines: path of the newest kernel, path of its initrd (absolute, in the
+        """A shell text that prints two lines: path of the kernel to boot, path of its initrd (absolute, in the
         guest)."""
         ...
 
     def seal(self) -> tuple[str, ...]:
-        """Paths and patterns to remove at the very end: ssh host keys, leases, logs, package caches, the builder's
-        resolv.conf."""
+        """Paths and patterns of this family to remove at the very end: package caches and lists, traces of the build.
+
+        What every Linux system has (ssh host keys, leases, logs, histories) is the sealing stage's own business.
+        """
         ...

@@ -1,0 +1,29 @@
+"""From the last lines of a failed tool to the error that names its cause."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from imagefactory.model.errors import FactoryError
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A line that gives a cause away: `pattern`'s groups fill the message's `{0}`, `{1}`."""
+
+    pattern: re.Pattern[str]
+    error: type[FactoryError]
+    message: str
+    hint: str
+
+
+def explain(causes: Sequence[Cause], lines: Sequence[str]) -> FactoryError | None:
+    """The first cause of the table that any line shows; the table's order is the order of weight."""
+    for cause in causes:
+        for line in lines:
+            found = cause.pattern.search(line)
+            if found:
+                return cause.error(cause.message.format(*found.groups()), hint=cause.hint)
+    return None

@@ -1,0 +1,158 @@
+"""The family of Debian and Ubuntu: apt, dpkg, systemd-networkd, initramfs-tools."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from imagefactory.families import causes, systemd
+from imagefactory.families.debian import releases, sources
+from imagefactory.families.debian.causes import CAUSES
+from imagefactory.families.interface import Bootstrap, Change, Needs, PackageInfo, Placed, Release, Step
+from imagefactory.model.errors import FactoryError, Unsupported
+from imagefactory.model.template import Arch, Repository, Template, UrlInstall
+
+LISTS = "/var/lib/apt/lists"
+KEYRINGS = {
+    "Debian": ("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"),
+    "Ubuntu": ("/usr/share/keyrings/ubuntu-archive-keyring.gpg", "ubuntu-keyring"),
+}
+AGENTS = {"qemu": "qemu-guest-agent", "vmware": "open-vm-tools"}
+APT = "DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0"
+ENABLE = "systemctl --quiet enable systemd-networkd.service systemd-resolved.service"
+
+
+class DebianFamily:
+    """See `Family`."""
+
+    name = "debian"
+    sources_file = "/etc/apt/sources.list"
+
+    def release(self, os: str, version: str) -> Release | None:
+        return releases.release(os, version)
+
+    def known(self) -> tuple[str, ...]:
+        return releases.known()
+
+    def arch(self, arch: Arch, release: Release) -> str:
+        return releases.architecture(arch, release)
+
+    def bootstrap(self, template: Template, release: Release, url: str) -> Bootstrap:
+        arch = self.arch(template.os.arch, release)
+        keyring, package = KEYRINGS[release.os]
+        return Bootstrap(
+            tool="mmdebstrap",
+            release=release,
+            arch=arch,
+            sources=sources.sources(release, sources.mirror_root(url)),
+            packages=releases.base_packages(release, arch),
+            verify=not _trusted(template),
+            keyrings=(keyring,),
+            keyring_package=package,
+        )
+
+    def published_sources(self, building: bytes, template: Template) -> bytes:
+        return sources.published(building, sources.mirror_root(_install_url(template)))
+
+    def configure(self, template: Template) -> Change:
+        files = (
+            *systemd.identity(template.name),
+            Placed("/etc/default/locale", b"LANG=C.UTF-8\n"),
+            Placed("/etc/systemd/network/80-wired.network", systemd.NETWORK),
+            Placed(f"/etc/systemd/system/{systemd.SSH_HOST_KEYS_UNIT}", systemd.SSH_HOST_KEYS),
+        )
+        enable = f"{ENABLE} {systemd.SSH_HOST_KEYS_UNIT}"
+        return Change(files=files, steps=(Step("enable network and ssh host keys", enable),))
+
+    def add_repositories(self, repositories: tuple[Repository, ...], release: Release) -> tuple[Placed, ...]:
+        return tuple(sources.repository(one, release) for one in repositories)
+
+    def forget_repositories(self, repositories: tuple[Repository, ...]) -> tuple[str, ...]:
+        return tuple(sources.repository_file(one) for one in repositories)
+
+    def refresh(self, repositories: tuple[Repository, ...]) -> Step:
+        """The base's lists came with it, and its stage key holds their digest: only added ones have to be read."""
+        strict = f"{APT} -o APT::Update::Error-Mode=any update"
+        lines = [f"ls {LISTS}/*Release >/dev/null 2>&1 || {strict}"]
+        for file in self.forget_repositories(repositories):
+            only = f"-o Dir::Etc::sourcelist={file} -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0"
+            lines.append(f"{strict} {only}")
+        return Step("read package lists", "set -e\n" + "\n".join(lines))
+
+    def install(self, packages: tuple[str, ...]) -> Step:
+        keep = "-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
+        wanted = " ".join(shlex.quote(one) for one in packages)
+        return Step("install packages", f"{APT} -y {keep} --no-install-recommends install -- {wanted}")
+
+    def explain(self, lines: Sequence[str]) -> FactoryError | None:
+        return causes.explain(CAUSES, lines)
+
+    def list_packages(self) -> str:
+        """`binary:Package` is what `dpkg --get-selections` prints, which was the name in old ICICLEs."""
+        shown = "${binary:Package}\\t${Version}\\t${Architecture}\\t${db:Status-Abbrev}\\n"
+        return f"dpkg-query --show --showformat='{shown}'"
+
+    def parse_packages(self, output: str) -> tuple[PackageInfo, ...]:
+        rows = (line.split("\t") for line in output.splitlines())
+        return tuple(PackageInfo(*row[:3]) for row in rows if len(row) == 4 and row[3].startswith("ii"))
+
+    def fulfil(self, needs: Needs) -> Change:
+        agent = (AGENTS[needs.guest_agent],) if needs.guest_agent else ()
+        tools = ("cloud-init",) if needs.cloud_init else ()
+        modules = "".join(f"{module}\n" for module in needs.initrd_modules)
+        files = (
+            *systemd.cloud_init(needs.cloud_init),
+            *(Placed(path, data) for path, data in needs.files),
+            *((Placed(MODULES, modules.encode()),) if modules else ()),
+        )
+        steps = (Step("rebuild the initrd", ADD_MODULES),) if modules else ()
+        return Change((*tools, *agent), files, steps)
+
+    def kernel(self) -> str:
+        newest = "ls -1 /boot/vmlinu[xz]-* | sort -V | tail -n 1"
+        return f'image=$({newest}) && echo "$image" && ls "/boot/initrd.img-${{image#/boot/vmlinu[xz]-}}"'
+
+    def seal(self) -> tuple[str, ...]:
+        return (
+            f"{LISTS}/*",
+            "/var/cache/apt/*.bin",
+            "/var/cache/apt/archives/*.deb",
+            "/var/cache/debconf/*-old",
+            "/var/lib/dpkg/*-old",
+            "/etc/apt/apt.conf.d/99mmdebstrap",
+            "/etc/dpkg/dpkg.cfg.d/99mmdebstrap",
+            "/vmlinuz.old",
+            "/initrd.img.old",
+        )
+
+
+MODULES = "/usr/share/initramfs-tools/modules.d/imagefactory"
+
+# The cloud kernel has some drivers built in; an initrd that has all modules already is left as it is, which saves
+# the seconds that making it takes.
+ADD_MODULES = f"""\
+for initrd in /boot/initrd.img-*; do
+  version=${{initrd#/boot/initrd.img-}}
+  while read -r module; do
+    modinfo -k "$version" -F filename "$module" 2>/dev/null | grep -q '^/' || continue
+    lsinitramfs "$initrd" | grep -q "/$module\\.ko" && continue
+    update-initramfs -u -k "$version"
+    break
+  done < {MODULES}
+done
+"""
+
+
+def _install_url(template: Template) -> str:
+    if isinstance(template.os.install, UrlInstall):
+        return template.os.install.url
+    raise Unsupported("an image file cannot be bootstrapped", where="os/install", hint='use <install type="url">')
+
+
+def _trusted(template: Template) -> bool:
+    """Whether the template says, in apt's own words, that its mirror is not signed."""
+    root = sources.mirror_root(_install_url(template))
+    return any(
+        "trusted=yes" in one.url.partition("]")[0] and root in [word.rstrip("/") for word in one.url.split()]
+        for one in template.repositories
+    )

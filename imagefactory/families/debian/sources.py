@@ -1,0 +1,83 @@
+"""Package sources of Debian and Ubuntu: where suites are on a mirror, and the one-line entries of apt.
+
+The format is that of sources.list(5).
+"""
+
+from __future__ import annotations
+
+import re
+
+from imagefactory.families.debian.releases import generation
+from imagefactory.families.interface import Placed, Release, Source
+from imagefactory.model.errors import InvalidInput, Problem
+from imagefactory.model.template import Repository
+
+MARK = "# The build fetched from "
+_ENTRY = re.compile(r"deb(?:-src)?\s+(?:\[[^\]]*\]\s+)?\S+://\S+\s+\S+")
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+def mirror_root(url: str) -> str:
+    """The root of a mirror, from its own URL or that of anything below `dists/` (old templates name the netboot
+    directory)."""
+    return re.sub(r"/dists(/.*)?$", "", url.rstrip("/")).rstrip("/")
+
+
+def sources(release: Release, root: str) -> tuple[Source, ...]:
+    """The suites of a release on a mirror; all but the release's own may be missing."""
+    components = ("main", "universe") if release.os == "Ubuntu" else ("main",)
+
+    def suite(name: str, where: str = root, *, optional: bool = True) -> Source:
+        return Source(where, name, components, f"{where}/dists/{name}/InRelease", optional)
+
+    code = release.codename
+    if code == "sid":
+        return (suite(code, optional=False),)
+    return (suite(code, optional=False), suite(f"{code}-updates"), suite(*_security(release, root)))
+
+
+def _security(release: Release, root: str) -> tuple[str, str]:
+    """Suite and place of security updates: Debian keeps them beside the mirror, and named the suite otherwise before
+    release 11."""
+    if release.os == "Ubuntu":
+        return f"{release.codename}-security", root
+    tail = "-security" if generation(release) >= 11 else "/updates"
+    return release.codename + tail, f"{root}-security"
+
+
+def entries(found: tuple[Source, ...], options: str) -> str:
+    """The sources.list of a build, with a first line that tells it from a list that a template brings along."""
+    lines = (f"deb {options} {one.url} {one.suite} {' '.join(one.components)}" for one in found)
+    return "\n".join((MARK + found[0].url, *lines, ""))
+
+
+def published(building: bytes, root: str) -> bytes:
+    """The list for the finished image: every URL of the build's mirror becomes the template's."""
+    mark, _, rest = building.decode(errors="surrogateescape").partition("\n")
+    if not mark.startswith(MARK):
+        return building
+    return rest.replace(mark.removeprefix(MARK), root).encode(errors="surrogateescape")
+
+
+def repository_file(repository: Repository) -> str:
+    """Where apt reads the entry of this repository; its name is one that apt does not ignore."""
+    return f"/etc/apt/sources.list.d/{_UNSAFE.sub('-', repository.name).strip('-') or 'repository'}.list"
+
+
+def repository(wanted: Repository, release: Release) -> Placed:
+    """The entry of a template's repository: a whole one-line entry, or the URL of a mirror that has the release's
+    suite.
+
+    apt verifies it with the keys in the image. A repository without a known key says so in apt's own words
+    (`deb [trusted=yes] ...`): TDL's `signed` is "no" unless written, which must not mean that nobody checks.
+    """
+    url = wanted.url.strip()
+    if re.fullmatch(r"https?://\S+", url):
+        url = f"deb {url} {release.codename} main"
+    if not _ENTRY.match(url) or not url.isprintable():
+        raise InvalidInput(
+            f"repository {wanted.name} cannot be a package source of {release.os}",
+            problems=(Problem("repositories/repository/url", f"{wanted.url!r} is no entry of apt's sources.list"),),
+            hint="write it as: deb http://mirror.example/debian bookworm-backports main",
+        )
+    return Placed(repository_file(wanted), f"{url}\n".encode())

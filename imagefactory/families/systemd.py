@@ -1,0 +1,56 @@
+"""What all systems with systemd have in common: the files that a family's `configure` is made of."""
+
+from __future__ import annotations
+
+import re
+
+from imagefactory.families.interface import Placed
+
+HOSTNAME_LIMIT = 63  # one label, RFC 1035 section 2.3.4
+
+NETWORK = b"""# The first wired interfaces, whatever their names, by DHCP. More specific files (a lower number) win.
+[Match]
+Name=en* eth*
+Type=ether
+
+[Network]
+DHCP=yes
+"""
+
+SSH_HOST_KEYS = b"""[Unit]
+Description=Make this machine's ssh host keys
+ConditionFileIsExecutable=/usr/bin/ssh-keygen
+ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key
+Before=ssh.service sshd.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/bin/ssh-keygen -A
+
+[Install]
+WantedBy=ssh.service sshd.service
+"""
+
+SSH_HOST_KEYS_UNIT = "ssh-host-keys.service"
+
+
+def hostname(name: str) -> str:
+    """A valid host name made from a template's name ("My server 12" is "my-server-12")."""
+    label = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return label[:HOSTNAME_LIMIT].rstrip("-") or "localhost"
+
+
+def identity(name: str) -> tuple[Placed, ...]:
+    """The host's own name, in both places that want it."""
+    host = hostname(name)
+    hosts = f"127.0.0.1 localhost\n127.0.1.1 {host}\n::1 localhost ip6-localhost ip6-loopback\n"
+    return Placed("/etc/hostname", f"{host}\n".encode()), Placed("/etc/hosts", hosts.encode())
+
+
+def cloud_init(sources: tuple[str, ...]) -> tuple[Placed, ...]:
+    """The data sources that cloud-init asks, in order; nothing for a target without cloud-init."""
+    if not sources:
+        return ()
+    listed = ", ".join(sources)
+    return (Placed("/etc/cloud/cloud.cfg.d/90_datasource.cfg", f"datasource_list: [ {listed} ]\n".encode()),)
