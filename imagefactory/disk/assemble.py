@@ -31,7 +31,7 @@ from imagefactory.model.errors import BuildFailed
 from imagefactory.model.report import Report
 from imagefactory.process.interface import Command, Privilege, Processes
 
-# Explicit, so that neither the host's mke2fs.conf nor a newer mke2fs brings features that GRUB or an old guest cannot read.
+# Explicit: neither the host's mke2fs.conf nor a newer mke2fs may bring what GRUB or an old guest cannot read.
 _FEATURES = (
     *(
         "none",

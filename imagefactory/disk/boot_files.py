@@ -21,7 +21,8 @@ GRUB_CFG = f"{GRUB_DIRECTORY}/grub.cfg"
 # that has an initrd is it. What was there when the image was built is the last resort.
 _GRUB_CFG = """\
 # Written by Image Factory. It finds the newest kernel by itself, so kernel upgrades need no boot loader package.
-{terminal}set timeout=1
+{terminal}set timeout_style=hidden
+set timeout=1
 set default=0
 search --no-floppy --fs-uuid --set=root {uuid}
 set kernel={kernel}

@@ -1,0 +1,207 @@
+"""The proof that an image boots: it is started, and watched until it asks for a login."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import mkdtemp
+
+from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint
+from twisted.internet.error import ConnectError
+from twisted.internet.interfaces import IStreamClientEndpoint
+
+from imagefactory.concurrency.clock import Clock, sleep, timeout
+from imagefactory.concurrency.scope import Scope
+from imagefactory.concurrency.threads import Threads
+from imagefactory.model.errors import BuildFailed, CommandFailed
+from imagefactory.model.report import Report
+from imagefactory.process.interface import Command, Processes
+from imagefactory.qemu.accel import KVM, TCG, Acceleration
+from imagefactory.qemu.banner import ssh_banner
+from imagefactory.qemu.machine import Machine, argv, firmware
+from imagefactory.qemu.qmp import Qmp, connect
+from imagefactory.qemu.serial import Booted, SerialLog, Trouble
+
+POLL = 0.25  # seconds between two looks at the serial log
+KVM_SILENCE = 30.0  # a KVM guest that said nothing for so long runs on a KVM that does not work
+_LONGEST_SOCKET = 107  # bytes: sun_path of unix(7)
+_FORWARDED = re.compile(r"^\s*TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s", re.MULTILINE)
+_TITLE = "boot check"
+
+
+@dataclass(frozen=True, slots=True)
+class BootProof:
+    """The image booted.
+
+    `seconds` from the start of the machine to the login prompt; `ssh_banner` is None if no SSH server was asked for;
+    `tail` are the last lines of the serial port.
+    """
+
+    seconds: float
+    login: bool
+    ssh_banner: str | None
+    firmware: str
+    accel: str
+    tail: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """How to reach qemu's control socket and the guest's forwarded port."""
+
+    unix: Callable[[str], IStreamClientEndpoint]
+    tcp: Callable[[str, int], IStreamClientEndpoint]
+
+    @classmethod
+    def of(cls, reactor: object) -> Network:
+        """Over the reactor that was handed in (IReactorUNIX and IReactorTCP)."""
+        return cls(
+            unix=lambda path: UNIXClientEndpoint(reactor, path),  # type: ignore[no-untyped-call]
+            tcp=lambda host, port: TCP4ClientEndpoint(reactor, host, port),
+        )
+
+
+class _KvmFailed(Exception):
+    """KVM did not even come as far as the first character."""
+
+
+async def boot_check(
+    image: Path,
+    format: str,
+    *,
+    arch: str,
+    ssh: bool,
+    acceleration: Acceleration,
+    processes: Processes,
+    threads: Threads,
+    clock: Clock,
+    network: Network,
+    tmpdir: Path,
+    limit: float,
+    report: Report,
+    firmware_kind: str = "bios",
+) -> BootProof:
+    """Boot `image` (of qemu's `format`) until its login prompt and, with `ssh`, until an SSH server answers.
+
+    The image is not changed. `limit` is seconds for all of it; `firmware_kind` is bios or uefi. Raises CommandFailed with the last lines of the
+    serial port, MissingTool, Unsupported.
+    """
+    files = await threads.run(firmware, arch, firmware_kind)
+    accel = await acceleration.choose(arch)
+    directory = Path(await threads.run(mkdtemp, prefix="boot.", dir=tmpdir))
+    try:
+        serial, control = directory / "serial.log", directory / "qmp"
+        if len(bytes(control)) > _LONGEST_SOCKET:
+            raise BuildFailed("the path is too long for a socket", where=str(control), hint="choose a shorter tmpdir")
+        machine = Machine(arch, accel.kind, image, format, serial, control, files, ssh)
+        check = _Check(machine, processes, threads, clock, network, limit, report)
+        try:
+            return await check.run()
+        except _KvmFailed as failure:
+            report.line(f"KVM failed ({failure}); once more by emulation")
+            return await replace(check, machine=replace(machine, accel=TCG)).run()
+    finally:
+        await threads.run(shutil.rmtree, directory, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """One attempt with one machine."""
+
+    machine: Machine
+    processes: Processes
+    threads: Threads
+    clock: Clock
+    network: Network
+    limit: float
+    report: Report
+
+    async def run(self) -> BootProof:
+        self.report.activity(f"booting the image ({self.machine.accel})")
+        await self.threads.run(self.machine.serial.write_bytes, b"")
+        log = SerialLog()
+        proofs: list[BootProof] = []
+        async with Scope() as scope:
+            scope.start(self._qemu(log, proofs))
+            try:
+                await scope.start(timeout(self.clock, self.limit, self._prove(log, proofs)))
+            except TimeoutError:
+                goal = "SSH server" if isinstance(log.outcome, Booted) else "login prompt"
+                raise self._failed(f"saw no {goal} in {self.limit:g} s", log) from None
+        return proofs[0]
+
+    async def _qemu(self, log: SerialLog, proofs: list[BootProof]) -> None:
+        """The machine; its end before there is a proof is a failure, whatever its exit status."""
+        environment = {"TMPDIR": str(self.machine.serial.parent)}
+        end = await self.processes.run(Command(argv(self.machine), _TITLE, env=environment))
+        if proofs:
+            return
+        await sleep(self.clock, 2 * POLL)  # the rest of the log is being read, and may say why
+        if self.machine.accel == KVM and not log.tail():
+            raise _KvmFailed(f"qemu {end}")
+        if end.ok:
+            raise self._failed("saw the machine reset or switch itself off", log)
+        raise CommandFailed("qemu", str(end), end.tail or log.tail())
+
+    async def _prove(self, log: SerialLog, proofs: list[BootProof]) -> None:
+        begin = self.clock.seconds()
+        qmp = await self._connect()
+        await self._login(log)
+        seconds = self.clock.seconds() - begin
+        self.report.line(f"login prompt after {seconds:.1f} s")
+        banner = await self._banner(qmp) if self.machine.ssh else None
+        kind = "uefi" if self.machine.firmware else "bios"
+        proofs.append(BootProof(seconds, True, banner, kind, self.machine.accel, log.tail()))
+        await qmp.quit()
+
+    async def _connect(self) -> Qmp:
+        """The control connection, as soon as qemu listens; if it never does it has died, which is noticed elsewhere."""
+        while True:
+            try:
+                return await connect(self.network.unix(str(self.machine.control)))
+            except ConnectError:
+                await sleep(self.clock, POLL / 5)
+
+    async def _login(self, log: SerialLog) -> None:
+        """Until the login prompt; what cannot come to a good end fails at once."""
+        offset = 0
+        begin = self.clock.seconds()
+        while True:
+            data = await self.threads.run(self._written, offset)
+            offset += len(data)
+            outcome = log.feed(data)
+            if isinstance(outcome, Booted):
+                return
+            if isinstance(outcome, Trouble):
+                raise self._failed(f"failed: {outcome.text}", log)
+            if not offset and self.machine.accel == KVM and self.clock.seconds() - begin > KVM_SILENCE:
+                raise _KvmFailed(f"no output for {KVM_SILENCE:g} s")
+            await sleep(self.clock, POLL)
+
+    async def _banner(self, qmp: Qmp) -> str:
+        """Until the SSH server answers; before it runs, qemu itself accepts the connection and closes it."""
+        found = _FORWARDED.search(await qmp.monitor("info usernet"))
+        if found is None:
+            raise BuildFailed("qemu does not tell which port it forwards to the guest")
+        endpoint = self.network.tcp("127.0.0.1", int(found[1]))
+        while True:
+            try:
+                banner = await ssh_banner(endpoint, self.clock)
+            except ConnectError:
+                banner = ""
+            if banner:
+                self.report.line(f"ssh answers: {banner}")
+                return banner
+            await sleep(self.clock, 1.0)
+
+    def _written(self, offset: int) -> bytes:
+        with self.machine.serial.open("rb") as file:
+            file.seek(offset)
+            return file.read(1 << 20)
+
+    def _failed(self, outcome: str, log: SerialLog) -> CommandFailed:
+        tail = log.tail() or ("(nothing came over the serial port)",)
+        return CommandFailed(_TITLE, outcome, tail, hint="the lines are the last ones of the machine's serial port")
