@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from imagefactory.concurrency.event import Event
 from imagefactory.jobs.audience import Audience
 from imagefactory.jobs.book import Book
 from imagefactory.jobs.interface import Batch, JobEvent, JobStore, LogLine, Unsubscribe
 from imagefactory.jobs.writer import Writer
+from imagefactory.model.errors import Conflict
 from imagefactory.model.jobs import Job, Queued, is_final
 from imagefactory.model.report import StageOutcome
 
@@ -35,7 +36,7 @@ class Ledger:
         self._events = Audience[JobEvent]()
         self._lines: dict[str, Audience[LogLine]] = {}
         self._quiet: dict[str, IDelayedCall] = {}
-        self._waiting: dict[str, list[Deferred[Job]]] = {}
+        self._ends: dict[str, Event[Job]] = {}
 
     async def open(self) -> None:
         """Go on counting events where the store stands."""
@@ -66,39 +67,58 @@ class Ledger:
 
     def stage(self, id: str, outcome: StageOutcome) -> None:
         """A stage was answered from the cache or has to be made, or is done."""
-        job = self.book.job(id).with_stage(outcome)
-        if self._enter(job):
-            self._tell(job, "stage")
+        job = self.book.find(id)
+        if job is not None and self._enter(changed := job.with_stage(outcome)):
+            self._tell(changed, "stage")
 
     def line(self, id: str, text: str) -> None:
-        """A line for the job's log."""
+        """A line for the job's log; what a tool still says after the job has ended is dropped."""
+        job = self.book.find(id)
+        if job is None or is_final(job.state):
+            return
         number = self._numbers[id] = self._numbers.get(id, 0) + 1
         line = LogLine(id, number, self._clock.seconds(), text)
         self._writer.line(line)
         if id in self._lines:
             self._lines[id].tell(line)
 
-    async def reopen(self, job: Job) -> None:
-        """Begin a final job anew; its log goes on."""
-        self._numbers[job.id] = await self._last_line(job.id)
+    def recall(self, job: Job) -> None:
+        """A job that the store knows from before."""
+        self.book.enter(job)
+
+    async def reopen(self, id: str) -> Job:
+        """Begin a final job anew; its log goes on.
+
+        Raises Conflict if somebody else was quicker.
+        """
+        await self.flush()
+        last = await self._store.last_line(id)
+        job = self.book.job(id)
+        if not is_final(job.state):
+            raise Conflict(f"job {id} runs again already")
+        self._numbers[id] = last
         fresh = replace(job, state=Queued(), percent=0, activity="", stages=(), started=None, ended=None)
         self.book.enter(fresh)
         self._writer.job(fresh)
         self._tell(fresh, "job")
+        return fresh
 
     async def finished(self, id: str) -> Job:
         """Fires with the final state; cancelling one who waits disturbs nobody."""
         job = self.book.job(id)
         if is_final(job.state):
             return job
-        waiting = self._waiting.setdefault(id, [])
-        end: Deferred[Job] = Deferred(waiting.remove)
-        waiting.append(end)
-        return await end
+        return await self._ends.setdefault(id, Event()).wait()
 
     async def flush(self) -> None:
         """What happened so far is in the store."""
         await self._writer.flush()
+
+    def close(self) -> None:
+        """Nothing more is told later."""
+        for id in tuple(self._quiet):
+            self._still(id)
+        self._writer.close()
 
     async def log(self, id: str, after: int, limit: int) -> list[LogLine]:
         """The log, up to this moment."""
@@ -135,10 +155,6 @@ class Ledger:
 
         return unsubscribe
 
-    async def _last_line(self, id: str) -> int:
-        await self.flush()
-        return self._numbers.get(id) or await self._store.last_line(id)
-
     def _enter(self, job: Job) -> bool:
         known = self.book.find(job.id)
         if known is not None and is_final(known.state):
@@ -167,5 +183,5 @@ class Ledger:
     def _settle(self, job: Job) -> None:
         if is_final(job.state):
             self._numbers.pop(job.id, None)
-            for waiting in self._waiting.pop(job.id, ()):
-                waiting.callback(job)
+            if (end := self._ends.pop(job.id, None)) is not None:
+                end.fire(job)

@@ -20,7 +20,8 @@ class Reporter:
 
     def activity(self, text: str) -> None:
         """What is going on now; also a line of the log."""
-        self._ledger.progress(replace(self._ledger.book.job(self._id), activity=text))
+        if job := self._ledger.book.find(self._id):
+            self._ledger.progress(replace(job, activity=text))
         self.line(text)
 
     def progress(self, percent: float) -> None:
@@ -37,8 +38,8 @@ class Reporter:
 
     def reached(self, percent: int) -> None:
         """Never back: a late word from a helper thread or a second tool changes nothing."""
-        job = self._ledger.book.job(self._id)
-        if percent > job.percent:
+        job = self._ledger.book.find(self._id)
+        if job is not None and percent > job.percent:
             self._ledger.progress(replace(job, percent=min(percent, 100)))
 
     def between(self, low: int, high: int) -> Report:

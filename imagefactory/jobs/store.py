@@ -12,10 +12,10 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DatabaseError
 from twisted.logger import Logger
 
+from imagefactory.concurrency.threads import Threads
 from imagefactory.jobs import schema
 from imagefactory.jobs.codec import Damaged, decode_event, decode_job, encode_event, encode_job
 from imagefactory.jobs.interface import Batch, JobEvent, LogLine, Owner, Remembered
-from imagefactory.jobs.work import Threads
 from imagefactory.model.errors import FactoryError, NoSpace, Unavailable
 
 #: How long one process waits for another that is just writing.
@@ -182,13 +182,18 @@ def told(path: Path) -> Iterator[None]:
 def _in_words(text: str, path: Path) -> FactoryError:
     if "full" in text or "No space" in text:
         return NoSpace("no space is left for the job store", where=str(path), hint="make room on that file system")
-    if any(word in text for word in ("readonly", "unable to open", "Permission", "Read-only", "Not a directory")):
+    if any(
+        word in text
+        for word in ("readonly", "unable to open", "Permission", "Read-only", "Not a directory", "File exists")
+    ):
         hint = f"make {path.parent} writable for this user, or set state_dir to a directory that is"
         return Unavailable("the job store cannot be written", where=str(path), hint=hint)
     if "not a database" in text or "malformed" in text:
         hint = "restore it from a backup, or move it away to begin with an empty one"
         return Unavailable(f"the job store is damaged ({text})", where=str(path), hint=hint)
-    return Unavailable(f"the job store does not answer: {text}", where=str(path), hint="is another process stuck in it?")
+    return Unavailable(
+        f"the job store does not answer: {text}", where=str(path), hint="is another process stuck in it?"
+    )
 
 
 def _owner(text: str) -> Owner:

@@ -5,18 +5,15 @@ The service knows when something runs; the pipeline and the pusher know what is 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Protocol
 
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.jobs import Completed
 from imagefactory.model.providers import Provider
 from imagefactory.model.report import Report, StageOutcome
 from imagefactory.model.template import Template
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class Progress(Report, Protocol):
@@ -90,12 +87,4 @@ class Pusher(Protocol):
 
     async def push(self, order: PushOrder, progress: Progress) -> Completed:
         """Bring the image to the provider and store the provider image."""
-        ...
-
-
-class Threads(Protocol):
-    """Runs blocking calls beside the reactor."""
-
-    def run(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
-        """Call it in a thread."""
         ...

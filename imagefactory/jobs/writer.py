@@ -58,12 +58,16 @@ class Writer:
             if batch.jobs or batch.lines or batch.events:
                 await self._write(batch)
 
+    def close(self) -> None:
+        """Write nothing any more by itself."""
+        if self._soon is not None and self._soon.active():
+            self._soon.cancel()
+
     def _clear(self) -> None:
         self._jobs.clear()
         self._lines.clear()
         self._events.clear()
-        if self._soon is not None and self._soon.active():
-            self._soon.cancel()
+        self.close()
         self._soon = None
 
     async def _write(self, batch: Batch) -> None:

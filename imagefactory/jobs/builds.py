@@ -1,0 +1,177 @@
+"""Accepting builds: everything is checked before anything is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from lxml import etree
+
+from imagefactory.concurrency.clock import Clock
+from imagefactory.jobs.ids import checked
+from imagefactory.jobs.interface import BuildRequest
+from imagefactory.jobs.orders import Parse
+from imagefactory.jobs.records import Records
+from imagefactory.jobs.work import Builder, BuildOrder
+from imagefactory.model.errors import FactoryError, InvalidInput, NotFound
+from imagefactory.model.jobs import Job, Operation
+from imagefactory.model.records import BuildRecord, ImageRecord, Kind
+from imagefactory.model.template import Template
+
+Fetch = Callable[[Template], Awaitable[Template]]
+"""Puts what a template refers to by URL into it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A build request that can be fulfilled.
+
+    `build` is the build that targets are added to, or that is new; None in `template_id`: to be stored.
+    """
+
+    targets: tuple[str, ...]
+    template: Template
+    template_id: str | None
+    image_id: str | None
+    build_id: str | None
+    boot_check: bool
+
+
+class BuildDesk:
+    """Turns build requests into orders, and keeps their records."""
+
+    def __init__(
+        self,
+        records: Records,
+        builder: Builder,
+        *,
+        parse: Parse,
+        fetch: Fetch,
+        clock: Clock,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._records = records
+        self._builder = builder
+        self._parse = parse
+        self._fetch = fetch
+        self._clock = clock
+        self._new_id = new_id
+
+    async def check(self, request: BuildRequest) -> Wish:
+        """All that can be wrong with it, now.
+
+        Raises InvalidInput, Unsupported, NotFound.
+        """
+        image_id, build_id = await self._place(request)
+        targets = await self._targets(request, image_id)
+        for target in targets:
+            self._builder.known(target)
+        template, template_id = await self._template(request, image_id)
+        template = await self._fetch(template)
+        await self._builder.check(template, targets)
+        return Wish(targets, template, template_id, image_id, build_id, request.boot_check)
+
+    async def store(self, wish: Wish) -> tuple[BuildOrder, ...]:
+        """Template, image and build; what was stored before something went wrong is removed again."""
+        made: list[tuple[Kind, str]] = []
+        try:
+            return await self._store(wish, made)
+        except BaseException:
+            await self._undo(made)
+            raise
+
+    def jobs(self, orders: tuple[BuildOrder, ...]) -> tuple[Job, ...]:
+        """The orders as new jobs."""
+        now = self._clock.seconds()
+        return tuple(
+            Job(o.id, Operation.BUILD, o.target, o.image_id, o.build_id, now, template_id=o.template_id) for o in orders
+        )
+
+    async def _place(self, request: BuildRequest) -> tuple[str | None, str | None]:
+        """Image and build; an image id needs not be known, a build without image does."""
+        image_id, build_id = checked(request.image_id, "image"), checked(request.build_id, "build_id")
+        build = await self._records.build(build_id) if build_id else None
+        if build_id and build is None and image_id is None:
+            raise NotFound(f"there is no build {build_id}", hint="say which image a new build is of")
+        if build is not None and image_id not in {None, build.image}:
+            raise InvalidInput(f"build {build_id} is of image {build.image}, not of {image_id}")
+        return (build.image if build else image_id), build_id
+
+    async def _targets(self, request: BuildRequest, image_id: str | None) -> tuple[str, ...]:
+        targets = tuple(dict.fromkeys(request.targets)) or await self._last_targets(image_id)
+        if not targets:
+            raise InvalidInput("no target is given", hint="name at least one target to build for")
+        return targets
+
+    async def _last_targets(self, image_id: str | None) -> tuple[str, ...]:
+        image = await self._records.image(image_id) if image_id else None
+        last = (image.latest_unpushed or image.latest_build) if image else None
+        images = await self._records.target_images(last) if last else []
+        return tuple(dict.fromkeys(image.target for image in images))
+
+    async def _template(self, request: BuildRequest, image_id: str | None) -> tuple[Template, str | None]:
+        if request.template is not None:
+            return request.template, request.template_id
+        template_id = request.template_id or await self._last_template(image_id)
+        source = await self._records.template(template_id) if template_id else None
+        if source is None:
+            raise InvalidInput("no template is given, and none is known for this image", hint="give a template")
+        return self._parse(source), template_id
+
+    async def _last_template(self, image_id: str | None) -> str | None:
+        image = await self._records.image(image_id) if image_id else None
+        last = (image.latest_unpushed or image.latest_build) if image else None
+        for target_image in await self._records.target_images(last) if last else ():
+            if target_image.template:
+                return target_image.template
+        return image.template if image else None
+
+    async def _store(self, wish: Wish, made: list[tuple[Kind, str]]) -> tuple[BuildOrder, ...]:
+        template_id = wish.template_id
+        if template_id is None:
+            template_id = self._new_id()
+            made.append((Kind.TEMPLATE, template_id))
+            await self._records.store_template(template_id, wish.template.source)
+        image_id = await self._image(wish, template_id, made)
+        build_id = await self._build(wish, image_id, made)
+        return tuple(
+            BuildOrder(self._new_id(), image_id, build_id, target, wish.template, template_id, wish.boot_check)
+            for target in wish.targets
+        )
+
+    async def _image(self, wish: Wish, template_id: str, made: list[tuple[Kind, str]]) -> str:
+        id = wish.image_id or self._new_id()
+        if wish.image_id is None or await self._records.image(id) is None:
+            made.append((Kind.IMAGE, id))
+            await self._records.store_image(ImageRecord(id, descriptor(wish.template.name), template_id))
+        return id
+
+    async def _build(self, wish: Wish, image_id: str, made: list[tuple[Kind, str]]) -> str:
+        id = wish.build_id or self._new_id()
+        if wish.build_id is None or await self._records.build(id) is None:
+            made.append((Kind.BUILD, id))
+            await self._records.store_build(BuildRecord(id, image_id, self._clock.seconds()))
+        return id
+
+    async def undo(self, orders: tuple[BuildOrder, ...], wish: Wish) -> None:
+        """Remove the records of orders that came to nothing after all."""
+        first = orders[0]
+        made = [] if wish.build_id else [(Kind.BUILD, first.build_id)]
+        made += [] if wish.image_id else [(Kind.IMAGE, first.image_id)]
+        made += [] if wish.template_id else [(Kind.TEMPLATE, first.template_id)]
+        await self._undo(made)
+
+    async def _undo(self, made: list[tuple[Kind, str]]) -> None:
+        for kind, id in reversed(made):
+            try:
+                await self._records.delete(kind, id)
+            except FactoryError:
+                return  # the warehouse is what failed; that error is on its way already
+
+
+def descriptor(name: str) -> bytes:
+    """The body of an image object."""
+    image = etree.Element("image")
+    if name:
+        etree.SubElement(image, "name").text = name
+    return etree.tostring(image)

@@ -1,0 +1,99 @@
+"""Making known an image that a provider already has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from lxml import etree
+
+from imagefactory.concurrency.clock import Clock
+from imagefactory.jobs.ids import checked
+from imagefactory.jobs.interface import Imported, ImportRequest
+from imagefactory.jobs.lineage import Lineage
+from imagefactory.jobs.records import Records
+from imagefactory.jobs.work import Builder
+from imagefactory.model.errors import InvalidInput
+from imagefactory.model.records import BuildRecord, ImageRecord, ProviderImageRecord, TargetImageRecord
+
+
+class ImportDesk:
+    """Stores the records of imports; to import the same again updates what is there."""
+
+    def __init__(
+        self, records: Records, builder: Builder, lineage: Lineage, clock: Clock, new_id: Callable[[], str]
+    ) -> None:
+        self._records = records
+        self._builder = builder
+        self._lineage = lineage
+        self._clock = clock
+        self._new_id = new_id
+
+    def check(self, request: ImportRequest) -> None:
+        """Raises InvalidInput, Unsupported."""
+        self._builder.known(request.target)
+        checked(request.image_id, "image_id")
+        checked(request.build_id, "build_id")
+        if not request.provider or not request.target_identifier:
+            raise InvalidInput("an import needs the provider and its identifier of the image")
+        check_descriptor(request.descriptor)
+
+    async def store(self, request: ImportRequest) -> Imported:
+        """All records, then the image's latest build."""
+        build = await self._records.build(request.build_id) if request.build_id else None
+        if build is not None and request.image_id not in {None, build.image}:
+            raise InvalidInput(f"build {build.id} is of image {build.image}, not of {request.image_id}")
+        image_id = await self._image(request, build)
+        build_id = build.id if build else await self._new_build(request, image_id)
+        target_image_id = await self._target_image(request, build_id)
+        provider_image_id = await self._provider_image(request, target_image_id)
+        await self._lineage.imported(image_id, build_id)
+        return Imported(image_id, build_id, target_image_id, provider_image_id)
+
+    async def _image(self, request: ImportRequest, build: BuildRecord | None) -> str:
+        id = request.image_id or (build.image if build else self._new_id())
+        known = await self._records.image(id)
+        record = replace(known, descriptor=request.descriptor) if known else ImageRecord(id, request.descriptor)
+        await self._records.store_image(record)
+        return id
+
+    async def _new_build(self, request: ImportRequest, image_id: str) -> str:
+        id = request.build_id or self._new_id()
+        await self._records.store_build(BuildRecord(id, image_id, self._clock.seconds()))
+        return id
+
+    async def _target_image(self, request: ImportRequest, build_id: str) -> str:
+        for known in await self._records.target_images(build_id):
+            if known.target == request.target:
+                return known.id
+        id = self._new_id()
+        await self._records.store_target_image(TargetImageRecord(id, build_id, request.target))
+        return id
+
+    async def _provider_image(self, request: ImportRequest, target_image_id: str) -> str:
+        known = await self._records.provider_images(target_image_id)
+        same = [image.id for image in known if image.provider == request.provider]
+        id = same[0] if same else self._new_id()
+        await self._records.store_provider_image(
+            ProviderImageRecord(id, target_image_id, request.provider, request.target_identifier)
+        )
+        return id
+
+
+def check_descriptor(descriptor: bytes) -> None:
+    """An image descriptor is XML whose root is `image` with exactly one non-empty `name`.
+
+    Raises InvalidInput.
+    """
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        root = etree.fromstring(descriptor, parser)
+    except etree.XMLSyntaxError as error:
+        raise InvalidInput(f"the image descriptor is not well-formed XML: {error.msg}") from None
+    if b"<!DOCTYPE" in descriptor:
+        raise InvalidInput("the image descriptor has a document type; none is allowed")
+    names = root.findall("name")
+    if root.tag != "image" or len(names) != 1 or not (names[0].text or "").strip():
+        raise InvalidInput(
+            "the image descriptor does not name an image", hint="it looks like <image><name>NAME</name></image>"
+        )

@@ -1,0 +1,54 @@
+"""Forgetting finished jobs after some time."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from imagefactory.concurrency.clock import Clock
+from imagefactory.jobs.ledger import Ledger
+from imagefactory.model.errors import FactoryError
+from imagefactory.model.jobs import is_final
+
+DAY = 86_400.0
+#: Seconds between two looks.
+PAUSE = 3600.0
+
+
+class Retention:
+    """Looks now and then for jobs that ended `days` ago (0: keeps all)."""
+
+    _log = Logger()
+
+    def __init__(self, ledger: Ledger, clock: Clock, days: int) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._days = days
+        self._next: IDelayedCall | None = None
+
+    async def start(self) -> None:
+        """Forget what is due now, and go on looking."""
+        if self._days:
+            self._next = self._clock.callLater(PAUSE, self._again)
+            await self._look()
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._next is not None and self._next.active():
+            self._next.cancel()
+
+    def _again(self) -> None:
+        looking = Deferred.fromCoroutine(self.start())
+        looking.addErrback(lambda failure: self._log.failure("forgetting old jobs", failure))
+
+    async def _look(self) -> None:
+        before = self._clock.seconds() - self._days * DAY
+        jobs = self._ledger.book.list(None, None, None)
+        old = [job.id for job in jobs if is_final(job.state) and (job.ended or job.created) < before]
+        try:
+            if old:
+                await self._ledger.forget(old)
+                self._log.info("forgot {count} finished jobs", count=len(old))
+        except FactoryError as error:
+            self._log.error("old jobs could not be forgotten: {error}", error=error)

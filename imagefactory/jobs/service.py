@@ -1,0 +1,230 @@
+"""The job service: accepts, runs, cancels, lists; nothing it does depends on who asked still being there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from imagefactory.concurrency.clock import Clock
+from imagefactory.concurrency.shield import shield
+from imagefactory.jobs.builds import BuildDesk, Fetch, Wish
+from imagefactory.jobs.imports import ImportDesk
+from imagefactory.jobs.interface import (
+    Accepted,
+    BuildRequest,
+    Imported,
+    ImportRequest,
+    JobEvent,
+    JobStore,
+    LogLine,
+    Owner,
+    PushRequest,
+    Unsubscribe,
+)
+from imagefactory.jobs.lanes import Lane
+from imagefactory.jobs.ledger import Ledger
+from imagefactory.jobs.lineage import Lineage
+from imagefactory.jobs.orders import Parse, decode_order, encode_order
+from imagefactory.jobs.pushes import PushDesk
+from imagefactory.jobs.records import Records
+from imagefactory.jobs.restart import Inheritance
+from imagefactory.jobs.retention import Retention
+from imagefactory.jobs.runner import Runner
+from imagefactory.jobs.settlement import Settlement
+from imagefactory.jobs.work import Builder, BuildOrder, Pusher, PushOrder
+from imagefactory.model.errors import Conflict, Unavailable
+from imagefactory.model.jobs import Failed, Job, Operation, is_final
+from imagefactory.model.report import StageOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many at once, how long.
+
+    `builds` and `ec2_pushes` are places; `ending` is how long, in seconds, a cancelled job may take to end; finished
+    jobs are forgotten after `retention_days` (0: never).
+    """
+
+    builds: int = 2
+    ec2_pushes: int = 2
+    ending: float = 30
+    retention_days: int = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Collaborators:
+    """Those the service works with.
+
+    `parse` makes a template from its source, `fetch` puts in what it refers to by URL, `alive` tells whether a
+    process still runs, `new_id` draws a UUID, `incident` a short id for the log.
+    """
+
+    store: JobStore
+    records: Records
+    builder: Builder
+    pusher: Pusher
+    parse: Parse
+    fetch: Fetch
+    clock: Clock
+    alive: Callable[[Owner], bool]
+    new_id: Callable[[], str]
+    incident: Callable[[], str]
+
+
+class JobService:
+    """`Jobs`, run in this process, between `start()` and `stop()`."""
+
+    def __init__(self, with_: Collaborators, limits: Limits) -> None:
+        self._limits = limits
+        self._store = with_.store
+        self._builder = with_.builder
+        self._pusher = with_.pusher
+        self._parse = with_.parse
+        self._open = False
+        self._keeps_queue = False
+        self._ledger = Ledger(with_.store, with_.clock)
+        lineage = Lineage(with_.records)
+        self._settlement = Settlement(self._ledger.book, lineage)
+        self._runner = Runner(self._ledger, with_.clock, self._settlement.ended, with_.incident)
+        self._builds = BuildDesk(
+            with_.records,
+            with_.builder,
+            parse=with_.parse,
+            fetch=with_.fetch,
+            clock=with_.clock,
+            new_id=with_.new_id,
+        )
+        self._pushes = PushDesk(with_.records, with_.pusher, self._ledger.book, with_.clock, with_.new_id)
+        self._imports = ImportDesk(with_.records, with_.builder, lineage, with_.clock, with_.new_id)
+        self._inheritance = Inheritance(with_.store, self._ledger, with_.clock, with_.alive)
+        self._retention = Retention(self._ledger, with_.clock, limits.retention_days)
+        self._local = Lane(limits.builds)
+        self._ec2 = Lane(limits.ec2_pushes)
+        self._free = Lane(None)
+
+    async def start(self, *, resume: bool) -> None:
+        """Know what the store knows; jobs of processes that are gone become FAILED.
+
+        With `resume` (the daemon) queued builds go on, and are left queued by `stop`. A command leaves queued jobs to
+        the daemon and cancels its own when it stops.
+        """
+        self._keeps_queue = resume
+        await self._ledger.open()
+        waiting = await self._inheritance.accept(resume=resume)
+        self._open = True
+        for job in waiting:
+            await self._resume(job)
+        await self._retention.start()
+
+    async def stop(self) -> None:
+        """Refuse new jobs, end running ones (bounded), write everything down."""
+        self._open = False
+        self._retention.stop()
+        await self._runner.stop(self._limits.ending, keep_queued=self._keeps_queue)
+        await self._ledger.flush()
+        self._ledger.close()
+
+    async def build(self, request: BuildRequest) -> Accepted:
+        self._must_be_open()
+        wish = await self._builds.check(request)
+        self._must_be_open()
+        return await shield(self._accept(wish))
+
+    async def plan(self, request: BuildRequest) -> tuple[tuple[str, tuple[StageOutcome, ...]], ...]:
+        wish = await self._builds.check(request)
+        return tuple([(target, await self._builder.plan(wish.template, target)) for target in wish.targets])
+
+    async def push(self, request: PushRequest) -> Job:
+        self._must_be_open()
+        order, job = await self._pushes.accept(request)
+        self._must_be_open()
+        await shield(self._ledger.create([job], {}))
+        self._run_push(order, job)
+        return job
+
+    async def import_image(self, request: ImportRequest) -> Imported:
+        self._must_be_open()
+        self._imports.check(request)
+        return await shield(self._imports.store(request))
+
+    async def cancel(self, id: str) -> Job:
+        job = self.job(id)
+        if is_final(job.state):
+            raise Conflict(f"job {id} has ended already: {job.state.wire}")
+        return await self._runner.cancel(id, self._limits.ending)
+
+    async def retry(self, id: str) -> Job:
+        self._must_be_open()
+        job = self.job(id)
+        if job.operation is Operation.PUSH:
+            raise Conflict(f"job {id} is a push", hint="push again, with the credentials")
+        if not isinstance(job.state, Failed):
+            raise Conflict(f"job {id} is {job.state.wire}; only a FAILED build can be retried")
+        order, siblings = decode_order(await self._store.request(id), job, self._parse)
+        await self._builder.check(order.template, [order.target])
+        return await shield(self._begin_again(order, siblings))
+
+    def job(self, id: str) -> Job:
+        return self._ledger.book.job(id)
+
+    def jobs(self, *, status: str | None = None, after: str | None = None, limit: int | None = None) -> Sequence[Job]:
+        return self._ledger.book.list(status, after, limit)
+
+    def queue_position(self, id: str) -> int | None:
+        return self._runner.position(id)
+
+    async def finished(self, id: str) -> Job:
+        return await self._ledger.finished(id)
+
+    async def log(self, id: str, *, after: int = 0, limit: int = 10_000) -> list[LogLine]:
+        return await self._ledger.log(id, after, limit)
+
+    async def events(self, *, after: int, id: str | None = None, limit: int = 1000) -> list[JobEvent]:
+        return await self._ledger.events(after, id, limit)
+
+    def on_event(self, listener: Callable[[JobEvent], None]) -> Unsubscribe:
+        return self._ledger.on_event(listener)
+
+    def on_line(self, id: str, listener: Callable[[LogLine], None]) -> Unsubscribe:
+        return self._ledger.on_line(id, listener)
+
+    def _must_be_open(self) -> None:
+        if not self._open:
+            raise Unavailable("the daemon is stopping and takes no new jobs", hint="ask again when it is back")
+
+    async def _accept(self, wish: Wish) -> Accepted:
+        orders = await self._builds.store(wish)
+        jobs = self._builds.jobs(orders)
+        ids = [job.id for job in jobs]
+        try:
+            requests = {order.id: encode_order(order, ids, self._parse) for order in orders}
+            await self._ledger.create(jobs, requests)
+        except BaseException:
+            await self._builds.undo(orders, wish)
+            raise
+        self._settlement.together(ids)
+        for order in orders:
+            self._run_build(order)
+        return Accepted(jobs[0].image_id, jobs[0].build_id, jobs)
+
+    async def _begin_again(self, order: BuildOrder, siblings: tuple[str, ...]) -> Job:
+        job = await self._ledger.reopen(order.id)
+        self._settlement.again(order.id, siblings)
+        self._run_build(order)
+        return job
+
+    async def _resume(self, job: Job) -> None:
+        try:
+            order, siblings = decode_order(await self._store.request(job.id), job, self._parse)
+        except Conflict as error:
+            self._inheritance.give_up(job, str(error))
+            return
+        self._settlement.again(job.id, siblings)
+        self._run_build(order)
+
+    def _run_build(self, order: BuildOrder) -> None:
+        self._runner.start(order.id, self._local, lambda progress: self._builder.build(order, progress))
+
+    def _run_push(self, order: PushOrder, job: Job) -> None:
+        lane = self._ec2 if job.target == "ec2" else self._free
+        self._runner.start(order.id, lane, lambda progress: self._pusher.push(order, progress))
