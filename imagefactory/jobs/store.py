@@ -20,6 +20,8 @@ from imagefactory.model.errors import FactoryError, NoSpace, Unavailable
 
 #: How long one process waits for another that is just writing.
 BUSY_SECONDS = 15
+#: How SQLite and the system say that they may not write.
+_NOT_WRITABLE = ("readonly", "unable to open", "Permission", "Read-only", "Not a directory", "File exists")
 #: SQLite takes so many values in one statement.
 CHUNK = 500
 
@@ -182,10 +184,7 @@ def told(path: Path) -> Iterator[None]:
 def _in_words(text: str, path: Path) -> FactoryError:
     if "full" in text or "No space" in text:
         return NoSpace("no space is left for the job store", where=str(path), hint="make room on that file system")
-    if any(
-        word in text
-        for word in ("readonly", "unable to open", "Permission", "Read-only", "Not a directory", "File exists")
-    ):
+    if any(word in text for word in _NOT_WRITABLE):
         hint = f"make {path.parent} writable for this user, or set state_dir to a directory that is"
         return Unavailable("the job store cannot be written", where=str(path), hint=hint)
     if "not a database" in text or "malformed" in text:

@@ -286,11 +286,12 @@ class JobStoreContract(_Suite):
     async def test_jobs_come_back(self) -> None:
         """Jobs are there again, in order of creation, in every state, with who wrote them."""
         store = await self.open_store(ME)
+        failure = Failure("no", "hint", "abc", cancelled=True)
         states: tuple[State, ...] = (
             Queued(),
             Running("BUILDING"),
             Completed("ami-1", 3),
-            Failed(Failure("no", "hint", "abc", True)),
+            Failed(failure),
         )
         stage = StageOutcome("base", "aa", hit=False, changed=("packages",), seconds=1.5)
         jobs = [replace(job(f"id-{n}"), state=state, stages=(stage,)) for n, state in enumerate(states)]

@@ -1,0 +1,90 @@
+"""A job service with everything around it faked."""
+
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from imagefactory.jobs.interface import BuildRequest, Owner
+from imagefactory.jobs.service import Collaborators, JobService, Limits
+from imagefactory.model.errors import (
+    FactoryError,
+)
+from imagefactory.model.providers import Provider
+from imagefactory.testing.jobs import (
+    ME,
+    FakeBuilder,
+    FakePusher,
+    MemoryJobStore,
+    MemoryRecords,
+    fetch,
+    ids,
+    parse,
+    template,
+)
+
+T = TypeVar("T")
+MOCK = Provider("mock-here", "mock-here", "mock")
+EC2 = Provider("ec2-us-east-1", "ec2-us-east-1", "ec2")
+SOMEBODY = "12345678-1234-4234-8234-123456789abc"
+
+
+class ServiceCase(SynchronousTestCase):
+    """A service with two places, its neighbours fake, its time in our hands."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(1_000_000)
+        self.records = MemoryRecords()
+        self.store = MemoryJobStore()
+        self.new_id = ids()
+        self.living: set[Owner] = set()
+        self.jobs = self.service(self.store)
+        self.get(self.jobs.start(resume=True))
+
+    def service(self, store: MemoryJobStore, **limits: Any) -> JobService:
+        """A service of another start, over the same records."""
+        self.builder = FakeBuilder(self.records)
+        self.pusher = FakePusher(self.records)
+        return JobService(
+            Collaborators(
+                store=store,
+                records=self.records,
+                builder=self.builder,
+                pusher=self.pusher,
+                parse=parse,
+                fetch=fetch,
+                clock=self.clock,
+                alive=self.living.__contains__,
+                new_id=self.new_id,
+                incident=lambda: "incident-1",
+            ),
+            Limits(**limits),
+        )
+
+    def restart(self) -> None:
+        """The process is gone; another begins with the same store."""
+        self.store = self.store.at(replace(ME, started=ME.started + 1))
+        self.jobs = self.service(self.store)
+        self.get(self.jobs.start(resume=True))
+
+    def get(self, work: Coroutine[Any, Any, T]) -> T:
+        """The answer that is there at once."""
+        return self.successResultOf(Deferred.fromCoroutine(work))
+
+    def refused(self, work: Coroutine[Any, Any, object], kind: type[FactoryError]) -> FactoryError:
+        """The error that is there at once."""
+        error = self.failureResultOf(Deferred.fromCoroutine(work), kind).value
+        assert isinstance(error, kind)
+        return error
+
+    def build(self, *targets: str, **options: Any) -> tuple[str, ...]:
+        """Ask for a build; the answer are the job ids."""
+        accepted = self.get(self.jobs.build(BuildRequest(template(), targets or ("mock",), **options)))
+        return tuple(job.id for job in accepted.jobs)
+
+    def states(self) -> list[str]:
+        return [job.state.wire for job in self.jobs.jobs()]

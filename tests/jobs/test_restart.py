@@ -1,0 +1,98 @@
+"""The end of a process, and the next start."""
+
+from twisted.internet.defer import Deferred
+
+from imagefactory.jobs.interface import BuildRequest, Owner
+from imagefactory.model.errors import (
+    BuildFailed,
+    Conflict,
+    Unavailable,
+)
+from imagefactory.model.jobs import Failed
+from imagefactory.testing.jobs import (
+    ME,
+    template,
+)
+from tests.jobs.service_case import ServiceCase
+
+
+class StopTests(ServiceCase):
+    """The end of the daemon, and the next start."""
+
+    def test_stop_and_start(self) -> None:
+        """Running jobs are FAILED and can be retried, queued ones go on, new ones are refused."""
+        a, _, _ = self.build("mock", "ec2", "condorcloud")
+        self.get(self.jobs.stop())
+        self.assertEqual(["FAILED", "FAILED", "NEW"], self.states())
+        self.refused(self.jobs.build(BuildRequest(template(), ("mock",))), Unavailable)
+        self.restart()
+        self.assertEqual(["FAILED", "FAILED", "BUILDING"], self.states())
+        self.get(self.jobs.retry(a))
+        self.builder.running[a].finish()
+        self.assertEqual(["COMPLETED", "FAILED", "BUILDING"], self.states())
+
+    def test_killed(self) -> None:
+        """After kill -9 the same."""
+        self.build("mock", "ec2", "condorcloud")
+        self.clock.advance(1)
+        self.restart()
+        self.assertEqual(["FAILED", "FAILED", "BUILDING"], self.states())
+        state = self.jobs.jobs()[0].state
+        assert isinstance(state, Failed)
+        self.assertEqual("the daemon was stopped", state.failure.message)
+
+    def test_a_job_that_does_not_end(self) -> None:
+        """Stopping is bounded; the job is FAILED in the store all the same."""
+        self.build()
+        self.builder.clean_up = Deferred
+        end = Deferred.fromCoroutine(self.jobs.stop())
+        self.clock.advance(31)
+        self.successResultOf(end)
+        self.assertIsInstance(self.get(self.store.load())[0].job.state, Failed)
+
+    def test_others_jobs(self) -> None:
+        """The job of another living process is shown, and can be neither cancelled nor taken."""
+        (id,) = self.build()
+        self.clock.advance(1)
+        self.living.add(ME)
+        self.restart()
+        self.assertEqual(["BUILDING"], self.states())
+        self.refused(self.jobs.cancel(id), Conflict)
+
+    def test_a_command_leaves_the_queue_alone(self) -> None:
+        """It takes nothing of the daemon's queue, and cancels its own when it stops."""
+        self.build("mock", "ec2", "condorcloud")
+        self.clock.advance(1)
+        self.store = self.store.at(Owner(7, 7))
+        self.jobs = self.service(self.store, builds=1)
+        self.get(self.jobs.start(resume=False))
+        self.assertEqual(["FAILED", "FAILED", "NEW"], self.states())
+        self.build("mock", "ec2")
+        self.get(self.jobs.stop())
+        self.assertEqual(["FAILED", "FAILED", "NEW", "FAILED", "FAILED"], self.states())
+
+    def test_the_log_goes_on(self) -> None:
+        """A retried job's lines follow those of its first run."""
+        (id,) = self.build()
+        self.builder.running[id].progress.line("one")
+        self.builder.running[id].fail(BuildFailed("two"))
+        self.restart()
+        self.get(self.jobs.retry(id))
+        self.builder.running[id].progress.line("three")
+        lines = self.get(self.jobs.log(id))
+        self.assertEqual([(1, "one"), (2, "two"), (3, "three")], [(line.number, line.text) for line in lines])
+
+    def test_what_cannot_be_retried(self) -> None:
+        """Only a failed build."""
+        (id,) = self.build()
+        self.refused(self.jobs.retry(id), Conflict)
+        self.builder.running[id].finish()
+        self.refused(self.jobs.retry(id), Conflict)
+
+    def test_retention(self) -> None:
+        """Finished jobs are forgotten after their time; running ones never."""
+        a, b = self.build("mock", "ec2")
+        self.builder.running[a].finish()
+        self.clock.pump([3600] * 24 * 91)
+        self.assertEqual([b], [job.id for job in self.jobs.jobs()])
+        self.assertEqual([b], [one.job.id for one in self.get(self.store.load())])
