@@ -4,7 +4,6 @@ be reopened."""
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
@@ -91,7 +90,7 @@ class Lines:
         self._out.flush()
 
 
-def at_least(level: LogLevel, observer: ILogObserver) -> Callable[[LogEvent], None]:
+def at_least(level: LogLevel, observer: ILogObserver) -> ILogObserver:
     """`observer` for events of `level` and above; chatter of libraries counts one level lower than it says."""
     predicate = LogLevelFilterPredicate(defaultLogLevel=level)
     refuse: PredicateResult = PredicateResult.no
@@ -104,5 +103,5 @@ def at_least(level: LogLevel, observer: ILogObserver) -> Callable[[LogEvent], No
             return refuse
         return undecided
 
-    filtered = FilteringLogObserver(observer, [quieter, predicate])  # type: ignore[list-item]
-    return filtered.__call__
+    filtered: ILogObserver = FilteringLogObserver(observer, [quieter, predicate])  # type: ignore[list-item]
+    return filtered

@@ -1,0 +1,81 @@
+"""Becoming a daemon through twistd's own machinery, without looking up plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from twisted.application.service import IService, IServiceMaker
+from twisted.logger import LogEvent, globalLogPublisher
+from twisted.plugin import IPlugin
+from twisted.python import usage
+from twisted.scripts.twistd import ServerOptions, runApp
+from zope.interface import implementer
+
+from imagefactory.service.daemon import Daemon
+from imagefactory.service.logs import Lines, LogFile, at_least, level_of
+from imagefactory.settings import Settings
+
+Make = Callable[[Callable[[], None] | None], Daemon]
+"""Makes the daemon; gets what reopens the log, None in the foreground."""
+
+
+@implementer(IServiceMaker, IPlugin)
+class _Maker:
+    description: ClassVar[str] = "the one service of this command"
+    options: ClassVar[type[usage.Options]] = usage.Options
+
+    def __init__(self, tapname: str, service: Daemon) -> None:
+        self.tapname = tapname
+        self._service = service
+
+    def makeService(self, options: usage.Options) -> IService:
+        """What twistd asks for; it was made before, so that its errors reach the terminal as they are."""
+        del options
+        service: IService = self._service
+        return service
+
+
+class _TwistdOptions(ServerOptions):
+    """Twistd's options with exactly one sub-command."""
+
+    def __init__(self, maker: _Maker) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._maker = maker
+
+    @property
+    def subCommands(self) -> list[tuple[str, None, type[usage.Options], str]]:
+        """Ours, whatever plugins there are."""
+        self.loadedPlugins = {self._maker.tapname: self._maker}
+        return [(self._maker.tapname, None, usage.Options, self._maker.description)]
+
+
+def nowhere() -> Callable[[LogEvent], None]:
+    """Twistd's own log observer: none, ours is there already."""
+    return lambda _event: None
+
+
+def serve_factory(settings: Settings) -> int:
+    """Run the daemon of `imagefactory --rest`; the answer is the exit status."""
+    from imagefactory.daemons import factory_daemon
+
+    return serve("imagefactory", settings, lambda reopen: factory_daemon(settings, reopen_log=reopen))
+
+
+def serve(name: str, settings: Settings, make: Make) -> int:
+    """Log, make the daemon, and run it in the foreground or background."""
+    reopen = _log(settings)
+    daemon = make(reopen)
+    options = _TwistdOptions(_Maker(name, daemon))
+    arguments = ["--pidfile=", "--rundir=/", f"--umask={settings.umask}", f"--logger={__name__}.nowhere"]
+    options.parseOptions([*(["--nodaemon"] if settings.foreground else []), *arguments, name])  # type: ignore[no-untyped-call]
+    runApp(options)
+    return 1 if daemon.failed else 0
+
+
+def _log(settings: Settings) -> Callable[[], None] | None:
+    """Begin to log; what is answered goes on in a new file after a hang-up (None: there is no file)."""
+    observer: Any = Lines() if settings.foreground else LogFile(Path(settings.log_file))
+    globalLogPublisher.addObserver(at_least(level_of(settings), observer))
+    return None if settings.foreground else observer.reopen
