@@ -125,12 +125,12 @@ class Child(ProcessProtocol):
         if self._ending or self.ended.fired:
             return
         self._ending = True
-        self._signal(signal.SIGTERM)
         self._later("grace", self._patience.grace, self._force)
+        self._signal(signal.SIGTERM)
 
     def _force(self) -> None:
-        self._signal(signal.SIGKILL)
         self._later("backup", self._patience.backup, self._give_up)
+        self._signal(signal.SIGKILL)
 
     def _cut(self) -> None:
         self._signal(signal.SIGKILL)

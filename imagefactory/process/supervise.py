@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from imagefactory.model.errors import CommandFailed, TimedOut
 from imagefactory.process.child import DEFAULT_PATIENCE, Child, Kill, Patience, Sink
 from imagefactory.process.interface import Command, Exit, LineReader
 from imagefactory.process.lines import Lines, Text
+from imagefactory.process.proc import group_lives
 from imagefactory.process.tools import find_tool, programs
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -51,6 +52,7 @@ class TwistedProcesses:
         watchers: Sequence[Watcher] = (),
         patience: Patience = DEFAULT_PATIENCE,
         kill: Kill = os.kill,
+        lives: Callable[[int], bool] = group_lives,
     ) -> None:
         self._spawner = spawner
         self._clock = clock
@@ -58,6 +60,7 @@ class TwistedProcesses:
         self._watchers = tuple(watchers)
         self._patience = patience
         self._kill = kill
+        self._lives = lives
 
     async def run(
         self, command: Command, on_line: LineReader | None = None, on_error_line: LineReader | None = None
@@ -92,6 +95,7 @@ class TwistedProcesses:
             total=command.total,
             patience=self._patience,
             kill=self._kill,
+            lives=self._lives,
         )
         self._spawn(command, child)
         interruption = await child.ended.outlast(child.end)
