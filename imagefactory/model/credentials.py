@@ -26,7 +26,7 @@ class Credentials:
 
 
 def parse_credentials(document: bytes) -> Credentials:
-    """The credentials in `document`: any XML with one `provider_credentials` element, at any depth, which has one child.
+    """The credentials in `document`: any XML with one `provider_credentials` element, at any depth, with one child.
 
     Fields are stripped, empty ones left out; of an EC2 key pair both spellings are read (`key`, `certificate` become
     `x509_private`, `x509_public`). Raises InvalidInput or TooLarge, which never repeat anything of the document.

@@ -39,6 +39,10 @@ class Problems:
         else:
             self._more += 1
 
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self._found)
+
     def check(self, message: str) -> None:
         """Raise InvalidInput with all that was noted, in document order; nothing noted: nothing raised."""
         if not self._found:

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from lxml import etree
+
 from imagefactory.model import tdl_values as values
-from imagefactory.model.errors import FactoryError
+from imagefactory.model.errors import FactoryError, InvalidInput
 from imagefactory.model.reading import Node, Problems, Text
 from imagefactory.model.schema import check_schema
 from imagefactory.model.template import (
@@ -54,6 +56,28 @@ def parse_template(document: bytes, *, limit: int = 1 << 20) -> Template:
     problems.check(MESSAGE)
     check_schema(root, MESSAGE)
     return replace(template, source=utf8(document, root))
+
+
+def parse_loosely(document: bytes, *, limit: int = 1 << 20) -> Template:
+    """As `parse_template`, but for targets that install nothing (mock): any XML with the root `template` will do.
+
+    What is no good template has the name that it gives, if that is a good one, and an operating system without a name,
+    which no family knows: such a template cannot become a real image by accident.
+    """
+    try:
+        return parse_template(document, limit=limit)
+    except InvalidInput:
+        root = parse_xml(document, what="template", limit=limit)
+        if root.tag != "template":
+            raise
+        nothing = OperatingSystem("", "", Arch.X86_64, UrlInstall(""))
+        return Template(name=_good_name(root), os=nothing, source=utf8(document, root))
+
+
+def _good_name(root: etree._Element) -> str:
+    element, problems = root.find("name"), Problems()
+    name = "" if element is None else values.file_name(Node(element, problems).text())
+    return "" if problems else name
 
 
 def looks_like_template(document: bytes, *, limit: int = 1 << 20) -> bool:
@@ -165,7 +189,7 @@ def repositories(node: Node) -> tuple[Repository, ...]:
 def _repository(node: Node) -> Repository:
     return Repository(
         name=values.repository_name(node.needs_attribute("name")),
-        url=values.line(node.one("url").text()),
+        url=values.repository_url(node.one("url").text()),
         signed=_flag(node, "signed", default=False),
         persisted=_flag(node, "persisted", default=True),
         ssl_verify=_flag(node, "sslverify", default=False),

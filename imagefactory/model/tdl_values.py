@@ -9,7 +9,7 @@ import re
 import unicodedata
 from urllib.parse import urlsplit
 
-from imagefactory.model.reading import Text
+from imagefactory.model.reading import Text, quoted
 from imagefactory.model.secret import Secret
 from imagefactory.model.sizes import parse_size
 
@@ -27,10 +27,9 @@ def has_control(text: str, *, keep: str = "") -> bool:
 
 def line(text: Text) -> str:
     """A text of one line that says something."""
-    if not text.value:
-        text.problem("says nothing")
-    elif has_control(text.value):
-        text.problem("has a line end, tab or other control character; it has to be one line")
+    problem = _line_problem(text.value)
+    if problem:
+        text.problem(problem)
     return text.value
 
 
@@ -48,10 +47,9 @@ def paragraph(text: Text) -> str:
 
 def secret_line(text: Text) -> Secret:
     """A password or key; complaints never show it."""
-    if not text.value:
-        text.secret_problem("says nothing")
-    elif has_control(text.value):
-        text.secret_problem("has a line end, tab or other control character; it has to be one line")
+    problem = _line_problem(text.value)
+    if problem:
+        text.secret_problem(problem)
     return Secret(text.value)
 
 
@@ -95,12 +93,26 @@ def relative_path(text: Text) -> str:
 
 
 def url(text: Text, *schemes: str) -> str:
-    """A URL with one of `schemes`; a `file:` URL has an absolute path on this host."""
-    address = line(text)
-    problem = address and _url_problem(address, schemes)
+    """A URL with one of `schemes`; a `file:` URL has an absolute path on this host. Complaints show no password in
+    it."""
+    problem = _line_problem(text.value) or _url_problem(text.value, schemes)
     if problem:
-        text.secret_problem(f"{_without_user(address)} {problem}")
-    return address
+        text.secret_problem(f"{_without_user(text.value)} {problem}")
+    return text.value
+
+
+def repository_url(text: Text) -> str:
+    """The URL of a repository, or a whole line for apt's sources; the guest fetches it, so this host does not judge."""
+    problem = _line_problem(text.value)
+    if problem:
+        text.secret_problem(f"{_without_user(text.value)} {problem}")
+    return text.value
+
+
+def _line_problem(value: str) -> str:
+    if not value:
+        return "says nothing"
+    return "has a line end, tab or other control character; it has to be one line" if has_control(value) else ""
 
 
 def _url_problem(address: str, schemes: tuple[str, ...]) -> str:
@@ -119,8 +131,7 @@ def _url_problem(address: str, schemes: tuple[str, ...]) -> str:
 
 def _without_user(address: str) -> str:
     """For messages: the address without a user and password in it."""
-    short = re.sub(r"//[^/]*@", "//...@", address)
-    return f"'{short[:60]}...'" if len(short) > 60 else f"'{short}'"
+    return quoted(re.sub(r"//[^/]*@", "//...@", address))
 
 
 def boolean(text: Text) -> bool:
