@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from lxml import etree
-
 from imagefactory.concurrency.clock import Clock
 from imagefactory.jobs.ids import checked
 from imagefactory.jobs.interface import BuildRequest
 from imagefactory.jobs.orders import Parse
 from imagefactory.jobs.records import Records
 from imagefactory.jobs.work import Builder, BuildOrder
+from imagefactory.model.descriptor import render_descriptor
 from imagefactory.model.errors import FactoryError, InvalidInput, NotFound
 from imagefactory.model.jobs import Job, Operation
 from imagefactory.model.records import BuildRecord, ImageRecord, Kind
@@ -143,7 +142,7 @@ class BuildDesk:
         id = wish.image_id or self._new_id()
         if wish.image_id is None or await self._records.image(id) is None:
             made.append((Kind.IMAGE, id))
-            await self._records.store_image(ImageRecord(id, descriptor(wish.template.name), template_id))
+            await self._records.store_image(ImageRecord(id, render_descriptor(wish.template.name), template_id))
         return id
 
     async def _build(self, wish: Wish, image_id: str, made: list[tuple[Kind, str]]) -> str:
@@ -167,11 +166,3 @@ class BuildDesk:
                 await self._records.delete(kind, id)
             except FactoryError:
                 return  # the warehouse is what failed; that error is on its way already
-
-
-def descriptor(name: str) -> bytes:
-    """The body of an image object."""
-    image = etree.Element("image")
-    if name:
-        etree.SubElement(image, "name").text = name
-    return etree.tostring(image)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from imagefactory.model.errors import InvalidInput, Problem
+from imagefactory.model.ids import is_uuid
 
 
 def checked(id: str | None, name: str) -> str | None:
-    """The id, if it is one: a UUID in its usual form, lower case.
+    """The id, if it is a UUID; None for none (forms send empty fields).
 
-    Clients may bring ids never seen before; they become keys in the warehouse. Raises InvalidInput.
+    Clients may bring ids never seen before, and they become keys in the warehouse. Raises InvalidInput.
     """
-    if id is None:
+    if not id:
         return None
-    try:
-        if str(UUID(id)) == id.lower():
-            return id
-    except ValueError:
-        pass
+    if is_uuid(id):
+        return id
     problem = Problem(name, "a UUID like 11111111-2222-3333-4444-555555555555 is needed")
     raise InvalidInput(f"{name} is not a UUID", problems=[problem])

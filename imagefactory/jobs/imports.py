@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from lxml import etree
-
 from imagefactory.concurrency.clock import Clock
 from imagefactory.jobs.ids import checked
 from imagefactory.jobs.interface import Imported, ImportRequest
 from imagefactory.jobs.lineage import Lineage
 from imagefactory.jobs.records import Records
 from imagefactory.jobs.work import Builder
+from imagefactory.model.descriptor import parse_descriptor
 from imagefactory.model.errors import InvalidInput
 from imagefactory.model.records import BuildRecord, ImageRecord, ProviderImageRecord, TargetImageRecord
 
@@ -36,7 +35,7 @@ class ImportDesk:
         checked(request.build_id, "build_id")
         if not request.provider or not request.target_identifier:
             raise InvalidInput("an import needs the provider and its identifier of the image")
-        check_descriptor(request.descriptor)
+        parse_descriptor(request.descriptor)
 
     async def store(self, request: ImportRequest) -> Imported:
         """All records, then the image's latest build."""
@@ -78,22 +77,3 @@ class ImportDesk:
             ProviderImageRecord(id, target_image_id, request.provider, request.target_identifier)
         )
         return id
-
-
-def check_descriptor(descriptor: bytes) -> None:
-    """An image descriptor is XML whose root is `image` with exactly one non-empty `name`.
-
-    Raises InvalidInput.
-    """
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-    try:
-        root = etree.fromstring(descriptor, parser)
-    except etree.XMLSyntaxError as error:
-        raise InvalidInput(f"the image descriptor is not well-formed XML: {error.msg}") from None
-    if b"<!DOCTYPE" in descriptor:
-        raise InvalidInput("the image descriptor has a document type; none is allowed")
-    names = root.findall("name")
-    if root.tag != "image" or len(names) != 1 or not (names[0].text or "").strip():
-        raise InvalidInput(
-            "the image descriptor does not name an image", hint="it looks like <image><name>NAME</name></image>"
-        )

@@ -83,10 +83,10 @@ class PushDesk:
             raise Conflict(f"target image {id} is still being built", hint="push it when the build has completed")
 
     async def _build_id(self, request: PushRequest) -> str:
-        build_id = checked(request.build_id or None, "build_id")
+        build_id = checked(request.build_id, "build_id")
         if build_id is not None:
             return build_id
-        image_id = checked(request.image_id or None, "image_id")
+        image_id = checked(request.image_id, "image_id")
         if image_id is None:
             raise InvalidInput("what to push is not given", hint="name a target image, a build or an image")
         image = await self._records.image(image_id)

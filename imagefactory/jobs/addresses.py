@@ -1,0 +1,45 @@
+"""Which addresses a daemon may be sent to by a URL that somebody else chose.
+
+Whoever may name a URL could otherwise make the daemon talk to what only the daemon can reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+#: Addresses of this network stand for the IPv4 address in their last four bytes (RFC 6052).
+_NAT64 = ip_network("64:ff9b::/96")
+
+
+def networks(texts: Sequence[str]) -> tuple[Network, ...]:
+    """Networks as the setting writes them; ValueError for what is none."""
+    return tuple(ip_network(text, strict=False) for text in texts)
+
+
+def permitted(text: str, allowed: Sequence[Network]) -> bool:
+    """Whether `text` is a public address, or in one of the `allowed` networks."""
+    address = _meant(ip_address(text.partition("%")[0]))
+    if any(address in network for network in allowed):
+        return True
+    return address.is_global and not address.is_multicast
+
+
+def literal(host: str) -> str | None:
+    """The address, if `host` is one (a URL's brackets around it are accepted); None for a name."""
+    try:
+        return str(ip_address(host.strip("[]")))
+    except ValueError:
+        return None
+
+
+def _meant(address: Address) -> Address:
+    """The IPv4 address that some IPv6 addresses only wrap."""
+    if isinstance(address, IPv6Address):
+        if address in _NAT64:
+            return IPv4Address(address.packed[-4:])
+        return address.ipv4_mapped or address.sixtofour or address
+    return address

@@ -1,0 +1,159 @@
+"""What is stored: listing it, and removing it with all that depends on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+from imagefactory.concurrency.shield import shield
+from imagefactory.jobs.interface import Jobs
+from imagefactory.model.credentials import Credentials
+from imagefactory.model.errors import Conflict, InvalidInput, NotFound
+from imagefactory.model.jobs import Job, is_final
+from imagefactory.model.providers import Provider
+from imagefactory.model.records import BuildRecord, ImageRecord, Kind, ProviderImageRecord, TargetImageRecord
+from imagefactory.targets.interface import Target
+from imagefactory.warehouse.records import Records
+
+T = TypeVar("T")
+
+
+class Clouds(Protocol):
+    """Where images are when they are not here."""
+
+    def target(self, name: str) -> Target:
+        """Raises Unsupported."""
+        ...
+
+    def provider(self, text: str) -> Provider:
+        """Raises InvalidInput, Unsupported."""
+        ...
+
+
+class Catalogue:
+    """The records of the warehouse, as REST shows them."""
+
+    def __init__(self, records: Records, jobs: Jobs, clouds: Clouds) -> None:
+        self._records = records
+        self._jobs = jobs
+        self._clouds = clouds
+
+    async def images(self) -> Sequence[ImageRecord]:
+        """All of them."""
+        found = [await self._records.image(id) for id in await self._records.ids(Kind.IMAGE)]
+        return [record for record in found if record]
+
+    async def image(self, id: str) -> ImageRecord:
+        """Raises NotFound."""
+        return _found(await self._records.image(id), "image", id)
+
+    async def builds(self, image_id: str) -> Sequence[BuildRecord]:
+        """Those of an image, oldest first."""
+        return await self._records.builds(image_id)
+
+    async def build(self, id: str) -> BuildRecord:
+        """Raises NotFound."""
+        return _found(await self._records.build(id), "build", id)
+
+    async def target_images(self, build_id: str) -> Sequence[TargetImageRecord]:
+        """Those of a build."""
+        return await self._records.target_images(build_id)
+
+    async def target_image(self, id: str) -> TargetImageRecord:
+        """Raises NotFound."""
+        return _found(await self._records.target_image(id), "target image", id)
+
+    async def provider_images(self, target_image_id: str | None = None) -> Sequence[ProviderImageRecord]:
+        """Those of one target image, or all."""
+        if target_image_id is not None:
+            return await self._records.provider_images(target_image_id)
+        found = [await self._records.provider_image(id) for id in await self._records.ids(Kind.PROVIDER_IMAGE)]
+        return [record for record in found if record]
+
+    async def provider_image(self, id: str) -> ProviderImageRecord:
+        """Raises NotFound."""
+        return _found(await self._records.provider_image(id), "provider image", id)
+
+    async def delete_image(self, id: str) -> None:
+        """With its builds and their children; what is at providers stays there.
+
+        Raises NotFound, Conflict while a job uses it.
+        """
+        await self.image(id)
+        self._refuse(lambda job: job.image_id == id, f"image {id}")
+        await shield(self._remove(Kind.IMAGE, id))
+
+    async def delete_build(self, id: str) -> None:
+        """With its target images and their provider images; the image names it no more.
+
+        Raises NotFound, Conflict.
+        """
+        build = await self.build(id)
+        self._refuse(lambda job: job.build_id == id, f"build {id}")
+        await shield(self._remove_build(build))
+
+    async def delete_target_image(self, id: str) -> None:
+        """With its provider images.
+
+        Raises NotFound, Conflict.
+        """
+        await self.target_image(id)
+        self._refuse(lambda job: id in {job.id, job.target_image_id}, f"target image {id}")
+        await shield(self._remove(Kind.TARGET_IMAGE, id))
+
+    async def delete_provider_image(
+        self, id: str, *, credentials: Credentials | None = None, keep_on_provider: bool = False
+    ) -> None:
+        """At the provider first, unless it shall stay there.
+
+        Raises NotFound, Conflict, InvalidInput, and what the provider answers; then the record stays.
+        """
+        record = await self.provider_image(id)
+        self._refuse(lambda job: job.id == id, f"provider image {id}")
+        if not keep_on_provider:
+            await self._delete_there(record, credentials)
+        await shield(self._remove(Kind.PROVIDER_IMAGE, id))
+
+    async def _delete_there(self, record: ProviderImageRecord, credentials: Credentials | None) -> None:
+        if record.target_identifier is None:
+            return
+        provider = self._clouds.provider(record.provider)
+        pushing = self._clouds.target(provider.target).pushing
+        if pushing is None:
+            hint = "remove it there by hand, then ask again with keep_on_provider"
+            raise InvalidInput(f"images of {provider.target} cannot be removed at the provider from here", hint=hint)
+        pushing.account(credentials, provider)
+        await pushing.delete(record.target_identifier, provider, credentials)
+
+    async def _remove_build(self, build: BuildRecord) -> None:
+        attributes = await self._records.attributes(Kind.IMAGE, build.image) or {}
+        dangling = {name: None for name in ("latest_build", "latest_unpushed") if attributes.get(name) == build.id}
+        if dangling:
+            await self._records.annotate(Kind.IMAGE, build.image, dangling)
+        await self._remove(Kind.BUILD, build.id)
+
+    async def _remove(self, kind: Kind, id: str) -> None:
+        """Children first: what is left when this fails half-way can still be found from above."""
+        children = await self._records.children(kind, id)
+        for child in children[1] if children else ():
+            await self._remove(children[0], child)
+        if kind is Kind.TARGET_IMAGE:
+            await self._remove_icicle(id)
+        await self._records.delete(kind, id)
+
+    async def _remove_icicle(self, target_image_id: str) -> None:
+        image = await self._records.target_image(target_image_id)
+        if image is not None and image.icicle is not None:
+            await self._records.delete(Kind.ICICLE, image.icicle)
+
+    def _refuse(self, uses: Callable[[Job], bool], what: str) -> None:
+        for job in self._jobs.jobs():
+            if not is_final(job.state) and uses(job):
+                hint = "cancel the job, or wait for its end"
+                raise Conflict(f"{what} is in use by job {job.id}", hint=hint)
+
+
+def _found(record: T | None, what: str, id: str) -> T:
+    if record is None:
+        raise NotFound(f"there is no {what} {id}")
+    return record

@@ -1,0 +1,70 @@
+"""A directory of its own for each run, gone when the run is over."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+from imagefactory.concurrency.shield import shield
+from imagefactory.concurrency.threads import Threads
+from imagefactory.model.errors import BuildFailed, FactoryError, NoSpace
+
+Remove = Callable[[Path], Awaitable[None]]
+"""Removes a tree, whoever owns what is in it."""
+
+
+class DirectoryJournal(Protocol):
+    """Remembers directories, so that the next start removes what a killed process left."""
+
+    async def note(self, directory: Path) -> None:
+        """Before it is made."""
+
+    async def forget(self, directory: Path) -> None:
+        """After it is gone."""
+
+
+class Workspaces:
+    """Makes workspaces below `imgdir`."""
+
+    def __init__(self, imgdir: Path, journal: DirectoryJournal, remove: Remove, threads: Threads) -> None:
+        self._imgdir = imgdir
+        self._journal = journal
+        self._remove = remove
+        self._threads = threads
+
+    @asynccontextmanager
+    async def open(self, id: str) -> AsyncIterator[Path]:
+        """An empty directory for one run of job `id`.
+
+        Raises BuildFailed (not writable), NoSpace.
+        """
+        directory = self._imgdir / f"imagefactory-{id}-{uuid4().hex[:8]}"
+        await self._journal.note(directory)
+        try:
+            await self._threads.run(_make, directory)
+            yield directory
+        finally:
+            await shield(self._gone(directory))
+
+    async def _gone(self, directory: Path) -> None:
+        await self._remove(directory)
+        await self._journal.forget(directory)
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o755)
+    except OSError as error:
+        raise _in_words(error, directory.parent) from error
+
+
+def _in_words(error: OSError, imgdir: Path) -> FactoryError:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return NoSpace("no space is left for building", where=str(imgdir), hint="make room, or set another imgdir")
+    hint = "make it writable for this user, or set imgdir to a directory that is"
+    return BuildFailed(f"nothing can be built there: {error.strerror}", where=str(imgdir), hint=hint)
