@@ -86,8 +86,8 @@ async def boot_check(
 ) -> BootProof:
     """Boot `image` (of qemu's `format`) until its login prompt and, with `ssh`, until an SSH server answers.
 
-    The image is not changed. `limit` is seconds for all of it; `firmware_kind` is bios or uefi. Raises CommandFailed with the last lines of the
-    serial port, MissingTool, Unsupported.
+    The image is not changed. `limit` is seconds for all of it; `firmware_kind` is bios or uefi. Raises CommandFailed
+    with the last lines of the serial port, MissingTool, Unsupported.
     """
     files = await threads.run(firmware, arch, firmware_kind)
     accel = await acceleration.choose(arch)
