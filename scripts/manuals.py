@@ -1,0 +1,64 @@
+"""Write the manual pages and the sample configuration from the tables they must agree with.
+
+    python -m scripts.manuals            write docs/man and etc/imagefactory/imagefactory.conf
+    python -m scripts.manuals --check    fail if they are not what would be written
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from imagefactory import __version__
+from imagefactory.rest.routes import ROUTES, Route
+from imagefactory.settings.manual import keys_roff, options_roff, sample
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = ROOT / "docs" / "man" / "src"
+
+
+def documents() -> Iterator[tuple[Path, str]]:
+    """Each generated file with its content."""
+    for source in sorted(SOURCES.glob("*.roff")):
+        yield SOURCES.parent / source.stem, _filled(source.read_text("utf-8"))
+    yield ROOT / "etc" / "imagefactory" / "imagefactory.conf", sample()
+
+
+def _filled(text: str) -> str:
+    for mark, write in {"@VERSION@": lambda: __version__, "@OPTIONS@\n": options_roff, "@KEYS@\n": keys_roff,
+                        "@ROUTES@\n": _routes}.items():  # fmt: skip
+        if mark in text:
+            text = text.replace(mark, write())
+    return text
+
+
+def _routes() -> str:
+    return "".join(_route(route) for route in ROUTES)
+
+
+def _route(route: Route) -> str:
+    facts = [f"Answers {route.status}"]
+    if route.protected:
+        facts.append("needs OAuth")
+    if route.query:
+        facts.append(f"query: {', '.join(route.query)}")
+    if route.media != "application/json":
+        facts.append(route.media)
+    path = route.path.replace("-", "\\-").replace("{", ":").replace("}", "")
+    return f".TP\n.B {route.method} {path}\n{route.summary}. {'; '.join(facts)}.\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check; 1 if something is not current."""
+    stale = [(path, text) for path, text in documents() if not path.exists() or path.read_text("utf-8") != text]
+    for path, text in stale:
+        print(f"{path.relative_to(ROOT)}: {'not current' if '--check' in arguments else 'written'}")
+        if "--check" not in arguments:
+            path.write_text(text, "utf-8")
+    if stale and "--check" in arguments:
+        print("run: python -m scripts.manuals")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
