@@ -30,16 +30,11 @@ def _parse(document: bytes, what: str, quoting: bool) -> etree._Element:
     )
     try:
         return etree.fromstring(document, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        problems = _syntax_problems(error, quoting)
-        raise InvalidInput(f"this {what} is not well-formed XML", problems=problems) from None
-
-
-def _syntax_problems(error: etree.XMLSyntaxError | ValueError, quoting: bool) -> list[Problem]:
-    entries = list(getattr(error, "error_log", None) or ())[:MOST_SYNTAX_PROBLEMS]
-    if not quoting:
-        return [Problem(f"line {entry.line}", "the XML breaks here") for entry in entries[:1]]
-    return [Problem(f"line {entry.line}", entry.message) for entry in entries] or [Problem("", str(error))]
+    except etree.XMLSyntaxError:
+        # the parser's own log: that of the exception goes on and on over all documents of the process
+        entries = list(parser.error_log)[:MOST_SYNTAX_PROBLEMS]
+    problems = [Problem(f"line {entry.line}", entry.message if quoting else "it breaks here") for entry in entries]
+    raise InvalidInput(f"this {what} is not well-formed XML", problems=problems)
 
 
 def _refuse_hazards(root: etree._Element, what: str) -> None:
@@ -60,12 +55,6 @@ def _refuse_hazards(root: etree._Element, what: str) -> None:
 def string_value(element: etree._Element) -> str:
     """All text of `element`: a comment inside does not cut it short."""
     return "".join(str(text) for text in element.itertext(etree.Element))
-
-
-def to_bytes(element: etree._Element) -> bytes:
-    """UTF-8 with a declaration, indented, with a line end."""
-    etree.indent(element)
-    return etree.tostring(element, encoding="UTF-8", xml_declaration=True) + b"\n"
 
 
 def utf8(document: bytes, root: etree._Element) -> bytes:
