@@ -1,0 +1,178 @@
+"""The door: what happens to a connection before and around a request.
+
+Bodies are limited while they arrive, a request has one deadline from its first byte to its last, connections are
+counted. What leaves says nothing about the software behind.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+from urllib.parse import unquote_to_bytes
+
+from twisted.internet.interfaces import IAddress, IReactorTime, ITCPTransport
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.protocols.basic import LineReceiver
+from twisted.python.failure import Failure
+from twisted.web import http, server
+from twisted.web.resource import Resource
+
+from imagefactory.model.errors import TooLarge
+from imagefactory.rest.errors import Busy, error_reply, status_of
+
+LINGER_SECONDS = 1.0
+
+
+class DoorRequest(server.Request):
+    """A request whose body is never larger than the site allows.
+
+    `gotLength` and `handleContentChunk` are called by the channel with the announced and the arriving body; Twisted
+    has no other place where a body can be refused before all of it is there.
+    """
+
+    channel: DoorChannel
+    _refused = False
+    _received = 0
+
+    def gotLength(self, length: int | None) -> None:
+        """The headers are complete."""
+        super().gotLength(0 if length is not None and length > self.channel.site.request_limit else length)
+        if length is not None and length > self.channel.site.request_limit:
+            self._refuse()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """A part of the body has arrived."""
+        self._received += len(data)
+        if self._received > self.channel.site.request_limit:
+            self._refuse()
+        if not self._refused:
+            super().handleContentChunk(data)
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """All of it is there."""
+        if not self._refused:
+            super().requestReceived(command, path, version)
+
+    def process(self) -> None:
+        """Hand it to the one resource of the site."""
+        self.site = self.channel.site
+        self.setHeader(b"Date", http.datetimeToString(self.site.reactor.seconds()))
+        self.prepath = []
+        self.postpath = [unquote_to_bytes(part) for part in self.path[1:].split(b"/")]
+        try:
+            self.render(self.site.resource)
+        except Exception:
+            self.processingFailed(Failure())
+
+    def _refuse(self) -> None:
+        if self._refused:
+            return
+        self._refused = True
+        self.requestHeaders.removeHeader(b"expect")
+        limit = self.channel.site.request_limit
+        self.channel.turn_away(TooLarge(f"the request is larger than {limit} bytes", hint="request_limit sets this"))
+
+
+class DoorChannel(http.HTTPChannel):
+    """A connection with one deadline per request, however slowly its bytes come."""
+
+    site: Door
+    _receiving = False
+
+    def connectionMade(self) -> None:
+        """A client is at the door."""
+        super().connectionMade()
+        self.site.connections += 1
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpKeepAlive(True)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """It is gone."""
+        self.site.connections -= 1
+        super().connectionLost(reason)
+
+    def dataReceived(self, data: bytes) -> None:
+        """The first bytes of a request start its clock, further ones do not prolong it."""
+        if not self._receiving:
+            self._receiving = True
+            self.resetTimeout()
+        LineReceiver.dataReceived(self, data)
+
+    def allContentReceived(self) -> None:
+        """The request is complete."""
+        self._receiving = False
+        super().allContentReceived()
+
+    def turn_away(self, error: TooLarge) -> None:
+        """Answer before the request is complete, and close.
+
+        Not at once: a close with unread data resets the connection, and the client would never read the answer.
+        """
+        self.write(_last_words(error))
+        self.callLater(LINGER_SECONDS, self.loseConnection)
+
+    def loseConnection(self) -> None:
+        """Close, by force if the other side does not take its last bytes or (TLS) never says goodbye."""
+        super().loseConnection()
+        if self._abortingCall is None:
+            self._abortingCall = self.callLater(self.site.timeOut, self.forceAbortClient)
+
+
+class Refused(Protocol):
+    """A connection too many: told so, and closed."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+
+    def connectionMade(self) -> None:
+        """Say it, and do not wait for a client that does not listen."""
+        transport = cast(ITCPTransport, self.transport)
+        transport.write(_last_words(Busy("too many connections", hint="try again later")))
+        self._abort = self._clock.callLater(LINGER_SECONDS, transport.abortConnection)
+        transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - Twisted's signature
+        """It is gone."""
+        if self._abort.active():
+            self._abort.cancel()
+
+
+class Door(server.Site):
+    """The site: one leaf resource behind limits (bytes, seconds, connections)."""
+
+    requestFactory = DoorRequest
+    protocol = DoorChannel  # type: ignore[assignment]  # not the one that may become HTTP/2
+
+    def __init__(
+        self,
+        resource: Resource,
+        clock: IReactorTime,
+        *,
+        request_limit: int,
+        request_timeout: float,
+        max_connections: int,
+    ) -> None:
+        super().__init__(resource, timeout=request_timeout, reactor=clock, parsePOSTFormSubmission=False)
+        self.request_limit = request_limit
+        self.max_connections = max_connections
+        self.connections = 0
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:  # type: ignore[override]
+        """A channel, or none if there are too many."""
+        if self.connections >= self.max_connections:
+            return Refused(self.reactor)
+        channel: Protocol = super().buildProtocol(addr)
+        return channel
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """HTTP/1.1 only: the limits above are those of its channel."""
+        return [b"http/1.1"]
+
+    def log(self, request: http.Request) -> None:
+        """No access log: addresses may carry what must not be seen; the metrics count."""
+
+
+def _last_words(error: TooLarge | Busy) -> bytes:
+    status = status_of(error)
+    body = error_reply(status, error.message, error.hint).body
+    head = b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+    return head % (status, http.RESPONSES[status], len(body)) + body

@@ -1,0 +1,71 @@
+"""What happens to jobs, as Server-Sent Events (WHATWG HTML, section 9.2)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred
+
+from imagefactory.jobs.interface import JobEvent, Jobs, Unsubscribe
+from imagefactory.model.errors import InvalidInput
+from imagefactory.rest import links
+from imagefactory.rest.call import Call
+from imagefactory.rest.documents import JobDocuments, timestamp
+from imagefactory.rest.reply import Reply
+from imagefactory.rest.stream import Streams, follow
+
+MEDIA = b"text/event-stream"
+HEARTBEAT = b":\n\n"
+
+
+class Events:
+    """The family `/events`."""
+
+    def __init__(self, jobs: Jobs, documents: JobDocuments, streams: Streams) -> None:
+        self._jobs = jobs
+        self._documents = documents
+        self._streams = streams
+
+    async def stream(self, call: Call) -> Reply | None:
+        """Events of all jobs or of one, from now on or from after the one the client saw last."""
+        id = call.query("id") or None
+        if id is not None:
+            self._jobs.job(id)
+        after, base = _last_seen(call), call.base
+        if call.request.method == b"HEAD":
+            return Reply(b"", media=MEDIA)
+        async with self._streams.open(call.request, MEDIA, HEARTBEAT) as stream:
+            await follow(
+                stream,
+                after,
+                fetch=lambda last: self._jobs.events(after=last, id=id),
+                subscribe=lambda listener: self._subscribe(id, listener),
+                number=lambda event: event.id,
+                encode=lambda event: self._encode(event, base),
+                end=Deferred(),
+            )
+        return None
+
+    def _subscribe(self, id: str | None, listener: Callable[[JobEvent], None]) -> Unsubscribe:
+        def mine(event: JobEvent) -> None:
+            if event.job.id == id:
+                listener(event)
+
+        return self._jobs.on_event(listener if id is None else mine)
+
+    def _encode(self, event: JobEvent, base: str) -> bytes:
+        """One event: its id, its kind, and the job as it was then."""
+        head = json.dumps({"event": event.id, "time": timestamp(event.time)})[:-1].encode()
+        job = self._documents.past(event.job, links.builder(base, event.job.id))
+        return b"id: %d\nevent: %s\ndata: %s, %s\n\n" % (event.id, event.kind.encode(), head, job[1:])
+
+
+def _last_seen(call: Call) -> int | None:
+    """The header that browsers send on reconnecting wins over the parameter."""
+    header = call.request.getHeader(b"last-event-id")
+    if header is None:
+        return call.number("after")
+    if not header.isdigit() or len(header) > 15:
+        raise InvalidInput("Last-Event-ID is no id of an event", hint="it is a number")
+    return int(header)

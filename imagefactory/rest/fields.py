@@ -1,0 +1,147 @@
+"""The fields of a request's body: JSON, wrapped or flat, or a form, as clients of version 1.0 send them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from email import policy
+from email.message import Message
+from email.parser import BytesParser
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from imagefactory.model.errors import InvalidInput
+from imagefactory.rest.errors import UnsupportedMedia
+
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+Pairs = list[tuple[str, str]]
+
+DEEPEST = 32
+MOST_FIELDS = 1000
+_KNOWN = (
+    b"template|targets?|target_name|target_identifier|target_image_id|image_id|image_descriptor|build_id|boot_check|"
+    b"provider|provider_name|credentials|keep_on_provider|oauth_[a-z_]+"
+)
+_SEPARATOR = re.compile(rb"&(?=[A-Za-z_][\w.%+-]*=)|;(?=(?:" + _KNOWN + rb")=)")
+
+
+def media_type(header: str) -> str:
+    """The type alone, in lower case, without parameters such as charset."""
+    return header.partition(";")[0].strip().lower()
+
+
+def read_fields(body: bytes, content_type: str) -> dict[str, Any]:
+    """The fields of `body`; of a repeated one the last.
+
+    Values are texts, except in JSON. Raises InvalidInput, UnsupportedMedia.
+    """
+    if not body:
+        return {}
+    media = media_type(content_type)
+    if media == "application/json":
+        return _json_fields(body)
+    if media in {"", FORM}:
+        return dict(form_pairs(body))
+    if media == MULTIPART:
+        return dict(_multipart_pairs(body, content_type))
+    raise UnsupportedMedia(
+        "the body is of a type that is not understood", hint=f"send application/json, {FORM} or {MULTIPART}"
+    )
+
+
+def text_field(fields: Mapping[str, Any], name: str) -> str:
+    """The text of a field; empty if absent, empty or null.
+
+    Raises InvalidInput for anything but a text.
+    """
+    value = fields.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise InvalidInput(f"{name} must be a text", hint="structured values are sent as one text (XML or JSON)")
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise InvalidInput(f"{name} is no valid Unicode text", hint="it holds half of a surrogate pair")
+    return value
+
+
+def flag_field(fields: Mapping[str, Any], name: str) -> bool:
+    """Whether a field says yes."""
+    value = fields.get(name)
+    return value if isinstance(value, bool) else str(value or "").lower() in {"1", "true", "yes", "on"}
+
+
+def form_pairs(body: bytes) -> Pairs:
+    """The pairs of a urlencoded form, in order.
+
+    XML that was not encoded (curl -d) has `&` and `;` of its own, in entities: a separator is only what a field's
+    name follows. `;` separates as in the parser of version 1.0, but only before a name that is known.
+    """
+    parts = _SEPARATOR.split(body)
+    if len(parts) > MOST_FIELDS:
+        raise InvalidInput(f"more than {MOST_FIELDS} fields")
+    return [(_plain(name), _plain(value)) for name, _, value in (part.partition(b"=") for part in parts) if name]
+
+
+def _plain(quoted: bytes) -> str:
+    try:
+        return unquote_to_bytes(quoted.replace(b"+", b" ")).decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInput("a form field is not UTF-8") from error
+
+
+def _json_fields(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body.decode())
+    except UnicodeDecodeError as error:
+        raise InvalidInput("the JSON body is not UTF-8") from error
+    except (ValueError, RecursionError) as error:
+        place = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise InvalidInput("the body is not valid JSON", where=place) from error
+    if not isinstance(document, dict):
+        raise InvalidInput("the JSON body must be an object")
+    if _depth(document) > DEEPEST:
+        raise InvalidInput(f"the JSON body is nested deeper than {DEEPEST} levels")
+    return _unwrapped(document)
+
+
+def _unwrapped(document: dict[str, Any]) -> dict[str, Any]:
+    """`{"image": {...}}` means its inside."""
+    inside = next(iter(document.values())) if len(document) == 1 else None
+    return inside if isinstance(inside, dict) else document
+
+
+def _depth(value: Any) -> int:
+    level, values = 0, [value]
+    while values and level <= DEEPEST:
+        level += 1
+        values = [
+            child
+            for each in values
+            if isinstance(each, dict | list)
+            for child in (each.values() if isinstance(each, dict) else each)
+        ]
+    return level
+
+
+def _multipart_pairs(body: bytes, content_type: str) -> Pairs:
+    head = f"Content-Type: {content_type}\r\n\r\n".encode()
+    message = BytesParser(policy=policy.HTTP).parsebytes(head + body)
+    if not message.is_multipart() or message.defects:
+        raise InvalidInput("the multipart body is damaged, or its boundary is not the one announced")
+    parts = message.get_payload()
+    if len(parts) > MOST_FIELDS:
+        raise InvalidInput(f"more than {MOST_FIELDS} fields")
+    return [_part(part) for part in parts if isinstance(part, Message)]
+
+
+def _part(part: Message) -> tuple[str, str]:
+    name = part.get_param("name", header="content-disposition")
+    payload = part.get_payload(decode=True)
+    if not isinstance(name, str) or not isinstance(payload, bytes):
+        raise InvalidInput("a part of the multipart body has no name")
+    try:
+        return name, payload.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInput("a part of the multipart body is not UTF-8") from error

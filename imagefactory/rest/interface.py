@@ -1,0 +1,89 @@
+"""What REST wants of its neighbours, beside the job service (`imagefactory.jobs.interface.Jobs`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from imagefactory.model.credentials import Credentials
+from imagefactory.model.providers import Provider
+from imagefactory.model.records import BuildRecord, ImageRecord, ProviderImageRecord, TargetImageRecord
+from imagefactory.model.template import Template
+
+
+class Catalogue(Protocol):
+    """What is stored; each lookup and each removal of an unknown id raises NotFound."""
+
+    async def images(self) -> Sequence[ImageRecord]: ...
+
+    async def image(self, id: str) -> ImageRecord: ...
+
+    async def builds(self, image_id: str) -> Sequence[BuildRecord]: ...
+
+    async def build(self, id: str) -> BuildRecord: ...
+
+    async def target_images(self, build_id: str) -> Sequence[TargetImageRecord]: ...
+
+    async def target_image(self, id: str) -> TargetImageRecord: ...
+
+    async def provider_images(self, target_image_id: str | None = None) -> Sequence[ProviderImageRecord]:
+        """Those of one target image, or all."""
+        ...
+
+    async def provider_image(self, id: str) -> ProviderImageRecord: ...
+
+    async def delete_image(self, id: str) -> None:
+        """With its builds and their children.
+
+        Conflict while a job uses them.
+        """
+        ...
+
+    async def delete_build(self, id: str) -> None:
+        """With its target images and their provider images; Conflict as above."""
+        ...
+
+    async def delete_target_image(self, id: str) -> None:
+        """With its provider images; Conflict as above."""
+        ...
+
+    async def delete_provider_image(
+        self, id: str, *, credentials: Credentials | None = None, keep_on_provider: bool = False
+    ) -> None:
+        """At the provider first, unless it shall stay there; Conflict as above."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTemplate:
+    """A template argument understood; `id` if it came from the warehouse."""
+
+    template: Template | None
+    id: str | None = None
+
+
+class Arguments(Protocol):
+    """Understands the texts that come in requests; all raise InvalidInput or Unsupported."""
+
+    async def template(self, text: str) -> ReadTemplate:
+        """XML, a URL under the rules for remote templates, or a UUID; never a path."""
+        ...
+
+    def provider(self, text: str) -> Provider:
+        """A name, or a definition as JSON or XML."""
+        ...
+
+    def credentials(self, text: str) -> Credentials:
+        """XML with a `provider_credentials` element anywhere."""
+        ...
+
+
+class Clouds(Protocol):
+    """Which targets there are, and the providers that are known by name."""
+
+    def targets(self) -> Sequence[str]: ...
+
+    def providers(self, target: str) -> Sequence[str]:
+        """Names only: definitions may hold passwords."""
+        ...

@@ -1,0 +1,47 @@
+"""Which signed requests were seen: each is good once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from imagefactory.rest.errors import Busy
+
+MOST = 100_000
+
+
+class Nonces:
+    """Remembers nonces for as long as their timestamp is inside the window (seconds, both ways).
+
+    Full of living ones it raises Busy: forgetting would let replays in, and only signed requests get here.
+    """
+
+    def __init__(self, now: Callable[[], float], window: float, most: int = MOST) -> None:
+        self._now = now
+        self._window = window
+        self._most = most
+        self._expiry: dict[tuple[str, int, str], float] = {}
+
+    def __len__(self) -> int:
+        return len(self._expiry)
+
+    def known(self, client: str, timestamp: int, nonce: str) -> bool:
+        """Whether this was seen."""
+        return (client, timestamp, nonce) in self._expiry
+
+    def add(self, client: str, timestamp: int, nonce: str) -> None:
+        """Remember it."""
+        self._forget_old()
+        if len(self._expiry) >= self._most:
+            raise Busy("too many signed requests at once", hint="try again in some minutes")
+        self._expiry[client, timestamp, nonce] = timestamp + self._window
+
+    def _forget_old(self) -> None:
+        """Oldest first; one with a timestamp ahead of time holds up others by at most two windows."""
+        now = self._now()
+        for key, expiry in list(self._first(16)):
+            if expiry >= now:
+                break
+            del self._expiry[key]
+
+    def _first(self, number: int) -> list[tuple[tuple[str, int, str], float]]:
+        return [item for item, _ in zip(self._expiry.items(), range(number), strict=False)]

@@ -1,0 +1,101 @@
+"""Provider images and the pushes that make them."""
+
+from __future__ import annotations
+
+from imagefactory.jobs.interface import Jobs, PushRequest
+from imagefactory.model.errors import InvalidInput, NotFound
+from imagefactory.model.jobs import Job
+from imagefactory.model.records import ProviderImageRecord
+from imagefactory.rest import links, routes
+from imagefactory.rest.accepting import accept
+from imagefactory.rest.call import Call
+from imagefactory.rest.documents import JobDocuments
+from imagefactory.rest.fields import flag_field, text_field
+from imagefactory.rest.interface import Arguments, Catalogue
+from imagefactory.rest.reply import Reply, json_reply
+from imagefactory.rest.stored import job_of_provider_image
+
+KIND = "provider_image_status"
+
+
+class ProviderImages:
+    """The families `.../provider_images` (nested) and `/provider_images` (flat)."""
+
+    def __init__(self, jobs: Jobs, catalogue: Catalogue, arguments: Arguments, documents: JobDocuments) -> None:
+        self._jobs = jobs
+        self._catalogue = catalogue
+        self._arguments = arguments
+        self._documents = documents
+
+    async def create(self, call: Call) -> Reply:
+        """Push; ids in the address win over those in the body."""
+        provider, credentials = (text_field(call.fields, name) for name in ("provider", "credentials"))
+        if not provider or not credentials:
+            raise InvalidInput("a push needs provider and credentials", hint="none of them may be empty")
+        request = PushRequest(
+            provider=self._arguments.provider(provider),
+            credentials=self._arguments.credentials(credentials),
+            image_id=_id(call, "image_id"),
+            build_id=_id(call, "build_id"),
+            target_image_id=_id(call, "target_image_id"),
+        )
+        job = await accept(self._jobs.push(request))
+        return json_reply({"_type": "provider_image", "id": job.id, "href": f"{call.url}/{job.id}"}, 202)
+
+    async def index(self, call: Call) -> Reply:
+        """Those of one target image, or all."""
+        parent = call.ids.get("target_image_id")
+        if parent is not None:
+            await self._catalogue.target_image(parent)
+        images = [_fields(record, call) for record in await self._catalogue.provider_images(parent)]
+        return json_reply({"_type": "provider_images", "href": call.url, "provider_images": images})
+
+    async def show(self, call: Call) -> Reply:
+        """Its job."""
+        return Reply(self._documents.full(await self._job(call), KIND, call.url))
+
+    async def status(self, call: Call) -> Reply:
+        """Where its job stands."""
+        return Reply(self._documents.status(await self._job(call), KIND, call.url))
+
+    async def delete(self, call: Call) -> Reply:
+        """Remove it from its provider too, unless it shall stay there."""
+        credentials = text_field(call.fields, "credentials")
+        keep = flag_field({"keep": call.query("keep_on_provider")}, "keep")
+        keep = keep or flag_field(call.fields, "keep_on_provider")
+        if not credentials and not keep:
+            raise InvalidInput(
+                "removing an image from its provider needs credentials",
+                hint="send credentials, or keep_on_provider=true to remove it from the warehouse only",
+            )
+        parsed = self._arguments.credentials(credentials) if credentials else None
+        id = call.ids["provider_image_id"]
+        await accept(self._catalogue.delete_provider_image(id, credentials=parsed, keep_on_provider=keep))
+        return Reply(b"", 204)
+
+    async def _job(self, call: Call) -> Job:
+        id = call.ids["provider_image_id"]
+        try:
+            return self._jobs.job(id)
+        except NotFound:
+            record = await self._catalogue.provider_image(id)
+            target_image = await self._catalogue.target_image(record.target_image)
+            build = await self._catalogue.build(target_image.build)
+            return job_of_provider_image(record, target_image, build)
+
+
+def _id(call: Call, name: str) -> str | None:
+    return call.ids.get(name) or text_field(call.fields, name) or None
+
+
+def _fields(record: ProviderImageRecord, call: Call) -> dict[str, object]:
+    return {
+        "_type": "provider_image",
+        "id": record.id,
+        "href": links.link(call.base, routes.ROOT + "/provider_images/{id}", id=record.id),
+        "target_image_id": record.target_image,
+        "provider": record.provider,
+        "target_identifier": record.target_identifier,
+        "provider_account_identifier": record.provider_account_identifier,
+        "icicle": record.icicle,
+    }

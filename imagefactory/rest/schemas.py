@@ -1,0 +1,194 @@
+"""The documents of the API as JSON Schemas (2020-12), for the OpenAPI document and the manual page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+MAYBE: Schema = {"type": ["string", "null"]}
+NUMBER: Schema = {"type": "integer"}
+MAYBE_NUMBER: Schema = {"type": ["integer", "null"]}
+FLAG: Schema = {"type": "boolean"}
+TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
+
+
+def about(schema: Schema, description: str) -> Schema:
+    """`schema` with words."""
+    return {**schema, "description": description}
+
+
+def ref(name: str) -> Schema:
+    """The schema of that name."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def listing(item: str) -> Schema:
+    """A list of documents."""
+    return {"type": "array", "items": ref(item)}
+
+
+def record(optional: tuple[str, ...] = (), /, **properties: Schema) -> Schema:
+    """An object whose properties are all there, but for the optional ones."""
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def kind(*names: str) -> Schema:
+    """The field `_type`."""
+    return {"type": "string", "enum": list(names)}
+
+
+_LINKED = {"id": TEXT, "href": TEXT}
+_JOB_KINDS = ("builder", "target_image_status", "provider_image_status")
+_IMAGE_FIELDS = {
+    **_LINKED,
+    "template": MAYBE,
+    "latest_build": MAYBE,
+    "latest_unpushed": MAYBE,
+    "descriptor": TEXT,
+}
+_BUILD_FIELDS = {**_LINKED, "image_id": TEXT, "parent": MAYBE, "created": TIME}
+_STATUS = {"type": "string", "enum": ["NEW", "BUILDING", "PUSHING", "COMPLETED", "FAILED"]}
+
+ANSWERS: dict[str, Schema] = {
+    "Api": record(name=TEXT, version=TEXT),
+    "Document": {"type": "object"},
+    "Health": record(status=TEXT, version=TEXT),
+    "Error": record(
+        error=about(TEXT, "what happened, and where"),
+        hint=about(MAYBE, "what to do"),
+        incident=about(MAYBE, "what to search for in the daemon's log, if nobody expected this"),
+    ),
+    "Link": record(_type=kind("provider_image"), **_LINKED),
+    "NewTargetImage": record(
+        ("provider_images",), _type=kind("target_image"), **_LINKED, provider_images=listing("Link")
+    ),
+    "NewBuild": record(_type=kind("build"), **_LINKED, target_images=listing("NewTargetImage")),
+    "Image": record(_type=kind("image"), **_LINKED, build=ref("NewBuild")),
+    "Pushed": record(_type=kind("provider_image"), **_LINKED),
+    "StoredImage": record(_type=kind("image"), **_IMAGE_FIELDS),
+    "Images": record(_type=kind("images"), href=TEXT, images=listing("StoredImage")),
+    "ImageDetail": record(_type=kind("image"), **_IMAGE_FIELDS, builds=listing("StoredBuild")),
+    "StoredBuild": record(_type=kind("build"), **_BUILD_FIELDS),
+    "Builds": record(_type=kind("builds"), href=TEXT, builds=listing("StoredBuild")),
+    "BuildDetail": record(_type=kind("build"), **_BUILD_FIELDS, target_images=listing("StoredTargetImage")),
+    "StoredTargetImage": record(
+        _type=kind("target_image"),
+        **_LINKED,
+        target=TEXT,
+        image_id=TEXT,
+        build_id=TEXT,
+        template=MAYBE,
+        icicle=MAYBE,
+        target_parameters=MAYBE,
+        size=about(MAYBE_NUMBER, "bytes"),
+    ),
+    "TargetImages": record(_type=kind("target_images"), href=TEXT, target_images=listing("StoredTargetImage")),
+    "StoredProviderImage": record(
+        _type=kind("provider_image"),
+        **_LINKED,
+        target_image_id=TEXT,
+        provider=TEXT,
+        target_identifier=MAYBE,
+        provider_account_identifier=MAYBE,
+        icicle=MAYBE,
+    ),
+    "ProviderImages": record(_type=kind("provider_images"), href=TEXT, provider_images=listing("StoredProviderImage")),
+    "Stage": record(
+        stage=about(TEXT, "base, customise or adapt"),
+        key=TEXT,
+        hit=about(FLAG, "whether the cache had it"),
+        changed=about({"type": "array", "items": TEXT}, "inputs that differ from the nearest cached result"),
+        seconds={"type": ["number", "null"]},
+    ),
+    "JobError": record(message=TEXT, hint=MAYBE, incident=MAYBE, cancelled=FLAG),
+    "Builder": record(
+        _type=kind(*_JOB_KINDS),
+        **_LINKED,
+        operation={"type": "string", "enum": ["build", "push"]},
+        status=about(_STATUS, "COMPLETED and FAILED are final; a cancelled job is FAILED"),
+        completed=about(NUMBER, "percent"),
+        target=TEXT,
+        image_id=TEXT,
+        build_id=TEXT,
+        target_image_id=about(MAYBE, "the image that a push pushes"),
+        provider=MAYBE,
+        provider_account_identifier=MAYBE,
+        activity=about(TEXT, "what goes on, for people"),
+        error={"anyOf": [ref("JobError"), {"type": "null"}]},
+        target_identifier=about(MAYBE, "what the provider calls the pushed image"),
+        size=about(MAYBE_NUMBER, "bytes of the built image"),
+        queue_position=about(MAYBE_NUMBER, "1 is next; null: not waiting"),
+        created=TIME,
+        started=TIME,
+        ended=TIME,
+        stages=listing("Stage"),
+    ),
+    "Builders": record(_type=kind("builders"), href=TEXT, builders=listing("Builder")),
+    "Status": record(_type=kind("builder_status", *_JOB_KINDS[1:]), **_LINKED, status=_STATUS),
+    "NamedTarget": record(_type=kind("target"), name=TEXT, href=TEXT),
+    "Targets": record(_type=kind("targets"), href=TEXT, targets=listing("NamedTarget")),
+    "Target": record(_type=kind("target"), name=TEXT, href=TEXT, providers=listing("Provider")),
+    "Provider": record(_type=kind("provider"), name=TEXT, target=TEXT, href=TEXT),
+    "Providers": record(_type=kind("providers"), href=TEXT, providers=listing("Provider")),
+}
+
+_IDS = {
+    "image_id": about(TEXT, "if it is not in the address"),
+    "build_id": about(TEXT, "if it is not in the address; for a build: add the targets to this one"),
+}
+BODIES: dict[str, Schema] = {
+    "NewImage": {
+        "type": "object",
+        "description": "A build needs template and targets; an import the four other texts.",
+        "properties": {
+            "template": about(TEXT, "XML, a URL, or a UUID in the warehouse"),
+            "targets": about(TEXT, "names, separated by commas"),
+            "boot_check": about({"type": ["boolean", "string", "null"]}, "boot the image before it is called complete"),
+            "target_name": about(TEXT, "import: the target"),
+            "provider_name": about(TEXT, "import: the provider"),
+            "target_identifier": about(TEXT, "import: what the provider calls the image"),
+            "image_descriptor": about(TEXT, "import: XML, image with a name"),
+            **_IDS,
+        },
+        "anyOf": [
+            {"required": ["template", "targets"]},
+            {"required": ["target_name", "provider_name", "target_identifier", "image_descriptor"]},
+        ],
+    },
+    "NewPush": {
+        "type": "object",
+        "properties": {
+            "provider": about(TEXT, "a name, or a definition as JSON or XML"),
+            "credentials": about(TEXT, "XML with provider_credentials; never stored, never shown"),
+            **_IDS,
+            "target_image_id": about(TEXT, "push this very image, not the build's for the provider's target"),
+        },
+        "required": ["provider", "credentials"],
+    },
+    "Removal": {
+        "type": "object",
+        "properties": {
+            "credentials": about(TEXT, "to remove the image at the provider"),
+            "keep_on_provider": about({"type": ["boolean", "string"]}, "remove it from the warehouse only"),
+        },
+    },
+}
+
+#: Query parameters: name on the wire, schema, words.
+QUERY: dict[str, tuple[str, Schema, str]] = {
+    "status": ("status", _STATUS, "only jobs in this state"),
+    "limit": ("limit", {"type": "integer", "minimum": 1}, "at most so many"),
+    "after": ("after", TEXT, "only jobs that were created after this one"),
+    "follow": ("follow", {"type": "string", "enum": ["0", "1"]}, "1: go on until the job has ended"),
+    "after_line": ("after", {"type": "integer", "minimum": 0}, "only lines after this number"),
+    "after_event": (
+        "after",
+        {"type": "integer", "minimum": 0},
+        "remembered events after this one first; the header Last-Event-ID says the same",
+    ),
+    "id": ("id", TEXT, "only events of this job"),
+    "keep_on_provider": ("keep_on_provider", {"type": "string", "enum": ["0", "1", "true", "false"]}, "1: leave it"),
+}

@@ -1,0 +1,164 @@
+"""The REST service put together: routes to resources, the gate, the door.
+
+Importing this module imports Klein, which installs Twisted's default reactor: import it where a reactor is chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, cast
+
+from klein import Klein
+from klein.resource import KleinResource
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+from twisted.web.http import Request
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+from werkzeug.exceptions import HTTPException
+
+from imagefactory.jobs.interface import Jobs
+from imagefactory.model.secret import Secret
+from imagefactory.rest.builders import Builders
+from imagefactory.rest.builds import Builds
+from imagefactory.rest.call import Call
+from imagefactory.rest.documents import JobDocuments
+from imagefactory.rest.door import Door
+from imagefactory.rest.errors import error_reply, reply_to
+from imagefactory.rest.events import Events
+from imagefactory.rest.images import Images
+from imagefactory.rest.info import Info
+from imagefactory.rest.interface import Arguments, Catalogue, Clouds
+from imagefactory.rest.metrics import Metrics
+from imagefactory.rest.oauth import Gate, OAuthGate, OpenGate
+from imagefactory.rest.origin import Origin
+from imagefactory.rest.provider_images import ProviderImages
+from imagefactory.rest.reply import Reply
+from imagefactory.rest.routes import ROUTES, Route
+from imagefactory.rest.stream import Streams
+from imagefactory.rest.target_images import TargetImages
+from imagefactory.rest.targets import Targets
+from imagefactory.settings.table import Settings
+
+Answer = Reply | Coroutine[Deferred[Any], Any, Reply | None]
+Handler = Callable[[Call], Answer]
+
+
+def make_site(
+    jobs: Jobs,
+    catalogue: Catalogue,
+    *,
+    arguments: Arguments,
+    clouds: Clouds,
+    settings: Settings,
+    clock: IReactorTime,
+    clients: Mapping[str, Secret] | None = None,
+) -> Door:
+    """The site that the daemon listens with.
+
+    `clients` are the OAuth clients if they are not those of the settings.
+    """
+    door: Door
+    streams = Streams(clock, max(1, settings.max_connections * 3 // 4), settings.request_timeout)
+    metrics = Metrics(jobs, lambda: streams.count, lambda: door.connections)
+    documents = JobDocuments(jobs.queue_position)
+    families = {
+        "info": Info(metrics.text),
+        "images": Images(jobs, catalogue, arguments),
+        "builds": Builds(catalogue),
+        "target_images": TargetImages(jobs, catalogue, documents),
+        "provider_images": ProviderImages(jobs, catalogue, arguments, documents),
+        "builders": Builders(jobs, documents, streams),
+        "targets": Targets(clouds),
+        "events": Events(jobs, documents, streams),
+    }
+    gate: Gate = OpenGate()
+    if not settings.no_oauth:
+        gate = OAuthGate(settings.clients if clients is None else clients, clock)
+    switch = Switch(families, gate, Origin(settings.trusted_proxies), metrics, guard_reads=settings.oauth_reads)
+    door = Door(
+        Front(switch.resource()),
+        clock,
+        request_limit=settings.request_limit,
+        request_timeout=settings.request_timeout,
+        max_connections=settings.max_connections,
+    )
+    return door
+
+
+class Switch:
+    """Connects each route of the table with the method of a family that answers it."""
+
+    def __init__(
+        self, families: Mapping[str, object], gate: Gate, origin: Origin, metrics: Metrics, *, guard_reads: bool = False
+    ) -> None:
+        self._families = families
+        self._gate = gate
+        self._origin = origin
+        self._metrics = metrics
+        self._guard_reads = guard_reads
+
+    def resource(self, routes: Iterable[Route] = ROUTES) -> KleinResource:
+        """Everything routed."""
+        app = Klein()
+        for route in routes:
+            self._connect(app, route)
+        app.handle_errors(Exception)(cast(Any, self._fail))
+        return app.resource()
+
+    def _connect(self, app: Klein, route: Route) -> None:
+        family, name = route.handler.split(".")
+        answer = self._answering(route, getattr(self._families[family], name))
+        pattern = route.path.replace("{", "<").replace("}", ">")
+        endpoint = f"{route.method} {route.path}"
+        connect = app.route(
+            pattern, methods=[route.method], strict_slashes=False, merge_slashes=False, endpoint=endpoint
+        )
+        connect(cast(Any, answer))
+
+    def _answering(self, route: Route, handler: Handler) -> Callable[..., object]:
+        guarded = route.protected or (self._guard_reads and not route.public)
+        name = f"{route.method} {route.path}"
+
+        def answer(request: Request, **ids: str) -> bytes | Deferred[bytes | None] | None:
+            call = Call(request, ids, self._origin)
+            if guarded:
+                self._gate.admit(call)
+            result = handler(call)
+            if isinstance(result, Reply):
+                return self._render(result, request, name)
+            return Deferred.fromCoroutine(result).addCallback(self._render, request, name)
+
+        return answer
+
+    def _render(self, reply: Reply | None, request: Request, name: str) -> bytes | None:
+        self._metrics.count(name, request.code if reply is None else reply.status)
+        return None if reply is None else reply.render(request)
+
+    def _fail(self, request: Request, failure: Failure) -> bytes | None:
+        reply = reply_to(failure)
+        self._metrics.count("error", reply.status)
+        if request.startedWriting:
+            request.loseConnection()
+            return None
+        return reply.render(request)
+
+
+class Front(Resource):
+    """In front of Klein: what it cannot take apart (a host name, a method) is a bad request, not our fault."""
+
+    isLeaf = True
+
+    def __init__(self, inner: Resource) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def render(self, request: Request) -> bytes | int:
+        """Klein answers by itself, later."""
+        try:
+            request.method.decode("ascii")
+            self._inner.render(request)
+        except (HTTPException, UnicodeError):
+            return error_reply(400, "the request's address or method is malformed").render(request)
+        return NOT_DONE_YET

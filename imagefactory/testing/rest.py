@@ -1,0 +1,283 @@
+"""What stands in for REST's neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any, TypeVar
+from xml.etree import ElementTree
+
+from twisted.internet.defer import Deferred
+
+from imagefactory.jobs.interface import (
+    Accepted,
+    BuildRequest,
+    Imported,
+    ImportRequest,
+    JobEvent,
+    LogLine,
+    PushRequest,
+    Unsubscribe,
+)
+from imagefactory.model.credentials import Credentials
+from imagefactory.model.errors import Conflict, InvalidInput, NotFound, Unsupported
+from imagefactory.model.jobs import Failed, Job, Operation, Queued, is_final
+from imagefactory.model.jobs import Failure as Reason
+from imagefactory.model.providers import Provider
+from imagefactory.model.records import BuildRecord, ImageRecord, ProviderImageRecord, TargetImageRecord
+from imagefactory.model.report import StageOutcome
+from imagefactory.model.secret import Secret
+from imagefactory.model.template import Arch, OperatingSystem, Template, UrlInstall
+from imagefactory.rest.interface import ReadTemplate
+
+T = TypeVar("T")
+
+
+class FakeJobs:
+    """A job service that keeps what it was asked; a test moves the jobs."""
+
+    def __init__(self, targets: Sequence[str] = ("mock", "ec2")) -> None:
+        self.requests: list[BuildRequest | PushRequest | ImportRequest] = []
+        self.cancelled: list[str] = []
+        self.slow: Deferred[None] | None = None
+        self._targets = targets
+        self._jobs: dict[str, Job] = {}
+        self._ids = count(1)
+        self._events: list[JobEvent] = []
+        self._lines: dict[str, list[LogLine]] = {}
+        self._hearers: list[Callable[[JobEvent], None]] = []
+        self._readers: list[tuple[str, Callable[[LogLine], None]]] = []
+        self._waiting: dict[str, list[Deferred[Job]]] = {}
+
+    def new_id(self) -> str:
+        """Looks like a UUID."""
+        return f"00000000-0000-4000-8000-{next(self._ids):012d}"
+
+    def add(self, job: Job) -> Job:
+        """Remember a job; its event follows."""
+        self._jobs[job.id] = job
+        event = JobEvent(len(self._events) + 1, job.created, job)
+        self._events.append(event)
+        for hear in list(self._hearers):
+            hear(event)
+        if is_final(job.state):
+            for waiter in self._waiting.pop(job.id, []):
+                waiter.callback(job)
+        return job
+
+    def change(self, id: str, **fields: Any) -> Job:
+        """A job goes on."""
+        return self.add(replace(self._jobs[id], **fields))
+
+    def say(self, id: str, text: str) -> None:
+        """A line of a job's log."""
+        lines = self._lines.setdefault(id, [])
+        line = LogLine(id, len(lines) + 1, 0.0, text)
+        lines.append(line)
+        for job, read in list(self._readers):
+            if job == id:
+                read(line)
+
+    @property
+    def listeners(self) -> int:
+        """Who listens now."""
+        return len(self._hearers) + len(self._readers)
+
+    async def build(self, request: BuildRequest) -> Accepted:
+        if self.slow is not None:
+            await self.slow
+        unknown = [name for name in request.targets if name not in self._targets]
+        if unknown:
+            raise Unsupported(f"unknown target {unknown[0]}", hint="known: " + ", ".join(self._targets))
+        self.requests.append(request)
+        image, build = request.image_id or self.new_id(), request.build_id or self.new_id()
+        jobs = [
+            self.add(Job(self.new_id(), Operation.BUILD, target, image, build, 1000.0)) for target in request.targets
+        ]
+        return Accepted(image, build, tuple(jobs))
+
+    async def plan(self, request: BuildRequest) -> tuple[tuple[str, tuple[StageOutcome, ...]], ...]:
+        return ()
+
+    async def push(self, request: PushRequest) -> Job:
+        self.requests.append(request)
+        image = request.target_image_id or self.new_id()
+        return self.add(
+            Job(
+                self.new_id(),
+                Operation.PUSH,
+                request.provider.target,
+                request.image_id or self.new_id(),
+                request.build_id or self.new_id(),
+                1000.0,
+                target_image_id=image,
+                provider=request.provider.text,
+            )
+        )
+
+    async def import_image(self, request: ImportRequest) -> Imported:
+        self.requests.append(request)
+        return Imported(
+            request.image_id or self.new_id(), request.build_id or self.new_id(), self.new_id(), self.new_id()
+        )
+
+    async def cancel(self, id: str) -> Job:
+        self.cancelled.append(id)
+        return self.change(id, state=Failed(Reason("cancelled by a user", cancelled=True)))
+
+    async def retry(self, id: str) -> Job:
+        job = self.job(id)
+        if not isinstance(job.state, Failed) or job.operation is Operation.PUSH:
+            raise Conflict("only a failed build can be retried", where=id)
+        return self.change(id, state=Queued(), percent=0)
+
+    def job(self, id: str) -> Job:
+        if id not in self._jobs:
+            raise NotFound(f"no builder found with uuid {id}")
+        return self._jobs[id]
+
+    def jobs(self, *, status: str | None = None, after: str | None = None, limit: int | None = None) -> Sequence[Job]:
+        known = list(self._jobs.values())
+        if after is not None:
+            self.job(after)
+            known = known[list(self._jobs).index(after) + 1 :]
+        return [job for job in known if status in {None, job.state.wire}][:limit]
+
+    def queue_position(self, id: str) -> int | None:
+        waiting = [job.id for job in self._jobs.values() if isinstance(job.state, Queued)]
+        return waiting.index(id) + 1 if id in waiting else None
+
+    async def finished(self, id: str) -> Job:
+        if is_final(self.job(id).state):
+            return self.job(id)
+        waiters = self._waiting.setdefault(id, [])
+        waiter: Deferred[Job] = Deferred(waiters.remove)
+        waiters.append(waiter)
+        return await waiter
+
+    async def log(self, id: str, *, after: int = 0, limit: int = 10_000) -> list[LogLine]:
+        return self._lines.get(id, [])[after : after + limit]
+
+    async def events(self, *, after: int, id: str | None = None, limit: int = 1000) -> list[JobEvent]:
+        found = [event for event in self._events if event.id > after and id in {None, event.job.id}]
+        return found[:limit]
+
+    def on_event(self, listener: Callable[[JobEvent], None]) -> Unsubscribe:
+        self._hearers.append(listener)
+        return lambda: self._hearers.remove(listener)
+
+    def on_line(self, id: str, listener: Callable[[LogLine], None]) -> Unsubscribe:
+        self._readers.append((id, listener))
+        return lambda: self._readers.remove((id, listener))
+
+
+@dataclass
+class FakeCatalogue:
+    """Records in memory, found by id; a removal takes what is below with it."""
+
+    images_: dict[str, ImageRecord] = field(default_factory=dict)
+    builds_: dict[str, BuildRecord] = field(default_factory=dict)
+    target_images_: dict[str, TargetImageRecord] = field(default_factory=dict)
+    provider_images_: dict[str, ProviderImageRecord] = field(default_factory=dict)
+    in_use: set[str] = field(default_factory=set)
+    removals: list[tuple[str, Credentials | None, bool]] = field(default_factory=list)
+
+    @classmethod
+    def of_one(cls) -> FakeCatalogue:
+        """One of each kind."""
+        return cls(
+            {"i1": ImageRecord("i1", b"<image><name>demo</name></image>", "t1", "b1")},
+            {"b1": BuildRecord("b1", "i1", 1000.0)},
+            {"ti1": TargetImageRecord("ti1", "b1", "mock", "t1", size=7)},
+            {"pi1": ProviderImageRecord("pi1", "ti1", "mock1", "Mock_1")},
+        )
+
+    async def images(self) -> Sequence[ImageRecord]:
+        return list(self.images_.values())
+
+    async def image(self, id: str) -> ImageRecord:
+        return _found(self.images_, id)
+
+    async def builds(self, image_id: str) -> Sequence[BuildRecord]:
+        return [record for record in self.builds_.values() if record.image == image_id]
+
+    async def build(self, id: str) -> BuildRecord:
+        return _found(self.builds_, id)
+
+    async def target_images(self, build_id: str) -> Sequence[TargetImageRecord]:
+        return [record for record in self.target_images_.values() if record.build == build_id]
+
+    async def target_image(self, id: str) -> TargetImageRecord:
+        return _found(self.target_images_, id)
+
+    async def provider_images(self, target_image_id: str | None = None) -> Sequence[ProviderImageRecord]:
+        records = self.provider_images_.values()
+        return [record for record in records if target_image_id in {None, record.target_image}]
+
+    async def provider_image(self, id: str) -> ProviderImageRecord:
+        return _found(self.provider_images_, id)
+
+    async def delete_image(self, id: str) -> None:
+        self._remove(self.images_, id)
+
+    async def delete_build(self, id: str) -> None:
+        self._remove(self.builds_, id)
+
+    async def delete_target_image(self, id: str) -> None:
+        self._remove(self.target_images_, id)
+
+    async def delete_provider_image(
+        self, id: str, *, credentials: Credentials | None = None, keep_on_provider: bool = False
+    ) -> None:
+        self._remove(self.provider_images_, id)
+        self.removals.append((id, credentials, keep_on_provider))
+
+    def _remove(self, records: dict[str, T], id: str) -> None:
+        _found(records, id)
+        if id in self.in_use:
+            raise Conflict("a job uses it", where=id)
+        del records[id]
+
+
+def _found(records: Mapping[str, T], id: str) -> T:
+    if id not in records:
+        raise NotFound(f"nothing with id {id}")
+    return records[id]
+
+
+class FakeArguments:
+    """Understands `<template>...`, provider names that begin with mock, any well-formed credentials."""
+
+    async def template(self, text: str) -> ReadTemplate:
+        if not text.startswith("<template"):
+            raise InvalidInput("the template is not XML, not a URL, not a UUID")
+        name = _xml(text).findtext("name") or "unnamed"
+        os = OperatingSystem("Debian", "12", Arch.X86_64, UrlInstall("http://mirror.example/debian"))
+        return ReadTemplate(Template(name, os, source=text.encode()))
+
+    def provider(self, text: str) -> Provider:
+        if not text.startswith("mock"):
+            raise Unsupported("unknown provider", hint="known: mock, mock1")
+        return Provider(text, text, "mock")
+
+    def credentials(self, text: str) -> Credentials:
+        root = _xml(text)
+        return Credentials(root.tag, {each.tag: Secret(each.text or "") for each in root.iter()})
+
+
+def _xml(text: str) -> ElementTree.Element:
+    try:
+        return ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise InvalidInput("not well-formed XML", where=f"line {error.position[0]}") from None
+
+
+class FakeClouds:
+    """Two targets."""
+
+    def targets(self) -> Sequence[str]:
+        return ("ec2", "mock")
+
+    def providers(self, target: str) -> Sequence[str]:
+        return ("mock1", "mock2") if target == "mock" else ("ec2-us-east-1",)

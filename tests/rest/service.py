@@ -1,0 +1,47 @@
+"""A whole REST service in memory, for the tests of this room."""
+
+from dataclasses import replace
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from imagefactory.rest.site import make_site
+from imagefactory.settings.table import Settings
+from imagefactory.testing.rest import FakeArguments, FakeCatalogue, FakeClouds, FakeJobs
+from imagefactory.testing.wire import Wire
+
+TEMPLATE = "<template><name>demo</name></template>"
+CREDENTIALS = "<provider_credentials><mock_credentials><key>s3cret</key></mock_credentials></provider_credentials>"
+
+
+class ServiceTestCase(SynchronousTestCase):
+    """Has a service without OAuth, unless the settings say otherwise, and one connection to it."""
+
+    settings: dict[str, Any] = {"no_oauth": True}  # noqa: RUF012
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(1_000_000)
+        self.jobs = FakeJobs()
+        self.catalogue = FakeCatalogue.of_one()
+        self.serve()
+
+    def serve(self, **settings: Any) -> None:
+        """Start anew with further settings."""
+        self.site = make_site(
+            self.jobs,
+            self.catalogue,
+            arguments=FakeArguments(),
+            clouds=FakeClouds(),
+            settings=replace(Settings(), **{**self.settings, **settings}),
+            clock=self.clock,
+        )
+        self.wire = Wire(self.site)
+
+    def build(self) -> str:
+        """A build job is accepted; its id."""
+        answer = self.wire.json("POST", "/imagefactory/images", {"template": TEMPLATE, "targets": "mock"})
+        self.assertEqual(answer.status, 202, answer.body)
+        id: str = answer.json["build"]["target_images"][0]["id"]
+        return id
