@@ -135,8 +135,9 @@ class Catalogue:
     async def _remove(self, kind: Kind, id: str) -> None:
         """Children first: what is left when this fails half-way can still be found from above."""
         children = await self._records.children(kind, id)
-        for child in children[1] if children else ():
-            await self._remove(children[0], child)
+        if children is not None:
+            for child in children[1]:
+                await self._remove(children[0], child)
         if kind is Kind.TARGET_IMAGE:
             await self._remove_icicle(id)
         await self._records.delete(kind, id)

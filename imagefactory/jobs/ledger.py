@@ -96,10 +96,14 @@ class Ledger:
         job = self.book.job(id)
         if not is_final(job.state):
             raise Conflict(f"job {id} runs again already")
-        self._numbers[id] = last
         fresh = replace(job, state=Queued(), percent=0, activity="", stages=(), started=None, ended=None)
-        self.book.enter(fresh)
-        self._writer.job(fresh)
+        self.book.enter(fresh)  # before the next await: of two that ask, one gets it
+        try:
+            await self._store.write(Batch([fresh]))
+        except BaseException:
+            self.book.enter(job)
+            raise
+        self._numbers[id] = last
         self._tell(fresh, "job")
         return fresh
 

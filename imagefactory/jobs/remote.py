@@ -114,7 +114,8 @@ def checked_agent(reactor: Any, threads: Threads, rules: Rules) -> IAgent:
         return kind(reactor, address, port, timeout=rules.seconds)
 
     pool = HTTPConnectionPool(reactor, persistent=False)
-    return Agent.usingEndpointFactory(reactor, CheckedEndpoints(rules, resolve, connect), pool)
+    agent: IAgent = Agent.usingEndpointFactory(reactor, CheckedEndpoints(rules, resolve, connect), pool)
+    return agent
 
 
 class Fetcher:
