@@ -11,7 +11,7 @@ from imagefactory.model.errors import FactoryError
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A line that gives a cause away: `pattern`'s groups fill the message's `{0}`, `{1}`."""
+    """A line that gives a cause away; the first group that `pattern` found fills the message's `{0}`."""
 
     pattern: re.Pattern[str]
     error: type[FactoryError]
@@ -25,5 +25,6 @@ def explain(causes: Sequence[Cause], lines: Sequence[str]) -> FactoryError | Non
         for line in lines:
             found = cause.pattern.search(line)
             if found:
-                return cause.error(cause.message.format(*found.groups()), hint=cause.hint)
+                named = next((group for group in found.groups() if group), "unknown")
+                return cause.error(cause.message.format(named.rstrip(".")), hint=cause.hint)
     return None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from imagefactory.model.errors import FactoryError
+from imagefactory.model.icicle import PackageInfo
 from imagefactory.model.template import Arch, Repository, Template
 
 
@@ -57,17 +58,6 @@ class Bootstrap:
     verify: bool = True
     keyrings: tuple[str, ...] = ()
     keyring_package: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PackageInfo:
-    """An installed package, for the ICICLE: `name` is the line that old ICICLEs had; version and architecture are
-    ours; `extra` is the line of the template's own listing command."""
-
-    name: str
-    version: str = ""
-    arch: str = ""
-    extra: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +157,8 @@ class Family(Protocol):
         """Read the package lists of these added repositories, and those of the base if they are not there."""
         ...
 
-    def install(self, packages: tuple[str, ...]) -> Step:
-        """Install packages, asking nothing."""
+    def install(self, packages: tuple[str, ...], repositories: tuple[Repository, ...] = ()) -> Step:
+        """Install packages from the base's sources and these added repositories, asking nothing."""
         ...
 
     def explain(self, lines: Sequence[str]) -> FactoryError | None:

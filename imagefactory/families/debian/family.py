@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from imagefactory.families import causes, systemd
 from imagefactory.families.debian import releases, sources
 from imagefactory.families.debian.causes import CAUSES
-from imagefactory.families.interface import Bootstrap, Change, Needs, PackageInfo, Placed, Release, Step
+from imagefactory.families.interface import Bootstrap, Change, Needs, Placed, Release, Step
 from imagefactory.model.errors import FactoryError, Unsupported
+from imagefactory.model.icicle import PackageInfo
 from imagefactory.model.template import Arch, Repository, Template, UrlInstall
 
 LISTS = "/var/lib/apt/lists"
@@ -79,7 +80,8 @@ class DebianFamily:
             lines.append(f"{strict} {only}")
         return Step("read package lists", "set -e\n" + "\n".join(lines))
 
-    def install(self, packages: tuple[str, ...]) -> Step:
+    def install(self, packages: tuple[str, ...], repositories: tuple[Repository, ...] = ()) -> Step:  # noqa: ARG002
+        """Apt takes all sources that the image has."""
         keep = "-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
         wanted = " ".join(shlex.quote(one) for one in packages)
         return Step("install packages", f"{APT} -y {keep} --no-install-recommends install -- {wanted}")

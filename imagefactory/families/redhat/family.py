@@ -1,0 +1,132 @@
+"""The rpm families: dnf or yum, NetworkManager, dracut."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from imagefactory.families import causes, systemd
+from imagefactory.families.interface import Bootstrap, Change, Needs, Placed, Release, Step
+from imagefactory.families.redhat import releases, sources
+from imagefactory.families.redhat.causes import CAUSES
+from imagefactory.model.errors import FactoryError, Unsupported
+from imagefactory.model.icicle import PackageInfo
+from imagefactory.model.template import Arch, Repository, Template, UrlInstall
+
+AGENTS = {"qemu": "qemu-guest-agent", "vmware": "open-vm-tools"}
+KEY_PACKAGE = "distribution-gpg-keys, or put the key below /etc/imagefactory/keys"
+DRACUT = "/etc/dracut.conf.d/90-imagefactory.conf"
+REBUILD = "dracut --force --no-hostonly --regenerate-all"
+
+# The image's own .repo files may name mirrors that the build cannot or shall not reach: packages of the build come from
+# the install tree and the template's repositories alone.
+INSTALL = """\
+tool=$(command -v dnf || command -v yum || command -v microdnf) || {{ echo "no dnf in this system"; exit 1; }}
+"$tool" -y --disablerepo='*' {enabled} install -- {packages}
+"""
+
+
+class RedHatFamily:
+    """See `Family`."""
+
+    name = "redhat"
+    sources_file = f"{sources.DIRECTORY}/install.repo"
+
+    def release(self, os: str, version: str) -> Release | None:
+        return releases.release(os, version)
+
+    def known(self) -> tuple[str, ...]:
+        return releases.known()
+
+    def arch(self, arch: Arch, release: Release) -> str:
+        return releases.architecture(arch, release)
+
+    def bootstrap(self, template: Template, release: Release, url: str) -> Bootstrap:
+        return Bootstrap(
+            tool="dnf",
+            release=release,
+            arch=self.arch(template.os.arch, release),
+            sources=sources.sources(release, url),
+            packages=releases.base_packages(release),
+            verify=not _unsigned(template),
+            keyrings=releases.keys(release),
+            keyring_package=KEY_PACKAGE,
+        )
+
+    def published_sources(self, building: bytes, template: Template) -> bytes:
+        return sources.published(building, _install_url(template))
+
+    def configure(self, template: Template) -> Change:
+        files = (
+            *systemd.identity(template.name),
+            Placed("/etc/locale.conf", b"LANG=C.UTF-8\n"),
+            Placed("/.autorelabel", b""),  # files written from outside have no SELinux label until the first boot
+        )
+        enable = "systemctl --quiet enable NetworkManager.service"
+        return Change(
+            files=files, steps=(Step("enable the network", f"! command -v systemctl >/dev/null || {enable}"),)
+        )
+
+    def add_repositories(self, repositories: tuple[Repository, ...], release: Release) -> tuple[Placed, ...]:  # noqa: ARG002
+        return tuple(sources.repository(one) for one in repositories)
+
+    def forget_repositories(self, repositories: tuple[Repository, ...]) -> tuple[str, ...]:
+        return tuple(sources.repository_file(one) for one in repositories)
+
+    def refresh(self, repositories: tuple[Repository, ...]) -> Step:  # noqa: ARG002
+        """Dnf reads what is missing by itself when it installs."""
+        return Step("read package lists", ":")
+
+    def install(self, packages: tuple[str, ...], repositories: tuple[Repository, ...] = ()) -> Step:
+        ids = ("install-*", *(sources.repository_id(one) for one in repositories))
+        enabled = " ".join(f"--enablerepo={shlex.quote(one)}" for one in ids)
+        wanted = " ".join(shlex.quote(one) for one in packages)
+        return Step("install packages", INSTALL.format(enabled=enabled, packages=wanted))
+
+    def explain(self, lines: Sequence[str]) -> FactoryError | None:
+        return causes.explain(CAUSES, lines)
+
+    def list_packages(self) -> str:
+        shown = "%{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}\\t%{EVR}\\t%{ARCH}\\n"
+        return f"rpm -qa --queryformat '{shown}'"
+
+    def parse_packages(self, output: str) -> tuple[PackageInfo, ...]:
+        rows = (line.split("\t") for line in output.splitlines())
+        return tuple(PackageInfo(*row) for row in rows if len(row) == 3)
+
+    def fulfil(self, needs: Needs) -> Change:
+        agent = (AGENTS[needs.guest_agent],) if needs.guest_agent else ()
+        tools = ("cloud-init",) if needs.cloud_init else ()
+        modules = " ".join(needs.initrd_modules)
+        files = (
+            *systemd.cloud_init(needs.cloud_init),
+            *(Placed(path, data) for path, data in needs.files),
+            *((Placed(DRACUT, f'add_drivers+=" {modules} "\n'.encode()),) if modules else ()),
+        )
+        steps = (Step("rebuild the initrd", f"! command -v dracut >/dev/null || {REBUILD}"),) if modules else ()
+        return Change((*tools, *agent), files, steps)
+
+    def kernel(self) -> str:
+        newest = "ls -1 /boot/vmlinuz-* | grep -v rescue | sort -V | tail -n 1"
+        return f'image=$({newest}) && echo "$image" && ls "/boot/initramfs-${{image#/boot/vmlinuz-}}.img"'
+
+    def seal(self) -> tuple[str, ...]:
+        return (
+            "/var/cache/dnf/*",
+            "/var/cache/libdnf5/*",
+            "/var/cache/yum/*",
+            "/var/lib/rpm/__db.*",
+            "/root/anaconda-*",
+        )
+
+
+def _install_url(template: Template) -> str:
+    if isinstance(template.os.install, UrlInstall):
+        return template.os.install.url
+    raise Unsupported("an image file cannot be bootstrapped", where="os/install", hint='use <install type="url">')
+
+
+def _unsigned(template: Template) -> bool:
+    """Whether the template lists its own install tree as a repository that is not signed."""
+    tree = _install_url(template).rstrip("/")
+    return any(one.url.strip().rstrip("/") == tree and not one.signed for one in template.repositories)

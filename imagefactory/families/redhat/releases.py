@@ -1,0 +1,133 @@
+"""The releases of the rpm families, as data.
+
+TDL writes the major version of an EL system into the name and the minor one into the version (`RHEL-6` with `3`,
+`CentOS-5` with `U8`); the plain form (`RHEL` with `9`, `AlmaLinux` with `9.5`) means the same.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from imagefactory.families.interface import Release
+from imagefactory.model.errors import Unsupported
+from imagefactory.model.template import Arch
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """One distribution: its majors, and the file name of its signing key (`{0}` is the major)."""
+
+    name: str
+    majors: range
+    key: str
+    release_package: str
+
+
+_EL = range(6, 11)
+DISTRIBUTIONS = (
+    Distribution("Fedora", range(20, 51), "RPM-GPG-KEY-fedora-{0}-primary", "fedora-release"),
+    Distribution("RHEL", _EL, "RPM-GPG-KEY-redhat{0}-release", "redhat-release"),
+    Distribution("CentOS", _EL, "RPM-GPG-KEY-centos-official", "centos-release"),
+    Distribution("AlmaLinux", range(8, 11), "RPM-GPG-KEY-AlmaLinux-{0}", "almalinux-release"),
+    Distribution("Rocky", range(8, 11), "RPM-GPG-KEY-Rocky-{0}", "rocky-release"),
+    Distribution("ScientificLinux", range(6, 8), "RPM-GPG-KEY-sl{0}", "sl-release"),
+    Distribution("OracleLinux", _EL, "RPM-GPG-KEY-oracle-ol{0}", "oraclelinux-release"),
+)
+ALIASES = {
+    "RedHatEnterpriseLinux": "RHEL",
+    "SL": "ScientificLinux",
+    "OL": "OracleLinux",
+    "OEL": "OracleLinux",
+    "OracleEnterpriseLinux": "OracleLinux",
+    "RockyLinux": "Rocky",
+    "Alma": "AlmaLinux",
+    "CentOSStream": "CentOS",
+}
+KEY_DIRECTORIES = {
+    "Fedora": "fedora",
+    "RHEL": "redhat",
+    "CentOS": "centos",
+    "AlmaLinux": "alma",
+    "Rocky": "rocky",
+    "ScientificLinux": "scientific",
+    "OracleLinux": "oracle",
+}
+
+ARCHES = {
+    Arch.I386: "i686",
+    Arch.X86_64: "x86_64",
+    Arch.AARCH64: "aarch64",
+    Arch.PPC64LE: "ppc64le",
+    Arch.S390X: "s390x",
+}
+LAST_I386_EL = 6
+LAST_I386_FEDORA = 30
+NAME = re.compile(r"([A-Za-z]+)(?:-(\d+))?")
+VERSION = re.compile(r"U?(\d{1,3})(?:\.(\d{1,3}))?")
+
+
+def distribution(os: str) -> Distribution | None:
+    """By canonical name or alias."""
+    name = ALIASES.get(os, os)
+    return next((one for one in DISTRIBUTIONS if one.name == name), None)
+
+
+def release(os: str, version: str) -> Release | None:
+    """The release that a name and a version mean; `version` of the answer is the major one."""
+    name, number = NAME.fullmatch(os), VERSION.fullmatch(version)
+    found = distribution(name[1]) if name else None
+    if found is None or name is None or number is None:
+        return None
+    if name[2] is None and version.startswith("U"):
+        return None
+    major = name[2] or number[1]
+    return Release("redhat", found.name, major, "") if int(major) in found.majors else None
+
+
+def known() -> tuple[str, ...]:
+    """For people: each distribution with its majors."""
+    return tuple(f"{one.name} {one.majors[0]} to {one.majors[-1]}" for one in DISTRIBUTIONS)
+
+
+def major(release: Release) -> int:
+    """The major version as a number."""
+    return int(release.version)
+
+
+def is_fedora(release: Release) -> bool:
+    """Fedora counts otherwise than EL."""
+    return release.os == "Fedora"
+
+
+def architecture(arch: Arch, release: Release) -> str:
+    """The name of the architecture in rpm; Unsupported if the release does not exist for it."""
+    last = LAST_I386_FEDORA if is_fedora(release) else LAST_I386_EL
+    if arch not in ARCHES or (arch is Arch.I386 and major(release) > last):
+        raise Unsupported(
+            f"{release.os} {release.version} does not exist for {arch}", where="os/arch", hint="take another arch"
+        )
+    return ARCHES[arch]
+
+
+def tool(release: Release) -> str:
+    """What installs packages inside the system."""
+    return "yum" if not is_fedora(release) and major(release) < 8 else "dnf"
+
+
+def base_packages(release: Release) -> tuple[str, ...]:
+    """What every image has: a kernel with the drivers of all our targets, an init, a network, a way to log in."""
+    found = distribution(release.os)
+    assert found is not None
+    base = ("basesystem", "bash", "coreutils", "systemd", "NetworkManager", "iproute", "passwd", "shadow-utils")
+    kernel = ("kernel-core", "kernel-modules") if tool(release) == "dnf" else ("kernel",)
+    return (found.release_package, *base, *kernel, "dracut", "dracut-config-generic", "rootfiles", tool(release))
+
+
+def keys(release: Release) -> tuple[str, ...]:
+    """Names of the signing key's file, below a directory of keys: as the package distribution-gpg-keys lays them out,
+    and plain."""
+    found = distribution(release.os)
+    assert found is not None
+    name = found.key.format(release.version)
+    return (f"{KEY_DIRECTORIES[found.name]}/{name}", name)

@@ -1,0 +1,90 @@
+"""Package sources of the rpm families: install trees and .repo files (dnf.conf(5))."""
+
+from __future__ import annotations
+
+import re
+
+from imagefactory.families.interface import Placed, Release, Source
+from imagefactory.families.redhat.releases import is_fedora, major
+from imagefactory.model.errors import InvalidInput, Problem
+from imagefactory.model.template import Repository
+
+MARK = "# The build fetched from "
+DIRECTORY = "/etc/yum.repos.d"
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
+_URL = re.compile(r"(?:https?|file|ftp)://[^\s\"']+")
+
+
+def sources(release: Release, url: str) -> tuple[Source, ...]:
+    """The install tree, and what belongs to it on the same mirror: updates (Fedora, old EL) or AppStream (EL 8 on)."""
+    tree = url.rstrip("/")
+    found = [_source(tree, "base")]
+    if is_fedora(release):
+        updates = re.sub(r"/releases/(\d+)/(Everything|Server)/([^/]+)/os$", r"/updates/\1/Everything/\3", tree)
+    elif major(release) >= 8:
+        updates = tree.replace("/BaseOS/", "/AppStream/")
+    else:
+        updates = re.sub(r"/os/([^/]+)$", r"/updates/\1", tree)
+    if updates != tree:
+        found.append(_source(updates, "more", optional=True))
+    return tuple(found)
+
+
+def _source(url: str, name: str, *, optional: bool = False) -> Source:
+    return Source(url, name, index=f"{url}/repodata/repomd.xml", optional=optional)
+
+
+def building(found: tuple[Source, ...], *, verify: bool) -> str:
+    """The .repo file of a build, with a first line that tells it from a file that a template brings along.
+
+    It names no keys: those that signed the base are in its rpm database.
+    """
+    texts = [_section(f"install-{one.suite}", one.url, verify=verify, ssl=True) for one in found]
+    return MARK + found[0].url + "\n" + "\n".join(texts)
+
+
+def published(building: bytes, url: str) -> bytes:
+    """The file for the finished image: the template's URL instead of the mirror of the build."""
+    mark, _, rest = building.decode(errors="surrogateescape").partition("\n")
+    if not mark.startswith(MARK):
+        return building
+    before, after = _prefixes(mark.removeprefix(MARK), url.rstrip("/"))
+    return rest.replace(before, after).encode(errors="surrogateescape")
+
+
+def _prefixes(before: str, after: str) -> tuple[str, str]:
+    """Two URLs without the tail they share, so that trees beside the install tree are renamed with it."""
+    shared = 0
+    for mine, theirs in zip(reversed(before), reversed(after), strict=False):
+        if mine != theirs:
+            break
+        shared += 1
+    return before[: len(before) - shared], after[: len(after) - shared]
+
+
+def repository_id(repository: Repository) -> str:
+    """A repository's name as dnf allows it."""
+    return _UNSAFE.sub("-", repository.name).strip("-") or "repository"
+
+
+def repository_file(repository: Repository) -> str:
+    """Where dnf reads it."""
+    return f"{DIRECTORY}/{repository_id(repository)}.repo"
+
+
+def repository(wanted: Repository) -> Placed:
+    """A template's repository; `signed` and `sslverify` mean what they say in TDL."""
+    if not _URL.fullmatch(wanted.url.strip()):
+        raise InvalidInput(
+            f"repository {wanted.name} has no URL that dnf could use",
+            problems=(Problem("repositories/repository/url", repr(wanted.url)),),
+            hint="name the directory that has repodata/ in it",
+        )
+    section = _section(repository_id(wanted), wanted.url.strip(), verify=wanted.signed, ssl=wanted.ssl_verify)
+    return Placed(repository_file(wanted), section.encode())
+
+
+def _section(name: str, url: str, *, verify: bool, ssl: bool) -> str:
+    lines = [f"[{name}]", f"name={name}", f"baseurl={url}", "enabled=1"]
+    lines += [f"gpgcheck={int(verify)}", f"sslverify={int(ssl)}"]
+    return "\n".join((*lines, ""))

@@ -1,0 +1,138 @@
+"""The rpm families: names, install trees, repositories, package lists, causes."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from imagefactory.families.interface import Release
+from imagefactory.families.redhat import FAMILY, sources
+from imagefactory.model.errors import BuildFailed, InvalidInput, Unavailable, Unsupported
+from imagefactory.model.template import Arch, OperatingSystem, Repository, Template, UrlInstall
+
+TREE = "http://mirror.example/almalinux/9/BaseOS/x86_64/os/"
+ALMA = Release("redhat", "AlmaLinux", "9")
+
+
+def template(repositories: tuple[Repository, ...] = (), arch: Arch = Arch.X86_64) -> Template:
+    """A template for an EL clone."""
+    return Template("alma", OperatingSystem("AlmaLinux", "9", arch, UrlInstall(TREE)), repositories=repositories)
+
+
+class ReleaseTests(SynchronousTestCase):
+    """Old and new spellings."""
+
+    def test_spellings(self) -> None:
+        """The major version stands in the name (with a minor beside it) or in the version."""
+        for os, version, canonical, major in (
+            ("RHEL-6", "3", "RHEL", "6"),
+            ("CentOS-6", "U8", "CentOS", "6"),
+            ("RHEL", "9", "RHEL", "9"),
+            ("AlmaLinux", "9.5", "AlmaLinux", "9"),
+            ("Fedora", "42", "Fedora", "42"),
+            ("SL-6", "1", "ScientificLinux", "6"),
+            ("RedHatEnterpriseLinux-7", "9", "RHEL", "7"),
+        ):
+            self.assertEqual(FAMILY.release(os, version), Release("redhat", canonical, major), os)
+
+    def test_the_unknown_is_none(self) -> None:
+        """Too old, foreign or senseless pairs are not taken."""
+        for os, version in (
+            ("RHEL-2", "1"),
+            ("Debian", "12"),
+            ("Fedora", "rawhide?"),
+            ("AlmaLinux", "7"),
+            ("RHEL", "U9"),
+        ):
+            self.assertIsNone(FAMILY.release(os, version), (os, version))
+
+    @given(st.text(), st.text())
+    def test_no_text_breaks_it(self, os: str, version: str) -> None:
+        """Any pair is a release or None."""
+        FAMILY.release(os, version)
+
+    def test_an_architecture_that_never_was_is_refused(self) -> None:
+        """There is no EL 9 for i386."""
+        self.assertRaises(Unsupported, FAMILY.bootstrap, template(arch=Arch.I386), ALMA, TREE)
+
+
+class SourcesTests(SynchronousTestCase):
+    """Install trees and .repo files."""
+
+    def test_trees_that_belong_together(self) -> None:
+        """AppStream belongs to BaseOS, updates to a Fedora release and to an old EL."""
+        for release, url, expected in (
+            (ALMA, TREE, "http://mirror.example/almalinux/9/AppStream/x86_64/os"),
+            (
+                Release("redhat", "Fedora", "42"),
+                "http://m.example/fedora/linux/releases/42/Everything/x86_64/os",
+                "http://m.example/fedora/linux/updates/42/Everything/x86_64",
+            ),
+            (Release("redhat", "CentOS", "7"), "http://m.example/7/os/x86_64/", "http://m.example/7/updates/x86_64"),
+        ):
+            base, more = sources.sources(release, url)
+            self.assertEqual((base.url, more.url, more.optional), (url.rstrip("/"), expected, True))
+            self.assertEqual(base.index, url.rstrip("/") + "/repodata/repomd.xml")
+
+    def test_the_image_names_the_template_s_tree(self) -> None:
+        """Every tree of the build's mirror is renamed, also the one beside the install tree."""
+        near = TREE.replace("http://mirror.example", "http://near.example/mirrors")
+        built = sources.building(sources.sources(ALMA, near), verify=True).encode()
+        text = FAMILY.published_sources(built, template()).decode()
+        self.assertNotIn("near.example", text)
+        self.assertIn("baseurl=http://mirror.example/almalinux/9/AppStream/x86_64/os\n", text)
+        self.assertEqual(FAMILY.published_sources(b"[own]\n", template()), b"[own]\n")
+
+    def test_a_repository_says_what_the_template_says(self) -> None:
+        """`signed` and `sslverify` become dnf's options."""
+        (file,) = FAMILY.add_repositories((Repository("my repo", "http://r.example/x", signed=True),), ALMA)
+        self.assertEqual(file.path, "/etc/yum.repos.d/my-repo.repo")
+        self.assertIn(b"baseurl=http://r.example/x\nenabled=1\ngpgcheck=1\nsslverify=0\n", file.data)
+
+    def test_a_second_option_cannot_be_smuggled_in(self) -> None:
+        """A URL is one word."""
+        bad = Repository("r", "http://r.example/x\nproxy=http://evil.example")
+        self.assertRaises(InvalidInput, FAMILY.add_repositories, (bad,), ALMA)
+
+    def test_an_unsigned_tree_has_to_be_called_so(self) -> None:
+        """Signatures count unless the tree itself is listed as an unsigned repository."""
+        for repositories, expected in (
+            ((), True),
+            ((Repository("x", "http://other.example/"),), True),
+            ((Repository("x", TREE, signed=True),), True),
+            ((Repository("x", TREE),), False),
+        ):
+            self.assertIs(FAMILY.bootstrap(template(repositories), ALMA, TREE).verify, expected)
+
+
+class CommandTests(SynchronousTestCase):
+    """Texts for the guest."""
+
+    def test_packages_come_from_the_build_s_sources(self) -> None:
+        """The image's own repository files are not asked."""
+        script = FAMILY.install(("nginx", "a;b"), (Repository("extra", "http://r.example/"),)).script
+        self.assertIn("--disablerepo='*' --enablerepo='install-*' --enablerepo=extra install -- nginx 'a;b'", script)
+
+    def test_installed_packages_are_listed(self) -> None:
+        """The name is the line of `rpm -qa`."""
+        (found,) = FAMILY.parse_packages("bash-5.1-1.el9.x86_64\t5.1-1.el9\tx86_64\nnoise\n")
+        self.assertEqual((found.name, found.version, found.arch), ("bash-5.1-1.el9.x86_64", "5.1-1.el9", "x86_64"))
+
+
+class CauseTests(SynchronousTestCase):
+    """What dnf's last words mean."""
+
+    def test_causes(self) -> None:
+        """Each known line becomes its own kind of error."""
+        for line, kind, word in (
+            ("No match for argument: nothere", BuildFailed, "nothere"),
+            ("Package base-1-1.noarch.rpm is not signed", BuildFailed, "base-1-1.noarch.rpm"),
+            ("Error: GPG check FAILED", BuildFailed, "signature"),
+            ("Status code: 404 for http://m.example/repodata/repomd.xml (IP: 1.2.3.4)", Unavailable, "404"),
+        ):
+            error = FAMILY.explain([line])
+            self.assertIsInstance(error, kind, line)
+            assert error is not None
+            self.assertIn(word, error.message)
+            self.assertNotIn("None", error.message)
