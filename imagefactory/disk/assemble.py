@@ -66,7 +66,7 @@ async def assemble(
     Unsupported, MissingTool, BuildFailed (too small, no kernel in the tree), NoSpace, CommandFailed.
     """
     platforms = grub.platforms(spec.arch)
-    await threads.run(grub.demand, platforms)
+    await threads.run(grub.demand, platforms, grub.MODULES)
     await _demand_kernel(tree, spec, processes, privilege)
     size = await tree_size(tree, processes=processes, privilege=privilege)
     plan = layout(fit(spec.size, size), spec.seed)
@@ -166,7 +166,7 @@ class _Work:
 
     async def _make_grub(self, platform: grub.Platform) -> Path:
         output = self.workspace / f"{platform.name}.img"
-        argv = grub.mkimage(platform, self.workspace / "early.cfg", output)
+        argv = grub.mkimage(platform, self.workspace / "early.cfg", output, grub.MODULES)
         await self._call(f"making the boot loader for {platform.name}", argv)
         return output
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from imagefactory.disk.space import full_disk
 
@@ -123,13 +124,21 @@ def adopt(source: Path, destination: Path, watch: Watch = unwatched) -> None:
     except OSError as failure:
         if failure.errno != errno.EXDEV:
             raise
-        beside = destination.with_name(f".{destination.name}.adopting")
-        beside.unlink(missing_ok=True)
-        clone(source, beside, watch)
-        _synchronise(beside)
-        beside.replace(destination)
-        source.unlink()
+        _bring(source, destination, watch)
     _synchronise(destination.parent)
+
+
+def _bring(source: Path, destination: Path, watch: Watch) -> None:
+    """Move over file systems: the source goes when the copy is in place."""
+    beside = destination.with_name(f".{destination.name}.{uuid4().hex[:8]}")
+    try:
+        clone(source, beside, watch)
+        with full_disk(destination, data_size(source)):
+            _synchronise(beside)
+        beside.replace(destination)
+    finally:
+        beside.unlink(missing_ok=True)
+    source.unlink()
 
 
 def _next_data(descriptor: int, at: int, size: int) -> int:

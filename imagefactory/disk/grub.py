@@ -63,14 +63,14 @@ def early_config(root: UUID) -> bytes:
     ).encode()
 
 
-def mkimage(platform: Platform, config: Path, output: Path, modules: Path = MODULES) -> tuple[str, ...]:
+def mkimage(platform: Platform, config: Path, output: Path, modules: Path) -> tuple[str, ...]:
     """The command line that makes the image."""
     directory = str(modules / platform.name)
     options = ("--format", platform.name, "--directory", directory, "--prefix", "/boot/grub")
     return ("grub-mkimage", *options, "--config", str(config), "--output", str(output), *platform.modules)
 
 
-def demand(needed: Sequence[Platform], modules: Path = MODULES) -> None:
+def demand(needed: Sequence[Platform], modules: Path) -> None:
     """Raise MissingTool for the first platform whose modules are not installed on this host."""
     for platform in needed:
         if not (modules / platform.name / "kernel.img").exists():

@@ -59,7 +59,7 @@ class Network:
     def of(cls, reactor: object) -> Network:
         """Over the reactor that was handed in (IReactorUNIX and IReactorTCP)."""
         return cls(
-            unix=lambda path: UNIXClientEndpoint(reactor, path),  # type: ignore[no-untyped-call]
+            unix=lambda path: UNIXClientEndpoint(reactor, path),
             tcp=lambda host, port: TCP4ClientEndpoint(reactor, host, port),
         )
 

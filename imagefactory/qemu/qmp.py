@@ -66,7 +66,7 @@ class QmpProtocol(LineOnlyReceiver):
             self._answer(message)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - Twisted's signature
-        lost = Failure(Unavailable(_CLOSED))  # type: ignore[no-untyped-call]
+        lost = Failure(Unavailable(_CLOSED))
         answers, self._answers = self._answers, {}
         for answer in answers.values():
             answer.errback(lost)
