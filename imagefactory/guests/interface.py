@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
 from imagefactory.process.interface import LineReader
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to be written at an absolute guest path."""
+
+    path: str
+    data: bytes = field(repr=False)
+    mode: int = 0o644
 
 
 class Guest(Protocol):
@@ -39,6 +50,10 @@ class Guest(Protocol):
     async def put(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
         """Write a file at the absolute guest path, parents included; a symbolic link in the path never leads out of the
         guest."""
+        ...
+
+    async def put_all(self, files: Sequence[File]) -> None:
+        """As `put` for each, in order, in as few steps as the way in allows."""
         ...
 
     async def get(self, path: str, *, limit: int = 1 << 20) -> bytes | None:

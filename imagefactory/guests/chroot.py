@@ -1,0 +1,193 @@
+"""A tree on our own file system as a guest."""
+
+from __future__ import annotations
+
+import base64
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from twisted.logger import Logger
+
+from imagefactory.concurrency.shield import shield
+from imagefactory.guests.entry import POLICY, RESOLV, running, touching
+from imagefactory.guests.interface import File
+from imagefactory.model.errors import CommandFailed, FactoryError, TooLarge, Unsupported
+from imagefactory.process.interface import Command, LineReader, Privilege, Processes
+
+ENVIRONMENT = {
+    "DEBIAN_FRONTEND": "noninteractive",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "SHELL": "/bin/sh",
+    "SYSTEMD_OFFLINE": "1",
+    "TERM": "dumb",
+    "TMPDIR": "/tmp",  # noqa: S108 - the guest's
+    "UCF_FORCE_CONFFOLD": "1",
+}
+"""What commands in the tree find in their environment, besides PATH."""
+
+_PLACE = """\
+for path in "$@"; do
+    if [ -d "${path%/*}" ] && [ ! -e "$path" ] && [ ! -L "$path" ]; then : > "$path" && echo "$path"; fi
+done"""
+_CLEAR = 'for path in "$@"; do if [ -f "$path" ] && [ ! -s "$path" ]; then rm -f "$path"; fi; done'
+_WRITE = """\
+set -e
+case $1 in ?*/*) mkdir -p "${1%/*}" ;; esac
+if [ -L "$1" ] && [ ! -e "$1" ]; then rm -f "$1"; fi
+cat > "$1"
+chmod "$2" "$1\""""
+_READ = """\
+if [ -f "$1" ]; then echo file; head -c "$2" "$1" | base64; elif [ -e "$1" ]; then exit 21; else echo absent; fi"""
+_REMOVE = 'IFS=; for pattern in "$@"; do rm -rf -- $pattern; done'
+
+_BATCH = 1 << 20
+
+
+class ChrootGuest:
+    """Commands in `tree`, each in mount and pid namespaces of its own.
+
+    A command sees proc, sys (read only), a small dev, an empty run and the host's `resolv` file; packages start no
+    service (policy-rc.d). Nothing of that is in the tree: it is mounted over it, and gone with the command and all
+    that it left running. `put`, `get` and `remove` work inside the tree, where no symbolic link leads out, and see its
+    bare files. Use it in `async with`: two empty files that serve as mount points are there in between.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, tree: Path, processes: Processes, privilege: Privilege, *, resolv: Path = Path("/etc/resolv.conf")
+    ) -> None:
+        self._tree = tree
+        self._processes = processes
+        self._privilege = privilege
+        self._resolv = resolv
+        self._placeholders: set[str] = set()
+
+    async def __aenter__(self) -> Self:
+        """Raises Unsupported if this host cannot enter the tree."""
+        command = self._bare(f"entering {self._tree}", _PLACE, POLICY, RESOLV)
+        try:
+            placed = await shield(self._processes.output(command))
+        except CommandFailed as error:
+            raise _not_entered(error) from error
+        self._placeholders = set(placed.split())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        placeholders, self._placeholders = sorted(self._placeholders), set()
+        if not placeholders:
+            return
+        try:
+            await shield(self._processes.check(self._bare(f"leaving {self._tree}", _CLEAR, *placeholders)))
+        except FactoryError as error:
+            if value is None:
+                raise
+            self._log.warn("{error}", error=str(error))  # the first error is what matters
+
+    async def run(
+        self,
+        script: str,
+        *,
+        title: str,
+        on_line: LineReader | None = None,
+        stdin: bytes = b"",
+        total: float | None = None,
+    ) -> None:
+        """See `Guest.run`."""
+        await self._processes.check(self._command(script, title, stdin, total), on_line)
+
+    async def output(self, script: str, *, title: str, limit: int = 16 << 20) -> str:
+        """See `Guest.output`."""
+        return await self._processes.output(self._command(script, title), limit)
+
+    async def put(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
+        """See `Guest.put`."""
+        _check(path)
+        await self._processes.check(self._bare(f"writing {path}", _WRITE, path, f"{mode:04o}", stdin=data))
+        self._placeholders.discard(path)
+
+    async def put_all(self, files: Sequence[File]) -> None:
+        """See `Guest.put_all`."""
+        for batch in _batches(files):
+            script = "".join(_written(file) for file in batch)
+            await self._processes.check(
+                self._bare(f"writing {len(batch)} files", "exec /bin/sh -s", stdin=f"set -e\n{script}".encode())
+            )
+            self._placeholders.difference_update(file.path for file in batch)
+
+    async def get(self, path: str, *, limit: int = 1 << 20) -> bytes | None:
+        """See `Guest.get`."""
+        _check(path)
+        command = self._bare(f"reading {path}", _READ, path, str(limit + 1))
+        state, _, text = (await self._processes.output(command, limit=2 * limit + 1024)).partition("\n")
+        if state == "absent":
+            return None
+        data = base64.b64decode(text)
+        if len(data) > limit:
+            raise TooLarge(f"{path} has more than {limit} bytes", where=str(self._tree))
+        return data
+
+    async def remove(self, *paths: str) -> None:
+        """See `Guest.remove`."""
+        for path in paths:
+            _check(path)
+        await self._processes.check(self._bare("removing files", _REMOVE, *paths))
+
+    def _command(self, script: str, title: str, stdin: bytes = b"", total: float | None = None) -> Command:
+        argv = self._privilege.argv(*running(self._tree, self._resolv))
+        first_line = base64.b64encode(script.encode()) + b"\n"
+        return Command(argv, title, env=ENVIRONMENT, stdin=first_line + stdin, total=total)
+
+    def _bare(self, title: str, script: str, *arguments: str, stdin: bytes = b"") -> Command:
+        argv = self._privilege.argv(*touching(self._tree, script, *arguments))
+        return Command(argv, title, env=ENVIRONMENT, stdin=stdin)
+
+
+def _check(path: str) -> None:
+    if not path.startswith("/") or "\0" in path or not path.strip("/"):
+        raise ValueError(f"not an absolute path in the guest: {path!r}")
+
+
+def _batches(files: Sequence[File]) -> Iterator[list[File]]:
+    """Pieces of about a megabyte: the shell holds what it is told in memory."""
+    batch: list[File] = []
+    size = 0
+    for file in files:
+        _check(file.path)
+        if batch and size + len(file.data) > _BATCH:
+            yield batch
+            batch, size = [], 0
+        batch.append(file)
+        size += len(file.data)
+    if batch:
+        yield batch
+
+
+def _written(file: File) -> str:
+    """Shell text that writes one file (`_WRITE` with the data in the text)."""
+    path, parent = shlex.quote(file.path), shlex.quote(file.path.rpartition("/")[0] or "/")
+    data = base64.encodebytes(file.data).decode()
+    return (
+        f"[ -d {parent} ] || mkdir -p {parent}\n"
+        f"if [ -L {path} ] && [ ! -e {path} ]; then rm -f {path}; fi\n"
+        f"base64 -d > {path} <<'END'\n{data}END\n"
+        f"chmod {file.mode:04o} {path}\n"
+    )
+
+
+def _not_entered(error: CommandFailed) -> Unsupported:
+    said = " ".join(error.tail)
+    if "Exec format error" in said:
+        hint = "it is of another architecture: apt-get install qemu-user-static binfmt-support"
+    elif "unshare" in said or "Operation not permitted" in said:
+        hint = "the container or host must allow mount and pid namespaces (CAP_SYS_ADMIN)"
+    else:
+        hint = "the tree needs at least a /bin/sh that runs here"
+    return Unsupported(f"the tree cannot be entered: {said or error.outcome}", where=error.title, hint=hint)
