@@ -31,23 +31,9 @@ BY_KEY: dict[str, Declared] = {declared.option.key: declared for declared in OPT
 BY_FLAG: dict[str, Declared] = {declared.option.flag: declared for declared in OPTIONS if declared.option.flag}
 
 
-#: Of the building options those that hold for every build of a daemon.
-FOR_ALL_BUILDS = ("boot_check", "engine", "accel", "mirrors")
-
-
 def of_group(group: Group) -> tuple[Declared, ...]:
     """The options of one part of the manual, in order of declaration."""
     return tuple(declared for declared in OPTIONS if declared.option.group is group)
-
-
-def for_daemon() -> tuple[Declared, ...]:
-    """What `twist imagefactory` takes: every option of the command line but those that ask for one build or push."""
-    return tuple(
-        declared
-        for declared in OPTIONS
-        if declared.option.flag
-        and (declared.option.group is not Group.BUILDING or declared.option.key in FOR_ALL_BUILDS)
-    )
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -18,7 +18,7 @@ from imagefactory.settings.option import Group, Kind, Option
 WIDTH = 100
 COLUMN = 30
 INTRODUCTION = (
-    "Build machine images for clouds from one template, push them to providers, or serve both as a daemon.\n"
+    "Build machine images for clouds from one template, push them to providers, or do both as a daemon.\n"
     "Options override the configuration file; a flag set there is switched off with --FLAG=false."
 )
 STANDARD = (("-h, --help", "show this text and exit"), ("--version", "show the version and exit"))

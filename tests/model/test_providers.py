@@ -1,7 +1,7 @@
 """Which target a provider belongs to."""
 
+import contextlib
 import json
-from contextlib import suppress
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -90,7 +90,7 @@ class InlineTests(SynchronousTestCase):
     @given(st.text())
     def test_nothing_but_invalid_input(self, text: str) -> None:
         """Whatever the text is."""
-        with suppress(InvalidInput):
+        with contextlib.suppress(InvalidInput):
             resolve_provider(text, DEFINED)
 
 
