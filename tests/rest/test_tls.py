@@ -1,0 +1,163 @@
+"""Identities: given, kept, made."""
+
+import warnings
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from twisted.trial.unittest import SynchronousTestCase
+
+from imagefactory.model.errors import InvalidInput
+from imagefactory.rest.clients import first_client
+from imagefactory.rest.names import host_names
+from imagefactory.rest.pem import Identity, read_identity
+from imagefactory.rest.tls import choose, fingerprint, kept, load, make, names_in, options
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+PEM = serialization.Encoding.PEM
+
+
+def authority(
+    name: str, signer: tuple[ec.EllipticCurvePrivateKey, str] | None = None
+) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    """A key and a certificate, signed by itself or by another."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    issuer_key, issuer = signer or (key, name)
+    subject, issued = (x509.Name.from_rfc4514_string(f"CN={each}") for each in (name, issuer))
+    builder = x509.CertificateBuilder(issued, subject, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(NOW - timedelta(days=1)).not_valid_after(NOW + timedelta(days=9))
+    return key, builder.sign(issuer_key, hashes.SHA256())
+
+
+def private(key: ec.EllipticCurvePrivateKey, password: bytes = b"") -> bytes:
+    """PEM of a key."""
+    secret = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+    return key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, secret)
+
+
+class MadeTests(SynchronousTestCase):
+    """Certificates made here."""
+
+    def test_it_has_what_clients_want(self) -> None:
+        """Names and addresses, EC P-256, at most 397 days, no authority, a fingerprint; and no warning from OpenSSL."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            identity = make(["factory.example", "127.0.0.1", "::1"], NOW)
+            options(identity).getContext()
+        leaf = identity.leaf
+        self.assertEqual(names_in(leaf), {"factory.example", "127.0.0.1", "::1"})
+        self.assertLessEqual(leaf.not_valid_after_utc - leaf.not_valid_before_utc, timedelta(days=397))
+        self.assertFalse(leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca)
+        self.assertRegex(fingerprint(identity), "^([0-9A-F]{2}:){31}[0-9A-F]{2}$")
+
+    def test_old_tls_is_not_spoken(self) -> None:
+        """TLS 1.2 is the least."""
+        from OpenSSL.SSL import OP_NO_TLSv1, OP_NO_TLSv1_1
+
+        context = options(make(["localhost"], NOW)).getContext()
+        self.assertEqual(context.set_options(0) & (OP_NO_TLSv1 | OP_NO_TLSv1_1), OP_NO_TLSv1 | OP_NO_TLSv1_1)
+
+    def test_kept_until_it_is_old_or_named_otherwise(self) -> None:
+        """The same over restarts; a new one a month before the end, for new names, or if the file is damaged."""
+        path = Path(self.mktemp()) / "rest.pem"
+        first = kept(path, ["a.example"], NOW)
+        self.assertEqual(path.stat().st_mode & 0o777, 0o600)
+        self.assertEqual(kept(path, ["a.example"], NOW + timedelta(days=300)).leaf, first.leaf)
+        self.assertNotEqual(kept(path, ["a.example"], NOW + timedelta(days=370)).leaf, first.leaf)
+        self.assertIn("b.example", names_in(kept(path, ["a.example", "b.example"], NOW).leaf))
+        path.write_bytes(b"rubbish")
+        self.assertEqual(kept(path, ["a.example"], NOW).leaf, read_identity(path.read_bytes(), NOW, "").leaf)
+        self.assertEqual(list(path.parent.iterdir()), [path])
+
+    def test_a_name_that_is_none(self) -> None:
+        """Told with the setting."""
+        self.assertIn("ssl_names", str(self.assertRaises(InvalidInput, make, ["bad..name"], NOW)))
+
+    def test_without_a_setting_each_start_makes_one(self) -> None:
+        """Nothing is written."""
+        one, two = (choose(ssl_pem="", keep_in=None, names=["localhost"], now=NOW) for _ in range(2))
+        self.assertNotEqual(one.fingerprint, two.fingerprint)
+
+    def test_host_names(self) -> None:
+        """Loopback always; a wildcard is no name; a given address is."""
+        self.assertTrue({"localhost", "127.0.0.1", "::1"} <= set(host_names("0.0.0.0")))
+        self.assertNotIn("0.0.0.0", host_names("0.0.0.0"))
+        self.assertTrue({"192.0.2.9", "x.example"} <= set(host_names("192.0.2.9", ["x.example"])))
+
+
+class GivenTests(SynchronousTestCase):
+    """PEM files of the administrator."""
+
+    def refused(self, pem: bytes, reason: str, now: datetime = NOW) -> None:
+        """It is refused with that reason, and the place."""
+        error = self.assertRaises(InvalidInput, read_identity, pem, now, "/x.pem")
+        self.assertIn(reason, str(error))
+        self.assertEqual(error.where, "/x.pem")
+
+    def test_key_and_chain_in_any_order(self) -> None:
+        """Root left in, chain ordered from the leaf upwards."""
+        root_key, root = authority("root")
+        middle_key, middle = authority("middle", (root_key, "root"))
+        key, leaf = authority("leaf", (middle_key, "middle"))
+        pem = root.public_bytes(PEM) + private(key) + middle.public_bytes(PEM) + leaf.public_bytes(PEM)
+        identity = read_identity(pem, NOW, "")
+        self.assertEqual(identity.chain, (leaf, middle, root))
+        options(identity).getContext()
+        self.assertIn("subject alternative name", identity.warnings[0])
+        self.refused(private(key) + leaf.public_bytes(PEM) + root.public_bytes(PEM), "chain is broken")
+        alone = read_identity(private(key) + leaf.public_bytes(PEM), NOW, "")
+        self.assertIn("no chain", alone.warnings[0])
+
+    def test_what_can_be_wrong(self) -> None:
+        """Expired, too early, wrong key, encrypted, no key, no certificate, damaged."""
+        identity = make(["localhost"], NOW)
+        certificate = identity.leaf.public_bytes(PEM)
+        key = ec.generate_private_key(ec.SECP256R1())
+        self.refused(identity.pem(), "expired on 2027-12-2", NOW + timedelta(days=500))
+        self.refused(identity.pem(), "not valid before", NOW - timedelta(days=5))
+        self.refused(private(key) + certificate, "does not belong")
+        self.refused(private(key, b"password") + certificate, "encrypted")
+        self.refused(certificate, "no private key")
+        self.refused(private(key), "no certificate")
+        self.refused(identity.pem().replace(b"MI", b"XX"), "damaged")
+        self.refused(identity.key_pem() + certificate[:200] + certificate[260:], "damaged")
+
+    def test_an_impostor_in_the_chain(self) -> None:
+        """A certificate with the right name that did not sign."""
+        root_key, _ = authority("root")
+        key, leaf = authority("leaf", (root_key, "root"))
+        _, impostor = authority("root")
+        self.refused(private(key) + leaf.public_bytes(PEM) + impostor.public_bytes(PEM), "did not sign")
+
+    def test_a_file_that_is_not_there(self) -> None:
+        """Told with its path."""
+        self.assertIn("/no/file.pem", str(self.assertRaises(InvalidInput, load, Path("/no/file.pem"), NOW)))
+
+    def test_nothing_secret_in_a_repr(self) -> None:
+        """An identity shows nothing."""
+        identity = make(["localhost"], NOW)
+        self.assertNotIn("PRIVATE", repr(identity))
+        self.assertIsInstance(identity, Identity)
+
+
+class FirstClientTests(SynchronousTestCase):
+    """The OAuth client of the first start."""
+
+    def test_made_once(self) -> None:
+        """A long random secret in a file of mode 0600, the same at the next start."""
+        directory = Path(self.mktemp())
+        clients, path, new = first_client(directory)
+        self.assertTrue(new)
+        self.assertEqual(path.stat().st_mode & 0o777, 0o600)
+        self.assertGreater(len(clients["imagefactory"].reveal()), 40)
+        self.assertEqual(first_client(directory), (clients, path, False))
+
+    def test_damaged(self) -> None:
+        """Refused with what to do."""
+        directory = Path(self.mktemp())
+        _, path, _ = first_client(directory)
+        for text in ("", "[]", '{"a": 1}', "{}"):
+            path.write_text(text)
+            self.assertIn("remove it", self.assertRaises(InvalidInput, first_client, directory).hint)
