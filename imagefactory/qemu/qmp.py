@@ -75,14 +75,16 @@ class QmpProtocol(LineOnlyReceiver):
         self.closed.fire(None)
 
     def _answer(self, message: dict[str, Any]) -> None:
-        answer = self._answers.pop(message.get("id", 0), None)
+        number = message.get("id")
+        answer = self._answers.pop(number, None) if isinstance(number, int) else None
         if answer is None:  # its asker was cancelled
             return
         if "return" in message:
             answer.callback(message["return"])
         else:
-            error = message.get("error", {})
-            answer.errback(BuildFailed(f"qemu refused a command: {error.get('desc', error)}"))
+            error = message.get("error")
+            text = error.get("desc") if isinstance(error, dict) else error
+            answer.errback(BuildFailed(f"qemu refused a command: {text}"))
 
     def disconnect(self) -> None:
         """Close the connection; qemu goes on."""

@@ -12,7 +12,7 @@ _LONGEST_LINE = 4096
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()*+][ -~]|[0-Z\\^-~])")  # ECMA-48
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-_LOGIN = re.compile(r"(?:^|\s)(?!Last\b)[\w.-]+ login:(?:\s|$)")
+_LOGIN = re.compile(r"(?:^|\s)(?!Last\b)[\w.-]+ login:\s")
 
 _TROUBLES = (
     (re.compile(r"Kernel panic - not syncing"), "the kernel panicked"),
