@@ -42,15 +42,25 @@ class Workspaces:
 
         Raises BuildFailed (not writable), NoSpace.
         """
+        directory = await self.make(id)
+        try:
+            yield directory
+        finally:
+            await shield(self.remove(directory))
+
+    async def make(self, id: str) -> Path:
+        """As `open`; whoever asks has to call `remove`."""
         directory = self._imgdir / f"imagefactory-{id}-{uuid4().hex[:8]}"
         await self._journal.note(directory)
         try:
             await self._threads.run(_make, directory)
-            yield directory
-        finally:
-            await shield(self._gone(directory))
+        except BaseException:
+            await shield(self.remove(directory))
+            raise
+        return directory
 
-    async def _gone(self, directory: Path) -> None:
+    async def remove(self, directory: Path) -> None:
+        """Remove it with everything in it."""
         await self._remove(directory)
         await self._journal.forget(directory)
 

@@ -12,6 +12,9 @@ from imagefactory.model.errors import BuildFailed
 from imagefactory.model.jobs import Completed, Failed, State, is_final
 from tests.jobs.service_case import MOCK, ServiceCase
 
+#: Never collected: a collected coroutine runs its clean-up, which the dead do not.
+DEAD: list[JobService] = []
+
 
 class JobsMachine(RuleBasedStateMachine):
     """Accept, finish, fail, cancel, retry, push, stop, kill: in any order, at any moment."""
@@ -20,7 +23,6 @@ class JobsMachine(RuleBasedStateMachine):
         super().__init__()
         self.world = ServiceCase("setUp")
         self.world.setUp()
-        self.dead: list[JobService] = []
         self.accepted: list[str] = []
         self.final: dict[str, State] = {}
 
@@ -87,7 +89,7 @@ class JobsMachine(RuleBasedStateMachine):
     @rule()
     def kill(self) -> None:
         self.world.jobs._ledger.close()  # the dead write nothing any more
-        self.dead.append(self.world.jobs)  # nor do they notice that they are collected
+        DEAD.append(self.world.jobs)
         self.world.restart()
 
     @invariant()

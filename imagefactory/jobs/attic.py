@@ -1,0 +1,62 @@
+"""Trees that a stage has just made, kept for the stage that comes next.
+
+The cache has them as archives; to unpack one right after it was packed would cost a cold build a good part of its time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from imagefactory.concurrency.shield import shield
+from imagefactory.jobs.workspaces import Workspaces
+
+
+class Attic:
+    """Rooms (workspaces with a tree in them) by the digest of the stage that made the tree.
+
+    A room is kept while a job runs that may want it, and given to the first that asks; who comes later unpacks.
+    """
+
+    def __init__(self, workspaces: Workspaces) -> None:
+        self._workspaces = workspaces
+        self._kept: dict[str, Path] = {}
+        self._wanted: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def wanting(self, digests: Sequence[str]) -> AsyncIterator[None]:
+        """While this lasts the trees of these stages are kept; afterwards those that nobody wants are removed."""
+        self._wanted.update(digests)
+        try:
+            yield
+        finally:
+            self._wanted.subtract(digests)
+            await shield(self._sweep(digests))
+
+    @asynccontextmanager
+    async def room(self, name: str, parent: str, own: str = "") -> AsyncIterator[tuple[Path, bool]]:
+        """A room for one stage, and whether the tree of stage `parent` is in it already.
+
+        When the stage has succeeded the room is kept as that of stage `own`, if anybody wants it.
+        """
+        kept = self._kept.pop(parent, None)
+        room = kept or await self._workspaces.make(name)
+        try:
+            yield room, kept is not None
+        except BaseException:
+            await shield(self._workspaces.remove(room))
+            raise
+        if self._wanted[own] > 0 and own not in self._kept:
+            self._kept[own] = room
+        else:
+            await shield(self._workspaces.remove(room))
+
+    async def _sweep(self, digests: Sequence[str]) -> None:
+        for digest in digests:
+            if self._wanted[digest] <= 0:
+                del self._wanted[digest]
+                room = self._kept.pop(digest, None)
+                if room is not None:
+                    await self._workspaces.remove(room)

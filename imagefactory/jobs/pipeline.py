@@ -1,0 +1,147 @@
+"""Builds one image for one target: base, customise, adapt, store. No stage is made twice."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from imagefactory.concurrency.shared import SharedRuns
+from imagefactory.concurrency.threads import Threads
+from imagefactory.engines.interface import BasePlan
+from imagefactory.jobs.attic import Attic
+from imagefactory.jobs.craft import Craft, Piece
+from imagefactory.jobs.making import ICICLE, Making
+from imagefactory.jobs.recipe import Recipe, recipe
+from imagefactory.jobs.results import Finished, Results
+from imagefactory.jobs.work import BuildOrder, Progress
+from imagefactory.jobs.workspaces import Workspaces
+from imagefactory.model.jobs import Completed
+from imagefactory.model.report import Report, Silence, StageOutcome
+from imagefactory.model.template import OperatingSystem, Repository, Template
+from imagefactory.stages.interface import Entry, StageCache, StageKey
+from imagefactory.targets.interface import Target
+
+#: Percent of the whole, as version 1.0 counted: ready, base installed, customised.
+READY, BASE, CUSTOMISED, ADAPTED = 10, 30, 50, 95
+
+Merge = Callable[[Template, str], Template]
+"""Adds what the administrator wants in every image of a target."""
+Prove = Callable[[Path, Piece, Report], Awaitable[Mapping[str, str]]]
+"""Boots the finished image; the answer are attributes for the target image. Raises what the boot check raises."""
+
+
+class Planner(Protocol):
+    """The part of an engine that decides."""
+
+    def check(self, template: Template) -> None:
+        """Whether this host can build it.
+
+        Raises Unsupported, MissingTool.
+        """
+
+    async def plan(self, template: Template, report: Report) -> BasePlan:
+        """See `Engine.plan`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """Those the pipeline works with; `target` finds a target's room by name and raises Unsupported."""
+
+    planner: Planner
+    craft: Craft
+    cache: StageCache
+    target: Callable[[str], Target]
+    merge: Merge
+    prove: Prove
+    results: Results
+    workspaces: Workspaces
+    threads: Threads
+
+
+class Pipeline:
+    """The `Builder` of the job service."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._attic = Attic(tools.workspaces)
+        self._plans: SharedRuns[tuple[OperatingSystem, tuple[Repository, ...]], BasePlan] = SharedRuns()
+
+    def known(self, target: str) -> None:
+        """See `Builder`."""
+        self._tools.target(target)
+
+    async def check(self, template: Template, targets: Sequence[str]) -> None:
+        """See `Builder`."""
+        for name in targets:
+            if self._tools.target(name).os:
+                self._tools.planner.check(self._tools.merge(template, name))
+
+    async def plan(self, template: Template, target: str) -> tuple[StageOutcome, ...]:
+        """See `Builder`."""
+        room = self._tools.target(target)
+        if not room.os:
+            return ()
+        keys = recipe(await self._piece(template, room, Silence()))
+        return tuple([await self._look(key) for key in keys.stages])
+
+    async def build(self, order: BuildOrder, progress: Progress) -> Completed:
+        """See `Builder`."""
+        target = self._tools.target(order.target)
+        if not target.os:
+            return await self._placeholder(order, target, progress)
+        progress.activity("reading the package indexes")
+        piece = await self._piece(order.template, target, progress.between(0, READY))
+        progress.reached(READY)
+        keys = recipe(piece)
+        making = Making(piece, keys, self._tools.craft, self._tools.cache, self._attic)
+        async with self._attic.wanting([key.digest for key in keys.stages]):
+            try:
+                image = await self._image(making, keys, progress)
+                return await self._store(order, piece, image, progress)
+            finally:
+                making.release()
+
+    async def _placeholder(self, order: BuildOrder, target: Target, progress: Progress) -> Completed:
+        progress.activity("storing")
+        body = target.placeholder(order.template, order.id)
+        parameters = target.parameters(order.template, order.id, len(body))
+        await self._tools.results.store(order, Finished(body, len(body), parameters=parameters))
+        return Completed(size=len(body))
+
+    async def _piece(self, template: Template, target: Target, report: Report) -> Piece:
+        merged = self._tools.merge(template, target.name)
+        wanted = (merged.os, merged.repositories)
+        plan = await self._plans.run(wanted, lambda: self._tools.planner.plan(merged, report))
+        return Piece(merged, plan, target)
+
+    async def _look(self, key: StageKey) -> StageOutcome:
+        return await self._tools.threads.run(self._tools.cache.look, key)
+
+    async def _image(self, making: Making, keys: Recipe, progress: Progress) -> Entry:
+        """The image file; earlier stages are touched only if it is not there."""
+        base, customised, adapted = [await self._look(key) for key in keys.stages]
+        if not adapted.hit and not customised.hit:
+            await making.base(progress.between(READY, BASE))
+        elif base.hit:
+            progress.stage(base)
+        progress.reached(BASE)
+        if not adapted.hit:
+            await making.customised(progress.between(BASE, CUSTOMISED))
+        elif customised.hit:
+            progress.stage(customised)
+        progress.reached(CUSTOMISED)
+        return await making.adapted(progress.between(CUSTOMISED, ADAPTED))
+
+    async def _store(self, order: BuildOrder, piece: Piece, image: Entry, progress: Progress) -> Completed:
+        async with self._tools.workspaces.open(order.id) as workspace:
+            body = await self._tools.results.link(image, workspace)
+            notes = await self._tools.prove(body, piece, progress) if order.boot_check else None
+            progress.activity("storing")
+            icicle = image.facts[ICICLE].encode()
+            parameters = piece.target.parameters(piece.template, order.id, image.size)
+            finished = Finished(body, image.size, image.sha256, icicle, parameters, notes)
+            await self._tools.results.store(order, finished)
+        return Completed(size=image.size)

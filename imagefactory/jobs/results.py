@@ -1,0 +1,73 @@
+"""Putting a finished target image into the warehouse: all of it, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagefactory.concurrency.shield import shield
+from imagefactory.concurrency.threads import Threads
+from imagefactory.disk.extents import share
+from imagefactory.disk.stoppable import stoppable
+from imagefactory.jobs.work import BuildOrder
+from imagefactory.model.errors import FactoryError
+from imagefactory.model.records import Kind, TargetImageRecord
+from imagefactory.stages.interface import Entry
+from imagefactory.warehouse.records import Body, Records
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a build has made: `body` is consumed, `parameters` are the target's, `notes` more attributes."""
+
+    body: Body
+    size: int
+    sha256: str = ""
+    icicle: bytes | None = None
+    parameters: str | None = None
+    notes: Mapping[str, str] | None = None
+
+
+class Results:
+    """Stores template, ICICLE and target image of a build."""
+
+    def __init__(self, records: Records, threads: Threads, new_id: Callable[[], str]) -> None:
+        self._records = records
+        self._threads = threads
+        self._new_id = new_id
+
+    async def link(self, entry: Entry, workspace: Path) -> Path:
+        """The entry's file under another name, for the warehouse to take away: its bytes are not copied."""
+        link = workspace / "image"
+        await stoppable(self._threads, lambda watch: share(entry.path, link, watch))
+        return link
+
+    async def store(self, order: BuildOrder, finished: Finished) -> None:
+        """Store it; what goes wrong or is cancelled on the way leaves nothing."""
+        icicle = self._new_id() if finished.icicle is not None else None
+        try:
+            await self._store(order, finished, icicle)
+        except BaseException:
+            await shield(self._remove(order.id, icicle))
+            raise
+
+    async def _store(self, order: BuildOrder, finished: Finished, icicle: str | None) -> None:
+        if await self._records.template(order.template_id) is None:  # removed since the build was accepted
+            await self._records.store_template(order.template_id, order.template.source)
+        if icicle is not None and finished.icicle is not None:
+            await self._records.store_icicle(icicle, finished.icicle)
+        record = TargetImageRecord(
+            order.id, order.build_id, order.target, order.template_id, icicle, finished.parameters, finished.size
+        )
+        await self._records.store_target_image(record, finished.body, sha256=finished.sha256)
+        if finished.notes:
+            await self._records.annotate(Kind.TARGET_IMAGE, order.id, dict(finished.notes))
+
+    async def _remove(self, target_image: str, icicle: str | None) -> None:
+        try:
+            await self._records.delete(Kind.TARGET_IMAGE, target_image)
+            if icicle is not None:
+                await self._records.delete(Kind.ICICLE, icicle)
+        except FactoryError:
+            return  # the warehouse is what failed; that error is on its way already
