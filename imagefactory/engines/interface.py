@@ -48,6 +48,10 @@ class Engine(Protocol):
 
     name: str
 
+    def check(self, template: Template) -> None:
+        """Refuse at once what can be refused without a network; raises Unsupported."""
+        ...
+
     async def plan(self, template: Template, report: Report) -> BasePlan:
         """Decide everything, fetch nothing but package indexes.
 

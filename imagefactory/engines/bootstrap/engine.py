@@ -1,0 +1,177 @@
+"""The engine `bootstrap`: plans a base by its indexes, and makes it with mmdebstrap or dnf."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from imagefactory.concurrency.threads import Threads
+from imagefactory.engines.bootstrap import keys as host_keys
+from imagefactory.engines.bootstrap import mirrors
+from imagefactory.engines.bootstrap.dnf import Dnf
+from imagefactory.engines.bootstrap.hosts import Hosts
+from imagefactory.engines.bootstrap.indexes import Indexes
+from imagefactory.engines.bootstrap.mmdebstrap import Mmdebstrap
+from imagefactory.engines.bootstrap.tool import RECIPE, Tool
+from imagefactory.engines.interface import Base, BasePlan, RootTree
+from imagefactory.families.interface import Bootstrap, Family, Release, Source
+from imagefactory.families.registry import find
+from imagefactory.model.errors import CommandFailed, Unsupported
+from imagefactory.model.report import Report
+from imagefactory.model.template import Template, UrlInstall
+from imagefactory.process.interface import Command, Privilege, Processes
+
+TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in (Mmdebstrap(), Dnf())}
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapSettings:
+    """What an operator may set: `mirrors` (see the setting), `timeout` in seconds for one run of a tool, and where
+    keys are looked for."""
+
+    mirrors: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = 3600.0
+    key_directories: Sequence[Path] = host_keys.DIRECTORIES
+
+
+class BootstrapEngine:
+    """See `Engine`."""
+
+    name = "bootstrap"
+
+    def __init__(
+        self,
+        processes: Processes,
+        privilege: Privilege,
+        threads: Threads,
+        indexes: Indexes,
+        settings: BootstrapSettings,
+        *,
+        hosts: Hosts | None = None,
+    ) -> None:
+        self._processes = processes
+        self._privilege = privilege
+        self._threads = threads
+        self._indexes = indexes
+        self._settings = settings
+        self._hosts = hosts or Hosts()
+
+    def check(self, template: Template) -> None:
+        """Refuse what can be refused without a network: OS, release, kind of install, architecture.
+
+        Raises Unsupported. It reads one small file of /proc at most.
+        """
+        family, release = find(template.os)
+        family.bootstrap(template, release, _install_url(template))
+        self._hosts.demand(template.os.arch)
+
+    async def plan(self, template: Template, report: Report) -> BasePlan:
+        """See `Engine.plan`."""
+        self.check(template)
+        family, release = find(template.os)
+        url = await self._mirror(_install_url(template), release)
+        report.activity("reading the mirror's indexes")
+        wanted = family.bootstrap(template, release, url)
+        keys = await self._threads.run(host_keys.find_keys, wanted, self._settings.key_directories)
+        digests = await self._indexes.digests(wanted.sources)
+        for source in wanted.sources:
+            if source not in digests:
+                report.line(f"the mirror has no {source.suite}: left out ({source.url})")
+        found = replace(wanted, sources=tuple(digests), keyrings=tuple(str(key) for key in keys))
+        return BasePlan(await self._inputs(found, digests), family, release, found)
+
+    async def _mirror(self, url: str, release: Release) -> str:
+        mapped = mirrors.mapped(url, self._settings.mirrors)
+        if mapped != mirrors.APT:
+            return mapped
+        command = Command(mirrors.INDEXTARGETS, "reading this host's package sources", total=60)
+        return mirrors.host_mirror(await self._processes.output(command), release)
+
+    async def _inputs(self, bootstrap: Bootstrap, digests: Mapping[Source, str]) -> dict[str, str]:
+        version = Command(TOOLS[bootstrap.tool].version(), f"{bootstrap.tool} --version", total=60)
+        first, *_ = (await self._processes.output(version)).splitlines() or [""]
+        keys = await self._threads.run(_digest_files, bootstrap.keyrings)
+        return {
+            "os": bootstrap.release.os,
+            "version": bootstrap.release.version,
+            "arch": bootstrap.arch,
+            "base packages": " ".join(sorted(bootstrap.packages)),
+            "tool": f"{bootstrap.tool} {first}",
+            "recipe": RECIPE,
+            "signatures": keys if bootstrap.verify else "not verified",
+            **{f"index {source.url} {source.suite}": digest for source, digest in digests.items()},
+        }
+
+    async def build(self, plan: BasePlan, workspace: Path, report: Report) -> Base:
+        """See `Engine.build`; `workspace` must be a directory that the tree's root can write to.
+
+        Raises BuildFailed (bad signature, no such package), Unavailable, NoSpace, MissingTool, TimedOut.
+        """
+        tree, cache = workspace / "root", workspace / "packages"
+        report.activity(f"making {plan.release.os} {plan.release.version} with {plan.bootstrap.tool}")
+        await self._as_root("mkdir", "-p", str(tree), str(cache), title="making room")
+        await self._run(plan, tree, cache, report)
+        for path, data in TOOLS[plan.bootstrap.tool].files(plan.bootstrap).items():
+            await self._write(tree / path, data)
+        await self._as_root("rm", "-rf", "--one-file-system", str(cache), title="removing downloads")
+        return RootTree(tree)
+
+    async def _run(self, plan: BasePlan, tree: Path, cache: Path, report: Report) -> None:
+        tool = TOOLS[plan.bootstrap.tool]
+        keys = tuple(Path(key) for key in plan.bootstrap.keyrings) if plan.bootstrap.verify else ()
+        call = tool.invocation(plan.bootstrap, tree, cache, keys)
+        command = Command(
+            self._privilege.argv(*call.argv),
+            tool.name,
+            env=tool.environment,
+            stdin=call.stdin,
+            total=self._settings.timeout,
+        )
+        output = _Output(tool, plan.family, report)
+        try:
+            await self._processes.check(command, output.line)
+        except CommandFailed as error:
+            raise output.cause or error from error
+
+    async def _write(self, path: Path, data: bytes) -> None:
+        script = 'mkdir -p "${1%/*}" && cat > "$1"'
+        await self._as_root("sh", "-c", script, "sh", str(path), title=f"writing {path.name}", stdin=data)
+
+    async def _as_root(self, *argv: str, title: str, stdin: bytes = b"") -> None:
+        await self._processes.check(Command(self._privilege.argv(*argv), title, stdin=stdin))
+
+
+class _Output:
+    """Reads a tool's lines: the log gets each, progress the telling ones, and the first cause of a failure is kept,
+    because it may be far above the last lines."""
+
+    def __init__(self, tool: Tool, family: Family, report: Report) -> None:
+        self._tool = tool
+        self._family = family
+        self._report = report
+        self.cause: Exception | None = None
+
+    def line(self, text: str) -> None:
+        self._report.line(text)
+        stone = self._tool.milestone(text)
+        if stone:
+            self._report.activity(stone.activity)
+            self._report.progress(stone.percent)
+        if self.cause is None:
+            self.cause = self._family.explain((text,))
+
+
+def _install_url(template: Template) -> str:
+    if isinstance(template.os.install, UrlInstall):
+        return template.os.install.url
+    raise Unsupported(
+        "the engine bootstrap installs from package trees, not from media",
+        where="os/install",
+        hint='use <install type="url"> with the URL of a mirror',
+    )
+
+
+def _digest_files(paths: Sequence[str]) -> str:
+    return " ".join(hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths)

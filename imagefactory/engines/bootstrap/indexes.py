@@ -1,0 +1,83 @@
+"""Fetching the signed indexes of package sources: what a base depends on, in a few kilobytes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Sequence
+from typing import Protocol
+
+import treq
+from twisted.internet.defer import CancelledError
+from twisted.web.iweb import IResponse
+
+from imagefactory.concurrency.clock import Clock, timeout
+from imagefactory.families.interface import Source
+from imagefactory.model.errors import TooLarge, Unavailable
+
+LIMIT = 8 << 20  # bytes; the largest InRelease in use is 300 KiB
+PATIENCE = 60.0  # seconds for one index
+HINT = "check the install URL, or map it to another mirror with the setting mirrors"
+GONE = {404, 403, 410}
+
+
+class Http(Protocol):
+    """The part of treq's `HTTPClient` that is needed here."""
+
+    def get(self, url: str) -> Awaitable[IResponse]: ...
+
+
+class Indexes:
+    """Answers which sources there are, and the digest of each one's index."""
+
+    def __init__(self, http: Http, clock: Clock, *, patience: float = PATIENCE, limit: int = LIMIT) -> None:
+        self._http = http
+        self._clock = clock
+        self._patience = patience
+        self._limit = limit
+
+    async def digests(self, sources: Sequence[Source]) -> dict[Source, str]:
+        """SHA-256 of each source's index; an optional source that is not there is left out.
+
+        Raises Unavailable (with the URL), TooLarge.
+        """
+        found: dict[Source, str] = {}
+        for source in sources:
+            data = await self._fetch(source)
+            if data is not None:
+                found[source] = hashlib.sha256(data).hexdigest()
+        return found
+
+    async def _fetch(self, source: Source) -> bytes | None:
+        try:
+            return await timeout(self._clock, self._patience, self._read(source))
+        except TimeoutError:
+            raise Unavailable(f"no answer in {self._patience:g} seconds", where=source.index, hint=HINT) from None
+        except (Unavailable, TooLarge, CancelledError):
+            raise
+        except Exception as error:  # treq and Twisted have no common base for a failed exchange
+            raise Unavailable(f"the mirror cannot be read: {_cause(error)}", where=source.index, hint=HINT) from error
+
+    async def _read(self, source: Source) -> bytes | None:
+        response = await self._http.get(source.index)
+        if response.code in GONE and source.optional:
+            return None
+        if response.code != 200:
+            raise Unavailable(f"the mirror answers {response.code}", where=source.index, hint=HINT)
+        return await self._body(response, source.index)
+
+    async def _body(self, response: IResponse, url: str) -> bytes:
+        data = bytearray()
+
+        def collect(part: bytes) -> None:
+            data.extend(part)
+            if len(data) > self._limit:
+                raise TooLarge(f"the index is larger than {self._limit} bytes", where=url, hint=HINT)
+
+        await treq.collect(response, collect)
+        return bytes(data)
+
+
+def _cause(error: Exception) -> str:
+    """Twisted wraps what went wrong with a request in lists of failures."""
+    reasons = getattr(error, "reasons", None)
+    return str(reasons[0].value) if reasons else str(error) or type(error).__name__

@@ -1,0 +1,34 @@
+"""The public keys that package sources have to be signed with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from imagefactory.families.interface import Bootstrap
+from imagefactory.model.errors import MissingTool
+
+DIRECTORIES = (
+    Path("/etc/imagefactory/keys"),
+    Path("/usr/share/distribution-gpg-keys"),
+    Path("/etc/pki/rpm-gpg"),
+)
+
+
+def find_keys(bootstrap: Bootstrap, directories: Sequence[Path] = DIRECTORIES) -> tuple[Path, ...]:
+    """The keyring of this bootstrap on this host; none if the template wants no signatures.
+
+    Reads directories: call it in a thread. Raises MissingTool, naming the package that has the keyring.
+    """
+    if not bootstrap.verify:
+        return ()
+    for directory in directories:  # an absolute name stays what it is when it is joined
+        for name in bootstrap.keyrings:
+            if (directory / name).is_file():
+                return (directory / name,)
+    release = f"{bootstrap.release.os} {bootstrap.release.version}"
+    raise MissingTool(
+        f"the keys that sign {release} are not on this host",
+        where=bootstrap.keyrings[0],
+        hint=f"install {bootstrap.keyring_package}",
+    )
