@@ -1,6 +1,6 @@
 """Which names there may be, and which mean something of their own.
 
-From iwhd: a name has 1 to 63 bytes; the reserved ones are those of its API.
+From iwhd: a name has 1 to 63 bytes; the reserved ones are those of its API and of ours.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ ATTRIBUTE_LIMIT = 4 << 20
 """The largest attribute value, in bytes of UTF-8."""
 
 RESERVED_KEYS = frozenset({"_default", "_new", "_policy", "_query"})
-RESERVED_BUCKETS = RESERVED_KEYS | {"_providers"}
+RESERVED_BUCKETS = RESERVED_KEYS | {"_providers", "_health", "_metrics"}
 RESERVED_ATTRIBUTES = frozenset({"_attrs", "_bucket", "_date", "_etag", "_key", "_loc", "_size"})
 PSEUDO_ATTRIBUTES = frozenset({"_bucket", "_etag", "_key", "_date", "_size", "_loc"})
 """Computed, never stored; a query reads the first three, the others are empty to it as they were in iwhd."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,10 +11,11 @@ from sqlalchemy import Connection
 
 from imagefactory.model.errors import Conflict, FactoryError, NotFound, TooLarge
 from imagefactory.warehouse import names
-from imagefactory.warehouse.store import objects, search
+from imagefactory.warehouse.store import objects, providers, search
 from imagefactory.warehouse.store.blobs import Blob, BlobStore, Incoming, Reader
 from imagefactory.warehouse.store.database import Database, plain_errors
-from imagefactory.warehouse.store.objects import Stored
+from imagefactory.warehouse.store.objects import Stored, Usage
+from imagefactory.warehouse.store.replication import Replication
 
 Condition = Callable[[Stored | None], None]
 """Looks at the object as it is in the transaction that will change it; raises what shall stop the change."""
@@ -42,6 +43,7 @@ class Store:
     def __init__(self, database: Database, blobs: BlobStore, now: Callable[[], float]) -> None:
         self.database = database
         self.blobs = blobs
+        self.replication = Replication(database, now)
         self._now = now
 
     def close(self) -> None:
@@ -61,7 +63,11 @@ class Store:
         """Make it; False if it is there."""
         names.check_bucket(name)
         with self.database.write() as connection:
-            return objects.create_bucket(connection, name)
+            made = objects.create_bucket(connection, name)
+            if made:
+                defaults = objects.obtain(connection, name, names.DEFAULTS, self._now())
+                objects.set_attributes(connection, defaults.id, {"_policy": "0"})  # copy nothing, as in iwhd
+            return made
 
     def buckets(self) -> list[str]:
         """All names, in order."""
@@ -102,7 +108,9 @@ class Store:
 
     def _annotate(self, change: _Change) -> Stored:
         with self.database.write() as connection:
-            return self._begin(connection, change)
+            stored = self._begin(connection, change)
+            providers.consider(connection, stored)
+            return stored
 
     def _begin(self, connection: Connection, change: _Change) -> Stored:
         change.condition(objects.find(connection, change.bucket, change.key))
@@ -123,8 +131,10 @@ class Store:
                 objects.set_body(connection, stored.id, (kept or new).id)
                 old = stored.blob
                 gone = old is not None and objects.drop_unused(connection, old.id)
+                stored = replace(stored, blob=kept or new)
+                providers.consider(connection, stored)
             unused = [old.id] if old is not None and gone else []
-            return replace(stored, blob=kept or new)
+            return stored
         finally:
             for id in unused:
                 self.blobs.remove(id)
@@ -144,6 +154,13 @@ class Store:
         finally:
             reader.close()
 
+    def annotate(self, bucket: str, key: str, attributes: Mapping[str, str | None]) -> Stored:
+        """As `put` without a body; makes the bucket, too, if there is none."""
+        check_all(key, attributes)
+        if not self.has_bucket(bucket):
+            self.create_bucket(bucket)
+        return self.put(bucket, key, None, attributes)
+
     def adopt(self, bucket: str, key: str, path: Path, attributes: Mapping[str, str], sha256: str = "") -> Stored:
         """As `put` with a local file as body, gone from `path` afterwards."""
         with plain_errors(path):
@@ -161,6 +178,11 @@ class Store:
         with self.database.read() as connection:
             stored = objects.find(connection, bucket, key)
             return None if stored is None else (stored, objects.attributes(connection, stored.id))
+
+    def attributes_of(self, bucket: str, keys: Sequence[str], wanted: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Some attributes (all, if none is named) of several objects, by key."""
+        with self.database.read() as connection:
+            return search.attributes_of(connection, bucket, keys, wanted)
 
     def attribute(self, bucket: str, key: str, name: str) -> str:
         """One attribute, computed ones included; empty if there is none."""
@@ -205,6 +227,18 @@ class Store:
         """Keys of the selected objects, in byte order."""
         with self.database.read() as connection:
             return search.query(connection, bucket, expression, after, limit)
+
+    def usage(self) -> Usage:
+        """How much is stored."""
+        free = self.blobs.free()
+        with self.database.read() as connection:
+            return objects.usage(connection, free)
+
+    def has_bucket(self, name: str) -> bool:
+        """Whether there is such a bucket."""
+        with self.database.read() as connection, suppress(NotFound):
+            return bool(objects.bucket_id(connection, name))
+        return False
 
 
 def check_all(key: str, attributes: Mapping[str, str | None]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, exists, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from imagefactory.model.errors import Conflict, NotFound
@@ -32,6 +32,17 @@ class Stored:
     def etag(self) -> str:
         """16 hex digits, as iwhd had; here they depend on the content only. Empty without a body."""
         return self.blob.sha256[:16] if self.blob else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much there is; bytes as clients see them (`logical`), on the disk, and free."""
+
+    objects: int
+    blobs: int
+    logical: int
+    allocated: int
+    free: int | None
 
 
 def bucket_id(connection: Connection, name: str) -> int:
@@ -160,3 +171,11 @@ def remove(connection: Connection, object_id: int) -> None:
 def known_blobs(connection: Connection) -> set[str]:
     """The ids of all blobs."""
     return set(connection.scalars(select(blob.c.id)))
+
+
+def usage(connection: Connection, free: int | None) -> Usage:
+    """Count everything."""
+    count = connection.execute(select(func.count()).select_from(object_)).scalar_one()
+    sums = select(func.count(), func.coalesce(func.sum(blob.c.size), 0), func.coalesce(func.sum(blob.c.allocated), 0))
+    blobs, logical, allocated = connection.execute(sums.select_from(blob)).one()
+    return Usage(count, blobs, logical, allocated, free)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from itertools import groupby, islice
 
@@ -15,6 +15,7 @@ from imagefactory.warehouse.store.schema import attribute, blob, object_
 
 _TOP = "\U0010ffff" * 16  # after every name that begins alike
 _PROBE = 1000
+_AT_ONCE = 5000
 _parse = lru_cache(256)(parse)
 
 
@@ -84,6 +85,26 @@ def _candidates(
 def _selected(connection: Connection, parsed: Query, candidates: Iterator[tuple[str, dict[str, str]]]) -> Iterator[str]:
     resolve = lru_cache(10_000)(partial(read_attribute, connection))
     return (key for key, values in candidates if matches(parsed, values, resolve))
+
+
+def attributes_of(
+    connection: Connection, bucket: str, keys: Sequence[str], names: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """Some attributes (all, if none is named) of several objects, by key."""
+    found: dict[str, dict[str, str]] = {}
+    wanted = select(object_.c.key, attribute.c.name, attribute.c.value).join_from(object_, attribute)
+    wanted = wanted.where(object_.c.bucket_id == objects.bucket_id(connection, bucket)).order_by(attribute.c.name)
+    if names:
+        wanted = wanted.where(attribute.c.name.in_(names))
+    for some in _batched(keys, _AT_ONCE):
+        for row in connection.execute(wanted.where(object_.c.key.in_(some))):
+            found.setdefault(row.key, {})[row.name] = row.value
+    return found
+
+
+def _batched(keys: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """Slices of at most `size`: SQLite takes only so many parameters in a statement."""
+    return (keys[start : start + size] for start in range(0, len(keys), size))
 
 
 def read_attribute(connection: Connection, bucket: str, key: str, name: str) -> str:

@@ -1,0 +1,124 @@
+"""Which call does what: the table of the API."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from imagefactory.concurrency.clock import Clock
+from imagefactory.concurrency.threads import Threads
+from imagefactory.model.errors import NoSpace
+from imagefactory.warehouse import names
+from imagefactory.warehouse.server import buckets, control, health, metadata, objects
+from imagefactory.warehouse.server.call import Call, Reply
+from imagefactory.warehouse.server.errors import Answer
+from imagefactory.warehouse.server.metrics import Metrics
+from imagefactory.warehouse.server.reception import Reception, WholeBody, attributes
+from imagefactory.warehouse.server.sessions import Sessions, part_of
+from imagefactory.warehouse.server.upload import Flow
+from imagefactory.warehouse.server.users import Users
+from imagefactory.warehouse.store.local import Store, check_all
+
+Operation = Callable[["Application", Call], Awaitable[Reply]]
+
+#: (method, number of names in the path): HEAD is answered as GET, and the rest of the API is in `_special`.
+OPERATIONS: dict[tuple[str, int], Operation] = {
+    ("GET", 0): buckets.root,
+    ("POST", 0): control.status,
+    ("PUT", 1): buckets.create,
+    ("GET", 1): buckets.listing,
+    ("POST", 1): metadata.set_many,
+    ("DELETE", 1): buckets.delete,
+    ("GET", 2): objects.get,
+    ("POST", 2): control.operate,
+    ("DELETE", 2): objects.delete,
+    ("PUT", 3): metadata.put,
+    ("GET", 3): metadata.get,
+    ("DELETE", 3): metadata.delete,
+}
+
+
+_RESERVED: dict[tuple[str, int, str], Operation] = {
+    ("GET", 1, "_metrics"): health.metrics,
+    ("POST", 1, "_new"): buckets.create_by_form,
+    ("POST", 2, "_query"): buckets.query,
+}
+
+
+class Application:
+    """The warehouse's API over one store; knows HTTP as values only."""
+
+    def __init__(
+        self, store: Store, threads: Threads, clock: Clock, users: Users | None = None, metrics: Metrics | None = None
+    ) -> None:
+        self.store = store
+        self.threads = threads
+        self.metrics = metrics or Metrics()
+        self.sessions = Sessions(store, threads, clock)
+        self._users = users
+
+    def streams(self, call: Call) -> bool:
+        """Whether the body goes to the store as it comes: `PUT /BUCKET/KEY`."""
+        return call.method == "PUT" and call.path is not None and len(call.path) == 2 and call.path[0] != "_providers"
+
+    async def admit(self, call: Call, length: int | None, flow: Flow) -> Reception:
+        """Decide on a streamed body before it is read: who, names, bucket, room. `length` None: not known."""
+        if self._users:
+            self._users.check(call)
+        assert call.path is not None
+        _check_names(call)
+        part = part_of(call)
+        await self.threads.run(self._check_room, call.path[0], length)
+        if part is not None:
+            return await self.sessions.admit(call, part, flow)
+        incoming = await self.threads.run(self.store.blobs.receive)
+        return WholeBody(call, incoming, self.store, self.threads, flow)
+
+    def _check_room(self, bucket: str, length: int | None) -> None:
+        if not self.store.has_bucket(bucket):
+            raise Answer(500, "there is no such bucket")
+        free = self.store.blobs.free()
+        if length is not None and free is not None and length > free:
+            raise NoSpace(f"the body has {length} bytes, {free} are free")
+
+    async def answer(self, call: Call) -> Reply:
+        """The reply to a call whose body has come."""
+        if call.path == ("_health",):
+            return await health.health(self, call)
+        if self._users:
+            self._users.check(call)
+        if call.path is None:
+            raise Answer(404, "no such path")
+        operation = _special(call) or OPERATIONS.get(_place(call))
+        if operation is None:
+            raise Answer(404, "there is no such operation")
+        return await operation(self, call)
+
+
+def _place(call: Call) -> tuple[str, int]:
+    method = "GET" if call.method == "HEAD" else call.method
+    return method, len(call.path or ())
+
+
+def _special(call: Call) -> Operation | None:
+    """The operations whose names are reserved words."""
+    method, depth = _place(call)
+    path = call.path or ()
+    if path[:1] == ("_providers",):
+        return control.PROVIDERS.get((method, depth), _nothing)
+    if path[2:] == ("_attrs",):
+        return metadata.listing if method == "GET" else _nothing
+    return _RESERVED.get((method, depth, path[-1])) if path else None
+
+
+async def _nothing(_: Application, __: Call) -> Reply:
+    raise Answer(404, "there is no such operation")
+
+
+def _check_names(call: Call) -> None:
+    assert call.path is not None
+    bucket, key = call.path
+    if key == "_query" or bucket in names.RESERVED_BUCKETS:
+        raise Answer(404, "no body can be there")
+    if key in names.RESERVED_KEYS or call.header("x-redhat-role") is not None:
+        raise Answer(403, "no body may be put there")
+    check_all(key, attributes(call))

@@ -1,0 +1,87 @@
+"""Operations on the root and on buckets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imagefactory.model.errors import Conflict, InvalidInput
+from imagefactory.warehouse.server import formats
+from imagefactory.warehouse.server.call import Call, Reply
+from imagefactory.warehouse.server.errors import Answer
+
+if TYPE_CHECKING:
+    from imagefactory.warehouse.server.application import Application
+
+
+def listed(body: bytes, call: Call, status: int = 200) -> Reply:
+    """A list in the format that the client wanted."""
+    return Reply(status, body, {"Content-Type": "application/json" if call.json else "application/xml"})
+
+
+async def root(app: Application, call: Call) -> Reply:
+    """GET /: what there is."""
+    names = await app.threads.run(app.store.buckets)
+    return listed(formats.root(call.root, names, as_json=call.json), call)
+
+
+async def create(app: Application, call: Call) -> Reply:
+    """PUT /BUCKET: 201; 500 if it exists, as clients of iwhd expect."""
+    assert call.path is not None
+    return await _create(app, call.path[0])
+
+
+async def create_by_form(app: Application, call: Call) -> Reply:
+    """POST /_new with `name`: as PUT."""
+    name = call.form().get("name")
+    if not name:
+        raise InvalidInput("the bucket needs a name")
+    return await _create(app, name)
+
+
+async def _create(app: Application, name: str) -> Reply:
+    if not await app.threads.run(app.store.create_bucket, name):
+        raise Answer(500, "the bucket exists")
+    return Reply(201)
+
+
+async def listing(app: Application, call: Call) -> Reply:
+    """GET /BUCKET: its objects; ours: `prefix`, `after`, `limit`, `attrs`."""
+    assert call.path is not None
+    (bucket,) = call.path
+    prefix, after, limit = call.argument("prefix") or "", call.argument("after") or "", call.number("limit")
+    keys = await app.threads.run(app.store.keys, bucket, prefix, after, limit)
+    return await _objects(app, call, bucket, keys)
+
+
+async def query(app: Application, call: Call) -> Reply:
+    """POST /BUCKET/_query: the objects that an expression selects; 404 for none, as clients of iwhd expect.
+
+    The body is the expression itself, whatever its content type says. Ours: `after`, `limit`, `attrs`.
+    """
+    assert call.path is not None
+    bucket = call.path[0]
+    after, limit = call.argument("after") or "", call.number("limit")
+    keys = await app.threads.run(app.store.query, bucket, call.text(), after, limit)
+    if not keys:
+        raise Answer(404, "no object is selected")
+    return await _objects(app, call, bucket, keys)
+
+
+async def _objects(app: Application, call: Call, bucket: str, keys: list[str]) -> Reply:
+    wanted = call.argument("attrs")
+    some = None
+    if wanted is not None:
+        some = await app.threads.run(app.store.attributes_of, bucket, keys, wanted.split(",") if wanted else [])
+    return listed(formats.objects(bucket, keys, as_json=call.json, attributes=some), call)
+
+
+async def delete(app: Application, call: Call) -> Reply:
+    """DELETE /BUCKET: ours, for empty ones; 409 else."""
+    assert call.path is not None
+    try:
+        found = await app.threads.run(app.store.delete_bucket, call.path[0])
+    except Conflict as error:
+        raise Answer(409, error.message) from None
+    if not found:
+        raise Answer(404, "there is no such bucket")
+    return Reply(200)

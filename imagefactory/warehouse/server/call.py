@@ -1,0 +1,158 @@
+"""A request and a reply as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from email.message import Message
+from urllib.parse import parse_qs, parse_qsl, unquote, unquote_to_bytes
+
+from twisted.web.http_headers import Headers
+
+from imagefactory.model.errors import InvalidInput
+from imagefactory.warehouse import names
+from imagefactory.warehouse.server.content import Content
+
+DEEPEST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a client asks for.
+
+    `path` has up to three names (bucket, key, attribute), None if it can name nothing; `body` is empty until it has
+    come, and always for streamed ones.
+    """
+
+    method: str
+    uri: str
+    path: tuple[str, ...] | None
+    headers: Headers = field(default_factory=Headers)
+    secure: bool = False
+    body: bytes = field(default=b"", repr=False)
+
+    def header(self, name: str) -> str | None:
+        """The last header of this name, as text."""
+        values = self.headers.getRawHeaders(name)
+        return values[-1] if values else None
+
+    def argument(self, name: str) -> str | None:
+        """An argument of the URL."""
+        found = parse_qs(self.uri.partition("?")[2], keep_blank_values=True, max_num_fields=100).get(name)
+        return found[-1] if found else None
+
+    def number(self, name: str) -> int | None:
+        """A URL argument that is a number; InvalidInput if it is something else."""
+        text = self.argument(name)
+        if text is not None and not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise InvalidInput("a number is expected", where=name)
+        return None if text is None else int(text)
+
+    @property
+    def json(self) -> bool:
+        """Whether the reply shall be JSON: iwhd looked for `/json` anywhere in Accept."""
+        return "/json" in (self.header("accept") or "")
+
+    @property
+    def root(self) -> str:
+        """The URL of the warehouse as this client writes it."""
+        return f"{'https' if self.secure else 'http'}://{self.header('host') or 'localhost'}"
+
+    @property
+    def content_type(self) -> str:
+        """The media type of the body, without parameters."""
+        return (self.header("content-type") or "").partition(";")[0].strip().lower()
+
+    def text(self) -> str:
+        """The body as text; InvalidInput if it is not UTF-8."""
+        try:
+            return self.body.decode()
+        except UnicodeDecodeError:
+            raise InvalidInput("the body is not UTF-8") from None
+
+    def form(self) -> dict[str, str]:
+        """The fields of a form, urlencoded or multipart; of a repeated one the last."""
+        if self.content_type == "multipart/form-data":
+            return _multipart(self.header("content-type") or "", self.body)
+        return parse_form(self.text())
+
+    def with_body(self, body: bytes) -> Call:
+        """The same call, its body having come."""
+        return replace(self, body=body)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer; errors of the old API have no body."""
+
+    status: int
+    body: bytes | Content = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def split_path(uri: bytes) -> tuple[str, ...] | None:
+    """The names in a path, as iwhd split it: decoded first, empty ones dropped; None for what can name nothing."""
+    path = uri.partition(b"?")[0]
+    if path.lower().startswith((b"http://", b"https://")):  # as proxies write it
+        path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
+    decoded = unquote_to_bytes(path)
+    if not path.startswith(b"/") or b"../" in decoded:
+        return None
+    try:
+        parts = tuple(part.decode() for part in decoded.split(b"/") if part)
+    except UnicodeDecodeError:
+        return None
+    return None if len(parts) > DEEPEST or any(map(names.problem, parts)) else parts
+
+
+def parse_form(text: str) -> dict[str, str]:
+    """Fields of an urlencoded form; InvalidInput."""
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=10_000))
+    except (ValueError, UnicodeDecodeError):
+        raise InvalidInput("this is no form") from None
+
+
+def attributes_in_headers(headers: Headers) -> dict[str, str]:
+    """Attributes that come with a body: `X-Warehouse-Attributes: a=1&B=2`, or `X-Warehouse-Attr-a: 1`.
+
+    Header names have no case: the names of the second form are lower case. Values are %-decoded.
+    """
+    found: dict[str, str] = {}
+    prefix = "x-warehouse-attr-"
+    for raw, values in headers.getAllRawHeaders():
+        name = raw.decode("latin-1").lower()
+        if name == "x-warehouse-attributes":
+            for value in values:
+                found |= parse_form(value.decode("latin-1"))
+        elif name.startswith(prefix):
+            found[name.removeprefix(prefix)] = unquote(values[-1].decode("latin-1"))
+    return found
+
+
+def _multipart(content_type: str, body: bytes) -> dict[str, str]:
+    boundary = _parameter(content_type, "content-type", "boundary")
+    if not boundary:
+        raise InvalidInput("a multipart form needs a boundary")
+    fields: dict[str, str] = {}
+    for part in (b"\r\n" + body).split(b"\r\n--" + boundary.encode())[1:]:
+        head, _, value = part.partition(b"\r\n\r\n")
+        name = _disposition(head.decode("latin-1"))
+        if name is not None:
+            fields[name] = value.decode()
+    return fields
+
+
+def _disposition(head: str) -> str | None:
+    for line in head.splitlines():
+        key, _, value = line.partition(":")
+        if key.strip().lower() == "content-disposition":
+            return _parameter(value, "content-disposition", "name")
+    return None
+
+
+def _parameter(value: str, header: str, name: str) -> str | None:
+    message = Message()
+    message[header] = value.strip()
+    found = message.get_param(name, header=header)
+    return found if isinstance(found, str) else None

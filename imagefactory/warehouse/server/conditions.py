@@ -1,0 +1,95 @@
+"""Conditional requests and ranges (RFC 9110, sections 13 and 14)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from twisted.web.http import stringToDatetime
+
+from imagefactory.warehouse.server.call import Call
+from imagefactory.warehouse.server.errors import Answer
+from imagefactory.warehouse.store.local import Condition
+from imagefactory.warehouse.store.objects import Stored
+
+MOST_RANGES = 1000
+_TAG = re.compile(r'(?:W/)?"([^"]*)"|([^\s,"]+)')
+_RANGE = re.compile(r"\s*(\d{0,18})\s*-\s*(\d{0,18})\s*")
+
+
+def tags(header: str) -> list[str]:
+    """The entity tags of a list; unquoted as iwhd sent them, or quoted as they should be."""
+    return [quoted or bare for quoted, bare in _TAG.findall(header)]
+
+
+def _names_it(header: str, stored: Stored | None) -> bool:
+    if stored is None or not stored.etag:
+        return False
+    return header.strip() == "*" or stored.etag in tags(header)
+
+
+def condition(call: Call) -> Condition:
+    """What the call demands of the object before it is changed: If-Match, If-None-Match; else 412."""
+    wanted, unwanted = call.header("if-match"), call.header("if-none-match")
+
+    def check(stored: Stored | None) -> None:
+        if wanted is not None and not _names_it(wanted, stored):
+            raise Answer(412, "the object is not the one that If-Match names")
+        if unwanted is not None and _names_it(unwanted, stored):
+            raise Answer(412, "the object is one that If-None-Match excludes")
+
+    return check
+
+
+def not_modified(call: Call, stored: Stored) -> bool:
+    """Whether a reader has it already (304); If-Match is checked, too (412)."""
+    wanted, known = call.header("if-match"), call.header("if-none-match")
+    if wanted is not None and not _names_it(wanted, stored):
+        raise Answer(412, "the object is not the one that If-Match names")
+    if known is not None:
+        return _names_it(known, stored)
+    since = _date(call.header("if-modified-since"))
+    return since is not None and int(stored.modified) <= since
+
+
+def ranges(call: Call, stored: Stored, size: int) -> list[tuple[int, int]] | None:
+    """The (offset, length) asked for; None: the whole body. 416 if nothing of it is there."""
+    header = call.header("range")
+    if header is None or not _still(call, stored):
+        return None
+    unit, _, text = header.partition("=")
+    parts = text.split(",")
+    if unit.strip().lower() != "bytes" or len(parts) > MOST_RANGES:
+        return None
+    found = [_RANGE.fullmatch(part) for part in parts]
+    if any(part is None or not any(part.groups()) for part in found):
+        return None  # what cannot be read is ignored
+    spans = [span for part in found if part and (span := _span(part[1], part[2], size))]
+    if not spans:
+        raise Answer(416, "the body has no such range", headers={"Content-Range": f"bytes */{size}"})
+    return spans if sum(length for _, length in spans) <= 2 * size else None
+
+
+def _span(first: str, last: str, size: int) -> tuple[int, int] | None:
+    if not first:
+        length = min(int(last), size)
+        return (size - length, length) if length else None
+    start, end = int(first), min(int(last) if last else size - 1, size - 1)
+    return (start, end - start + 1) if start <= end else None
+
+
+def _still(call: Call, stored: Stored) -> bool:
+    """Whether If-Range, if given, means the body as it is now."""
+    header = call.header("if-range")
+    if header is None:
+        return True
+    date = _date(header)
+    return int(stored.modified) == date if date is not None else tags(header) == [stored.etag]
+
+
+def _date(header: str | None) -> int | None:
+    parse: Callable[[bytes], int] = stringToDatetime
+    try:
+        return None if header is None or "," not in header else parse(header.encode())
+    except (ValueError, IndexError):
+        return None

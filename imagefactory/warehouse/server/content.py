@@ -1,0 +1,126 @@
+"""A body on its way out: which pieces of a stored one, and what stands between them."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from secrets import token_hex
+
+from imagefactory.warehouse.store.blobs import Reader
+from imagefactory.warehouse.store.objects import Stored
+
+EXTENTS = "application/x-warehouse-extents"
+"""A body without its holes: frames of offset and length (8 bytes each, big-endian) followed by that much data, in
+order; the last frame has the whole size as offset, and length 0."""
+
+FRAME = struct.Struct(">QQ")
+Piece = bytes | tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Pieces to send: bytes as they are, or (offset, length) of the open body. `whole`: all of it, in order."""
+
+    stored: Stored
+    reader: Reader
+    pieces: tuple[Piece, ...]
+    whole: bool = False
+
+    @property
+    def length(self) -> int:
+        """How many bytes that is."""
+        return sum(len(piece) if isinstance(piece, bytes) else piece[1] for piece in self.pieces)
+
+    def blocks(self, size: int) -> Iterator[Piece]:
+        """The pieces, none of the stored ones longer than `size`."""
+        for piece in self.pieces:
+            if isinstance(piece, bytes):
+                yield piece
+                continue
+            start, length = piece
+            for at in range(start, start + length, size):
+                yield at, min(size, start + length - at)
+
+
+def whole(stored: Stored, reader: Reader) -> Content:
+    """All of the body."""
+    return Content(stored, reader, ((0, reader.size),), whole=True)
+
+
+def framed(stored: Stored, reader: Reader, extents: list[tuple[int, int]]) -> Content:
+    """The body without its holes, as `EXTENTS`."""
+    pieces: list[Piece] = []
+    for start, length in extents:
+        pieces += [FRAME.pack(start, length), (start, length)]
+    return Content(stored, reader, (*pieces, FRAME.pack(reader.size, 0)))
+
+
+def several(stored: Stored, reader: Reader, ranges: list[tuple[int, int]]) -> tuple[Content, str]:
+    """Several (offset, length) as multipart/byteranges (RFC 9110, 14.6), and the Content-Type that goes with it."""
+    boundary, size = token_hex(16), reader.size
+    pieces: list[Piece] = []
+    for start, length in ranges:
+        end = start + length - 1
+        pieces += [
+            f"\r\n--{boundary}\r\nContent-Type: application/octet-stream\r\n"
+            f"Content-Range: bytes {start}-{end}/{size}\r\n\r\n".encode(),
+            (start, length),
+        ]
+    pieces.append(f"\r\n--{boundary}--\r\n".encode())
+    return Content(stored, reader, tuple(pieces)), f"multipart/byteranges; boundary={boundary}"
+
+
+class Frames:
+    """Reads `EXTENTS` as it arrives: `write` gets data, `skip` gets the length of holes.
+
+    Errors are found in `ended()`, so that a bad upload is refused as a whole; what follows a bad frame is ignored.
+    """
+
+    def __init__(self, write: Callable[[bytes], None], skip: Callable[[int], None]) -> None:
+        self._write = write
+        self._skip = skip
+        self._head = b""
+        self._left = 0  # of the current frame's data
+        self._at = 0
+        self._problem = "the last frame is missing"
+
+    def feed(self, data: bytes) -> None:
+        """Take what came."""
+        view = memoryview(data)
+        while view and self._problem.startswith("the last"):
+            view = self._data(view) if self._left else self._header(view)
+        if view:
+            self._problem = self._problem or "data follows the last frame"
+
+    def ended(self) -> str:
+        """What was wrong with it; empty if nothing."""
+        return self._problem or ("a frame is not complete" if self._left or self._head else "")
+
+    def _data(self, view: memoryview) -> memoryview:
+        taken = view[: self._left]
+        self._write(bytes(taken))
+        self._left -= len(taken)
+        self._at += len(taken)
+        return view[len(taken) :]
+
+    def _header(self, view: memoryview) -> memoryview:
+        missing = FRAME.size - len(self._head)
+        self._head += bytes(view[:missing])
+        if len(self._head) == FRAME.size:
+            offset, length = FRAME.unpack(self._head)
+            self._head = b""
+            self._frame(offset, length)
+        return view[missing:]
+
+    def _frame(self, offset: int, length: int) -> None:
+        if offset < self._at:
+            self._problem = "frames are not in order"
+            return
+        if offset >= 1 << 62 or length >= 1 << 62:
+            self._problem = "a frame is larger than any body"
+            return
+        self._skip(offset - self._at)
+        self._at, self._left = offset, length
+        if not length:
+            self._problem = ""

@@ -1,0 +1,110 @@
+"""Sending a stored body: read in a thread, one block ahead, as fast as the client takes it."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer
+from twisted.logger import Logger
+from twisted.web.http import Request
+from zope.interface import implementer
+
+from imagefactory.concurrency.task import Task
+from imagefactory.concurrency.threads import Threads
+from imagefactory.warehouse.server.content import Content, Piece
+from imagefactory.warehouse.store.local import Store
+
+BLOCK = 256 << 10
+_log = Logger()
+
+
+@implementer(IPushProducer)
+class Download:
+    """One body to one request.
+
+    A body that is sent whole is hashed on the way. Its last block is held back until the digest is right: a client
+    never gets all of a damaged body, but sees the connection break, and the damage is noted.
+    """
+
+    def __init__(self, request: Request, content: Content, store: Store, threads: Threads) -> None:
+        self._request = request
+        self._content = content
+        self._store = store
+        self._threads = threads
+        self._hash = sha256()
+        self._paused: Deferred[None] | None = None
+        self._gone = False
+
+    async def send(self) -> bool:
+        """Send all; False if the client went away, or the body is damaged (then the connection is broken off)."""
+        self._request.registerProducer(self, True)
+        try:
+            return await self._send()
+        finally:
+            if not self._gone:
+                self._request.unregisterProducer()
+            await self._threads.run(self._content.reader.close)
+
+    async def _send(self) -> bool:
+        blocks = self._content.blocks(BLOCK)
+        block = next(blocks, None)
+        ahead = self._ahead(block)
+        while ahead is not None:
+            data = await ahead
+            block = next(blocks, None)
+            ahead = self._ahead(block)
+            if block is None and not await self._intact():
+                return False
+            if self._paused is not None:
+                await self._paused
+            if self._gone:
+                await self._settle(ahead)
+                return False
+            self._request.write(data)
+        return True
+
+    def _ahead(self, block: Piece | None) -> Task[bytes] | None:
+        return None if block is None else Task(self._threads.run(self._read, block))
+
+    async def _settle(self, ahead: Task[bytes] | None) -> None:
+        if ahead is not None:
+            await ahead.settled()
+
+    def _read(self, block: Piece) -> bytes:
+        if isinstance(block, bytes):
+            return block
+        data = self._content.reader.read(*block)
+        if self._content.whole:
+            self._hash.update(data)
+        return data
+
+    async def _intact(self) -> bool:
+        blob = self._content.stored.blob
+        if not self._content.whole or blob is None or self._hash.hexdigest() == blob.sha256:
+            return True
+        _log.error("the body of {bucket}/{key} (blob {blob}) is damaged", **_names(self._content), blob=blob.id)
+        await self._threads.run(self._store.mark_damaged, blob.id)
+        if not self._gone:
+            self._request.channel.forceAbortClient()
+        return False
+
+    def pauseProducing(self) -> None:
+        """The client takes no more for now."""
+        if self._paused is None:
+            self._paused = Deferred()
+
+    def resumeProducing(self) -> None:
+        """The client takes more."""
+        paused, self._paused = self._paused, None
+        if paused is not None:
+            paused.callback(None)
+
+    def stopProducing(self) -> None:
+        """The client is gone."""
+        self._gone = True
+        self.resumeProducing()
+
+
+def _names(content: Content) -> dict[str, str]:
+    return {"bucket": content.stored.bucket, "key": content.stored.key}

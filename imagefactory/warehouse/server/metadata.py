@@ -1,0 +1,73 @@
+"""Operations on attributes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imagefactory.model.errors import InvalidInput
+from imagefactory.warehouse import names
+from imagefactory.warehouse.server import formats
+from imagefactory.warehouse.server.buckets import listed
+from imagefactory.warehouse.server.call import Call, Reply
+from imagefactory.warehouse.server.errors import Answer
+
+if TYPE_CHECKING:
+    from imagefactory.warehouse.server.application import Application
+
+_TEXT = {"Content-Type": "text/plain; charset=utf-8"}
+
+
+async def put(app: Application, call: Call) -> Reply:
+    """PUT /BUCKET/KEY/ATTRIBUTE: the value is the body, or the header X-redhat-value. Makes bucket and object."""
+    assert call.path is not None
+    bucket, key, name = call.path
+    header = call.header("x-redhat-value")
+    await _set(app, bucket, key, {name: call.text() if header is None else header})
+    return Reply(201)
+
+
+async def set_many(app: Application, call: Call) -> Reply:
+    """POST /BUCKET with `_key` and attributes: all in one step, or nothing."""
+    assert call.path is not None
+    fields = call.form()
+    key = fields.pop("_key", "")
+    if not key:
+        raise InvalidInput("the form needs _key")
+    await _set(app, call.path[0], key, fields)
+    return Reply(200)
+
+
+async def _set(app: Application, bucket: str, key: str, attributes: dict[str, str]) -> None:
+    await app.threads.run(app.store.annotate, bucket, key, attributes)
+
+
+async def get(app: Application, call: Call) -> Reply:
+    """GET /BUCKET/KEY/ATTRIBUTE: the value as it is; 404 if it is absent or empty."""
+    assert call.path is not None
+    value = await app.threads.run(app.store.attribute, *call.path)
+    if not value:
+        raise Answer(404, "there is no such attribute")
+    return Reply(200, value.encode(), _TEXT)
+
+
+async def delete(app: Application, call: Call) -> Reply:
+    """DELETE /BUCKET/KEY/ATTRIBUTE: ours."""
+    assert call.path is not None
+    bucket, key, name = call.path
+    if name in names.RESERVED_ATTRIBUTES or not await app.threads.run(app.store.attribute, bucket, key, name):
+        raise Answer(404, "there is no such attribute")
+    await app.threads.run(app.store.put, bucket, key, None, {name: None})
+    return Reply(200)
+
+
+async def listing(app: Application, call: Call) -> Reply:
+    """GET /BUCKET/KEY/_attrs: the names; ours: `values=1` for values, too."""
+    assert call.path is not None
+    bucket, key = call.path[:2]
+    found = await app.threads.run(app.store.describe, bucket, key)
+    if found is None:
+        raise Answer(404, "there is no such object")
+    url, attributes = formats.object_url(call.root, bucket, key), found[1]
+    if call.argument("values") == "1":
+        return listed(formats.values(url, attributes, as_json=call.json), call)
+    return listed(formats.parts(url, attributes, as_json=call.json), call)

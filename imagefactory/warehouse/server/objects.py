@@ -1,0 +1,83 @@
+"""Reading and deleting objects; storing them is in `reception`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.web.http import datetimeToString
+
+from imagefactory.warehouse.server import content
+from imagefactory.warehouse.server.call import Call, Reply
+from imagefactory.warehouse.server.conditions import condition, not_modified, ranges
+from imagefactory.warehouse.server.errors import Answer
+from imagefactory.warehouse.server.reception import DIGEST
+from imagefactory.warehouse.store.blobs import Reader
+from imagefactory.warehouse.store.objects import DAMAGED, Stored
+
+if TYPE_CHECKING:
+    from imagefactory.warehouse.server.application import Application
+
+_BINARY = {"Content-Type": "application/octet-stream"}
+
+
+async def get(app: Application, call: Call) -> Reply:
+    """GET /BUCKET/KEY: the body, or parts of it."""
+    assert call.path is not None
+    opened = await app.threads.run(app.store.open, *call.path)
+    if opened is None:
+        raise Answer(404, "there is no body")
+    stored, reader = opened
+    try:
+        return await _reply(app, call, stored, reader)
+    except BaseException:
+        await app.threads.run(reader.close)
+        raise
+
+
+async def _reply(app: Application, call: Call, stored: Stored, reader: Reader) -> Reply:
+    await _check_whole(app, stored, reader)
+    headers = _headers(stored)
+    if not_modified(call, stored):
+        await app.threads.run(reader.close)
+        return Reply(304, headers=headers)
+    if content.EXTENTS in (call.header("accept") or ""):
+        extents = await app.threads.run(reader.extents)
+        framed = content.framed(stored, reader, extents)
+        return Reply(200, framed, headers | {"Content-Type": content.EXTENTS, "Vary": "Accept"})
+    spans = ranges(call, stored, reader.size)
+    if spans is None:
+        return Reply(200, content.whole(stored, reader), headers | _BINARY)
+    if len(spans) > 1:
+        body, media = content.several(stored, reader, spans)
+        return Reply(206, body, headers | {"Content-Type": media})
+    ((start, length),) = spans
+    place = {"Content-Range": f"bytes {start}-{start + length - 1}/{reader.size}"}
+    return Reply(206, content.Content(stored, reader, ((start, length),)), headers | _BINARY | place)
+
+
+def _headers(stored: Stored) -> dict[str, str]:
+    assert stored.blob is not None
+    return {
+        "ETag": f'"{stored.etag}"',
+        "Last-Modified": datetimeToString(stored.modified).decode(),
+        "Accept-Ranges": "bytes",
+        DIGEST: stored.blob.sha256,
+    }
+
+
+async def _check_whole(app: Application, stored: Stored, reader: Reader) -> None:
+    """500 for a body that is known to be damaged, or that lost some of its bytes."""
+    assert stored.blob is not None
+    if reader.size != stored.blob.size:
+        await app.threads.run(app.store.mark_damaged, stored.blob.id)
+        raise Answer(500, f"the body has {reader.size} bytes, {stored.blob.size} were stored")
+    if stored.blob.sha256.startswith(DAMAGED):
+        raise Answer(500, "the body is damaged")
+
+
+async def delete(app: Application, call: Call) -> Reply:
+    """DELETE /BUCKET/KEY: body and attributes."""
+    bucket, key = call.path or ("", "")
+    if not await app.threads.run(app.store.delete, bucket, key, condition(call)):
+        raise Answer(404, "there is no such object")
+    return Reply(200)

@@ -1,0 +1,93 @@
+"""What happens to the body of a PUT: it becomes an object, or part of an upload that goes on later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from imagefactory.concurrency.threads import Threads
+from imagefactory.model.errors import InvalidInput
+from imagefactory.warehouse.server.call import Call, Reply, attributes_in_headers
+from imagefactory.warehouse.server.conditions import condition
+from imagefactory.warehouse.server.content import EXTENTS, Frames
+from imagefactory.warehouse.server.upload import Flow, Upload
+from imagefactory.warehouse.store.blobs import Incoming, Receiving
+from imagefactory.warehouse.store.local import Store
+from imagefactory.warehouse.store.objects import Stored
+
+DIGEST = "X-Warehouse-SHA256"
+
+
+class Reception(Protocol):
+    """A body being received."""
+
+    def add(self, data: bytes) -> None:
+        """More of it."""
+        ...
+
+    async def finish(self) -> Reply:
+        """It has all come."""
+        ...
+
+    async def abort(self) -> None:
+        """The rest will not come. Returns when nothing of this connection touches the store any more."""
+        ...
+
+
+class WholeBody:
+    """One request, one body."""
+
+    def __init__(self, call: Call, incoming: Receiving, store: Store, threads: Threads, flow: Flow) -> None:
+        self._call = call
+        self._incoming = incoming
+        self._store = store
+        self._threads = threads
+        self._frames = Frames(incoming.write, incoming.skip) if call.content_type == EXTENTS else None
+        self._upload = Upload(self._frames.feed if self._frames else incoming.write, threads, flow)
+
+    def add(self, data: bytes) -> None:
+        self._upload.add(data)
+
+    async def finish(self) -> Reply:
+        try:
+            await self._upload.written()
+            if self._frames and (problem := self._frames.ended()):
+                raise InvalidInput(problem)
+        except BaseException:
+            await self.abort()
+            raise
+        return stored_reply(await self._threads.run(store_body, self._store, self._call, self._incoming))
+
+    async def abort(self) -> None:
+        await self._upload.stop()
+        await self._threads.run(self._incoming.discard)
+
+
+def store_body(store: Store, call: Call, incoming: Incoming) -> Stored:
+    """Make what came the body of the object that the call names, with the attributes in its headers. Blocks."""
+    assert call.path is not None
+    bucket, key = call.path
+    try:
+        check_digest(call.header(DIGEST), incoming)
+        return store.put(bucket, key, incoming, attributes(call), condition(call))
+    finally:
+        incoming.discard()
+
+
+def check_digest(wanted: str | None, incoming: Incoming) -> None:
+    """InvalidInput unless what came has the SHA-256 that the client says it sent."""
+    if wanted is not None and incoming.finish().sha256 != wanted.strip().lower():
+        raise InvalidInput("what arrived is not what was sent: the SHA-256 differs")
+
+
+def attributes(call: Call) -> Mapping[str, str | None]:
+    """The attributes to set together with the body."""
+    return dict(attributes_in_headers(call.headers))
+
+
+def stored_reply(stored: Stored) -> Reply:
+    """201, the ETag unquoted as iwhd sent it."""
+    headers = {"ETag": stored.etag}
+    if stored.blob is not None:
+        headers[DIGEST] = stored.blob.sha256
+    return Reply(201, headers=headers)

@@ -1,0 +1,148 @@
+"""Uploads that survive a broken connection.
+
+A client that names its upload (`X-Warehouse-Upload: NAME`) sends the body in parts, each a PUT of the same URL with
+`Content-Range: bytes FIRST-LAST/SIZE`. What has arrived stays, also of a part that broke off. `Content-Range: bytes
+*/SIZE` without a body asks how much that is. The part that completes the body stores it, and is answered like a plain
+PUT; the others are answered 202 with `X-Warehouse-Offset`. Uploads are forgotten after an hour of silence, and when the
+server ends.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from imagefactory.concurrency.clock import Clock
+from imagefactory.concurrency.threads import Threads
+from imagefactory.model.errors import Conflict, InvalidInput
+from imagefactory.warehouse.server.call import Call, Reply
+from imagefactory.warehouse.server.errors import Answer
+from imagefactory.warehouse.server.reception import store_body, stored_reply
+from imagefactory.warehouse.server.upload import Flow, Upload
+from imagefactory.warehouse.store.blobs import Receiving
+from imagefactory.warehouse.store.local import Store
+
+NAME, OFFSET = "X-Warehouse-Upload", "X-Warehouse-Offset"
+FORGET_AFTER = 3600
+MOST = 1000
+_RANGE = re.compile(r"bytes\s+(?:\*|(\d{1,18})-(\d{1,18}))/(\d{1,18})")
+
+
+@dataclass(eq=False, slots=True)
+class Session:
+    """One named upload; `busy` while a connection feeds it."""
+
+    incoming: Receiving
+    size: int
+    touched: float
+    busy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a Content-Range says; `first` None: only a question."""
+
+    first: int | None
+    size: int
+
+
+def part_of(call: Call) -> Part | None:
+    """The part that the call sends; None for a plain PUT. InvalidInput."""
+    text = call.header("content-range")
+    if text is None:
+        return None
+    found = _RANGE.fullmatch(text.strip())
+    if found is None or not call.header(NAME):
+        raise InvalidInput(f"a part needs {NAME} and Content-Range: bytes FIRST-LAST/SIZE")
+    part = Part(int(found[1]) if found[1] else None, int(found[3]))
+    if part.first is not None and not part.first <= int(found[2]) < part.size:
+        raise InvalidInput("the range is not within the body")
+    return part
+
+
+class Sessions:
+    """All named uploads of a server."""
+
+    def __init__(self, store: Store, threads: Threads, clock: Clock) -> None:
+        self._store = store
+        self._threads = threads
+        self._clock = clock
+        self._open: dict[tuple[str, ...], Session] = {}
+
+    async def admit(self, call: Call, part: Part, flow: Flow) -> PartBody:
+        """Go on with an upload, or begin it; 409 with the offset if the part does not follow what is there."""
+        await self._forget()
+        assert call.path is not None
+        key = (*call.path, call.header(NAME) or "")
+        session = self._open.get(key)
+        if session is None:
+            if len(self._open) >= MOST:
+                raise Answer(503, "too many uploads are open")
+            incoming = await self._threads.run(self._store.blobs.receive)
+            session = self._open.setdefault(key, Session(incoming, part.size, self._clock.seconds()))
+        if session.busy:
+            raise Conflict("another connection feeds this upload")
+        here = session.incoming.size
+        if session.size != part.size or part.first not in {None, here}:
+            raise Answer(409, "the part does not follow what is there", headers={OFFSET: str(here)})
+        session.busy = True
+        return PartBody(call, session, self, flow)
+
+    async def end(self, session: Session, call: Call) -> Reply:
+        """A part has come: say how far it is, or store the whole."""
+        session.busy, session.touched = False, self._clock.seconds()
+        if session.incoming.size < session.size:
+            return Reply(202, headers={OFFSET: str(session.incoming.size)})
+        self._drop(session)
+        return stored_reply(await self._threads.run(store_body, self._store, call, session.incoming))
+
+    async def discard(self, session: Session) -> None:
+        """Forget an upload and what arrived of it."""
+        self._drop(session)
+        await self._threads.run(session.incoming.discard)
+
+    async def close(self) -> None:
+        """Forget all."""
+        for session in list(self._open.values()):
+            await self.discard(session)
+
+    def upload(self, session: Session, flow: Flow) -> Upload:
+        """What feeds the session from one connection."""
+        return Upload(session.incoming.write, self._threads, flow)
+
+    async def _forget(self) -> None:
+        old = self._clock.seconds() - FORGET_AFTER
+        for session in [one for one in self._open.values() if not one.busy and one.touched < old]:
+            await self.discard(session)
+
+    def _drop(self, session: Session) -> None:
+        for key in [key for key, one in self._open.items() if one is session]:
+            del self._open[key]
+
+
+class PartBody:
+    """A `Reception` of one part."""
+
+    def __init__(self, call: Call, session: Session, sessions: Sessions, flow: Flow) -> None:
+        self._call = call
+        self._session = session
+        self._sessions = sessions
+        self._room = session.size - session.incoming.size
+        self._upload = sessions.upload(session, flow)
+
+    def add(self, data: bytes) -> None:
+        self._upload.add(data[: self._room])
+        self._room -= min(self._room, len(data))
+
+    async def finish(self) -> Reply:
+        try:
+            await self._upload.written()
+        except BaseException:
+            await self._sessions.discard(self._session)
+            raise
+        return await self._sessions.end(self._session, self._call)
+
+    async def abort(self) -> None:
+        """What has arrived stays, for the client to go on."""
+        await self._upload.written()
+        self._session.busy = False

@@ -1,0 +1,79 @@
+"""The server factory: twisted.web's HTTP/1.1, with requests that learn what they are before their body comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.web.http import HTTPChannel, Request
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+
+from imagefactory.concurrency.threads import Threads
+from imagefactory.model.secret import Secret
+from imagefactory.warehouse.server.application import Application
+from imagefactory.warehouse.server.request import WarehouseRequest
+from imagefactory.warehouse.server.users import Users
+from imagefactory.warehouse.store.local import Store
+
+IDLE = 120
+"""Seconds that a client may be silent while it sends a request, or between two."""
+
+_HEADERS = 256 << 10  # attributes may come in headers
+_log = Logger()
+
+
+class WarehouseChannel(HTTPChannel):
+    """Tells the request its method and path as soon as the headers are complete.
+
+    twisted.web does so only after the body, and answers `Expect: 100-continue` by itself; until then the two are in
+    private fields of the channel, which only a subclass may read.
+    """
+
+    MAX_LENGTH = _HEADERS
+    totalHeadersSize = _HEADERS  # noqa: N815
+
+    def allHeadersReceived(self) -> None:
+        """Decide on the request."""
+        request = self.requests[-1]
+        self.persistent = self.checkPersistence(request, self._version)
+        request.began(self._command, self._path, self._version, self.length)
+
+
+class WarehouseSite(Site):
+    """A warehouse to listen with."""
+
+    protocol = WarehouseChannel  # type: ignore[assignment]
+    requestFactory = WarehouseRequest  # type: ignore[assignment]
+
+    def __init__(self, application: Application, clock: IReactorTime, timeout: float = IDLE) -> None:
+        super().__init__(Resource(), reactor=clock, timeout=timeout)
+        self.application = application
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """No HTTP/2: its streams know nothing of bodies that are decided on before they come."""
+        return [b"http/1.1"]
+
+    def log(self, request: Request) -> None:
+        """One line per request, at debug level; no arguments, no headers: they may hold secrets."""
+        names = {
+            "method": request.method.decode("latin-1"),
+            "path": request.path.decode("latin-1"),
+            "status": request.code,
+            "sent": request.sentLength,
+        }
+        _log.debug("{client.host} {method} {path} {status} {sent}", client=request.client, **names)
+
+
+def make_site(
+    store: Store, threads: Threads, clock: IReactorTime, users: Mapping[str, Secret] | None = None
+) -> WarehouseSite:
+    """A site that serves `store`.
+
+    With `users` (keys and secrets) every call but `/_health` must be signed by one of them. TLS is the endpoint's
+    matter. When it stops listening, `site.application.sessions.close()` drops unfinished uploads.
+    """
+    return WarehouseSite(
+        Application(store, threads, clock, None if users is None else Users(users, clock.seconds)), clock
+    )

@@ -1,0 +1,76 @@
+"""A body on its way from a connection to the store, with back-pressure.
+
+What arrives is collected while a thread writes what came before; over a limit the connection is paused. So the thread
+gets large pieces when the network is fast, and memory stays small when the disk is slow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from imagefactory.concurrency.task import Task
+from imagefactory.concurrency.threads import Threads
+
+HIGH = 4 << 20
+LOW = 1 << 20
+
+
+class Flow(Protocol):
+    """A connection that can be told to wait, and that wants to know at once when writing failed."""
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def failed(self, error: Exception) -> None: ...
+
+
+class Upload:
+    """Feeds `write` in a thread; `pending` bytes have arrived and are not yet written."""
+
+    def __init__(self, write: Callable[[bytes], None], threads: Threads, flow: Flow) -> None:
+        self._write = write
+        self._threads = threads
+        self._flow = flow
+        self._pieces: list[bytes] = []
+        self._writing: Task[None] | None = None
+        self._over = False
+        self.pending = 0
+
+    def add(self, data: bytes) -> None:
+        """Take what arrived."""
+        if self._over:
+            return
+        self._pieces.append(data)
+        self.pending += len(data)
+        if self.pending > HIGH:
+            self._flow.pause()
+        if self._writing is None or self._writing.ended.fired:
+            self._writing = Task(self._drain())
+
+    async def _drain(self) -> None:
+        try:
+            while self._pieces:
+                data = b"".join(self._pieces)
+                self._pieces.clear()
+                await self._threads.run(self._write, data)
+                self.pending -= len(data)
+                if self.pending <= LOW:
+                    self._flow.resume()
+        except Exception as error:
+            self._over = True
+            self._flow.failed(error)
+            raise
+
+    async def written(self) -> None:
+        """Wait until everything that arrived is written; raises what went wrong."""
+        if self._writing is not None:
+            await self._writing
+
+    async def stop(self) -> None:
+        """Write nothing more; back when no thread does."""
+        self._over = True
+        self._pieces.clear()
+        if self._writing is not None:
+            await self._writing.settled()

@@ -1,0 +1,76 @@
+"""The providers and the queue of copies, each operation in a transaction of its own. Blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from imagefactory.warehouse.store import objects
+from imagefactory.warehouse.store import providers as rows
+from imagefactory.warehouse.store.database import Database
+from imagefactory.warehouse.store.providers import Copy, Provider
+
+
+class Replication:
+    """What the replication worker and the API's control operations need."""
+
+    def __init__(self, database: Database, now: Callable[[], float]) -> None:
+        self._database = database
+        self._now = now
+
+    def providers(self) -> list[Provider]:
+        """All, by name, passwords included."""
+        with self._database.read() as connection:
+            return rows.providers(connection)
+
+    def add(self, new: Provider) -> None:
+        """Make a provider known, or change what is known of it."""
+        with self._database.write() as connection:
+            rows.add_provider(connection, new)
+
+    def remove(self, name: str) -> bool:
+        """Forget a provider; False for an unknown one and for the main one."""
+        with self._database.write() as connection:
+            return rows.remove_provider(connection, name)
+
+    def make_main(self, name: str) -> bool:
+        """Make it the main one; False if it is unknown."""
+        with self._database.write() as connection:
+            return rows.make_main(connection, name)
+
+    def push(self, bucket: str, key: str) -> None:
+        """Ask the policy again for one object; nothing happens if there is none."""
+        with self._database.write() as connection:
+            stored = objects.find(connection, bucket, key)
+            if stored is not None:
+                rows.consider(connection, stored)
+
+    def has_copy(self, bucket: str, key: str, name: str) -> bool:
+        """Whether the provider has the body as it is now."""
+        with self._database.read() as connection:
+            stored = objects.find(connection, bucket, key)
+            return stored is not None and rows.has_copy(connection, name, stored)
+
+    def waiting(self) -> int:
+        """How many copies are still to be made."""
+        with self._database.read() as connection:
+            return rows.waiting(connection)
+
+    def next(self) -> Copy | None:
+        """The copy that is due longest; None if none is due now."""
+        with self._database.read() as connection:
+            return rows.next_copy(connection, self._now())
+
+    def copied(self, done: Copy, sha256: str) -> None:
+        """The provider has the body with this digest now."""
+        with self._database.write() as connection:
+            rows.copied(connection, done, sha256)
+
+    def dropped(self, gone: Copy) -> None:
+        """There is nothing to copy any more: object or provider are gone."""
+        with self._database.write() as connection:
+            rows.dropped(connection, gone)
+
+    def postponed(self, failed: Copy, seconds: float, error: str) -> None:
+        """It did not work; try again after `seconds`."""
+        with self._database.write() as connection:
+            rows.postponed(connection, failed, self._now() + seconds, error)
