@@ -128,17 +128,16 @@ class Node:
 
     def all(self, name: str) -> list[Node]:
         """All children of that name, in document order."""
-        self._children.append(name)
-        found = [Node(child, self._problems, f"{self.path}/{name}") for child in self._elements() if child.tag == name]
+        found = self._named(name)
         self._read.extend(found)
         return found
 
     def optional(self, name: str) -> Node | None:
         """A child that may be there once."""
-        found = self.all(name)
+        found = self._named(name)
         for extra in found[1:]:
             extra.problem(f"<{name}> may stand here only once")
-            self._read.remove(extra)
+        self._read.extend(found[:1])
         return found[0] if found else None
 
     def one(self, name: str) -> Node:
@@ -157,6 +156,11 @@ class Node:
             self._end_text()
         for node in self._read:
             node.end()
+
+    def _named(self, name: str) -> list[Node]:
+        self._children.append(name)
+        path = f"{self.path}/{name}"
+        return [Node(child, self._problems, path) for child in self._elements() if child.tag == name]
 
     def _elements(self) -> list[etree._Element]:
         return [child for child in self._element if isinstance(child.tag, str)]
