@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from imagefactory.concurrency.threads import Threads
 from imagefactory.disk.interface import Conversion
 from imagefactory.families.interface import Needs
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.providers import Provider
 from imagefactory.model.report import Report
 from imagefactory.model.template import Template
+from imagefactory.settings.table import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,35 @@ class Target(Protocol):
 
     def parameters(self, template: Template, image_id: str, size: int) -> str | None:
         """The `target_parameters` of the target image (libvirt domain XML for some)."""
-        ...
+        return None
 
     def placeholder(self, template: Template, image_id: str) -> bytes:
         """The body for a target that needs no operating system."""
-        ...
+        return b""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a target is handed when it is made."""
+
+    settings: Settings
+    threads: Threads
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How a target is registered: our modules have a `ROOM`, an entry point of `imagefactory.targets` names one."""
+
+    name: str
+    summary: str
+    make: Callable[[Surroundings], Target]
+
+
+def cloud_info(target: str) -> tuple[str, bytes]:
+    """The file by which software in the image knows its cloud, as in version 1.0."""
+    return "/etc/sysconfig/cloud-info", f'CLOUD_TYPE="{target}"\n'.encode()
+
+
+def no_parameters(target: str) -> str:
+    """The sentence that version 1.0 stored as `target_parameters` of clouds that have none."""
+    return f"No target parameters for cloud type {target}"

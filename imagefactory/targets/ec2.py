@@ -1,0 +1,43 @@
+"""Amazon EC2: a raw disk, which becomes an EBS snapshot."""
+
+from __future__ import annotations
+
+from imagefactory.disk.interface import Conversion
+from imagefactory.families.interface import Needs
+from imagefactory.model.template import Template
+from imagefactory.targets.interface import Room, Target, cloud_info, no_parameters
+
+
+class Ec2(Target):
+    """Nitro instances show their disks as NVMe, older ones as Xen block devices; both boot this image.
+
+    The driver of their network cards (ENA) is in every kernel we install; it is loaded when the root is there.
+    """
+
+    name = "ec2"
+    os = True
+    pushing = None
+
+    def needs(self, template: Template) -> Needs:
+        """A volume that an instance type lacks must not hold up the boot; EBS wants requests to wait, not to fail.
+
+        The timeout is the largest that kernels since 4.15 take, as Amazon's guide to NVMe volumes advises.
+        """
+        return Needs(
+            cloud_init=("Ec2", "None"),
+            kernel_parameters=("nvme_core.io_timeout=4294967295",),
+            initrd_modules=("nvme", "xen-blkfront"),
+            files=(cloud_info(self.name),),
+            fstab_nofail=True,
+        )
+
+    def conversion(self) -> Conversion:
+        """Sparse: snapshots are sent block by block, without the holes."""
+        return Conversion("raw")
+
+    def parameters(self, template: Template, image_id: str, size: int) -> str:
+        """See `Target`."""
+        return no_parameters(self.name)
+
+
+ROOM = Room("ec2", "Amazon EC2", lambda _: Ec2())

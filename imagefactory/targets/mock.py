@@ -1,0 +1,129 @@
+"""The cloud that is none: for trying the factory out, and for Deltacloud's mock driver."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import re
+from pathlib import Path
+
+from imagefactory.concurrency.threads import Threads
+from imagefactory.disk.interface import Conversion
+from imagefactory.disk.space import full_disk
+from imagefactory.families.interface import Needs
+from imagefactory.model.credentials import Credentials
+from imagefactory.model.errors import InvalidInput, Problem
+from imagefactory.model.providers import Provider
+from imagefactory.model.report import Report
+from imagefactory.model.template import Template
+from imagefactory.targets.interface import Pushed, Ready, Room, Surroundings, Target
+
+NAME = "mock"
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class MockPush:
+    """Keeps images as small files where Deltacloud's mock driver looks for them, below `imgdir`."""
+
+    def __init__(self, imgdir: Path, threads: Threads) -> None:
+        self._directory = imgdir / f"deltacloud-{_user()}"
+        self._threads = threads
+
+    def account(self, credentials: Credentials | None, provider: Provider) -> str:
+        """The user name, the one thing that this cloud wants to know."""
+        _check(provider.name, "provider")
+        if credentials is None or credentials.kind != "mock_credentials" or not credentials.fields.get("username"):
+            problem = Problem("provider_credentials/mock_credentials/username", "is missing")
+            hint = "<provider_credentials><mock_credentials><username>me</username></mock_credentials>..."
+            raise InvalidInput("a push to mock needs credentials", problems=[problem], hint=hint)
+        return credentials.fields["username"].reveal()
+
+    async def push(
+        self, image: Ready, id: str, provider: Provider, credentials: Credentials | None, report: Report
+    ) -> Pushed:
+        """See `Push`."""
+        account = self.account(credentials, provider)
+        identifier = f"Mock_{provider.name}_{id}"
+        report.activity(f"copying the image to provider {provider.name}")
+        path = self._path(identifier, provider)
+        try:
+            body = await self._threads.run(_copy, image.path, path)
+        except BaseException:
+            await self._threads.run(_forget, path)
+            raise
+        report.progress(100)
+        return Pushed(identifier, account, body)
+
+    async def delete(self, identifier: str, provider: Provider, credentials: Credentials | None) -> None:
+        """See `Push`."""
+        await self._threads.run(_forget, self._path(identifier, provider))
+
+    def _path(self, identifier: str, provider: Provider) -> Path:
+        id = identifier.removeprefix(f"Mock_{_check(provider.name, 'provider')}_")
+        return self._directory / provider.name / "images" / f"{_check(id, 'identifier')}.yml"
+
+
+class Mock(Target):
+    """An image without an operating system."""
+
+    name = NAME
+    os = False
+
+    def __init__(self, pushing: MockPush) -> None:
+        self.pushing = pushing
+
+    def needs(self, template: Template) -> Needs:
+        """Nothing."""
+        return Needs()
+
+    def conversion(self) -> Conversion:
+        """Not used: there is no disk."""
+        return Conversion("raw", suffix="yml")
+
+    def placeholder(self, template: Template, image_id: str) -> bytes:
+        """What Deltacloud's mock driver keeps of an image; JSON's texts are YAML's, whatever is in them."""
+        facts = {
+            "id": image_id,
+            "name": template.name,
+            "description": template.description or template.name,
+            "architecture": template.os.arch.value,
+            "owner_id": NAME,
+        }
+        return "".join(["---\n", *(f":{key}: {json.dumps(value)}\n" for key, value in facts.items())]).encode()
+
+
+def _check(text: str, what: str) -> str:
+    """`text`, if it can be part of a path."""
+    if not _PLAIN.fullmatch(text):
+        raise InvalidInput(f"{text!r} cannot be a {what} of mock", hint="use letters, digits, '.', '_' and '-'")
+    return text
+
+
+def _copy(source: Path, destination: Path) -> bytes:
+    body = source.read_bytes()
+    with full_disk(destination, len(body)):
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = destination.with_suffix(".new")
+        unfinished.write_bytes(body)
+        unfinished.replace(destination)
+    return body
+
+
+def _forget(path: Path) -> None:
+    for each in (path, path.with_suffix(".new")):
+        each.unlink(missing_ok=True)
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+ROOM = Room(NAME, "for trying out; needs no cloud", lambda around: Mock(_push(around)))
+
+
+def _push(around: Surroundings) -> MockPush:
+    return MockPush(around.settings.imgdir, around.threads)

@@ -1,0 +1,31 @@
+"""Rackspace Cloud Servers: a VHD for Xen."""
+
+from __future__ import annotations
+
+from imagefactory.disk.interface import Conversion
+from imagefactory.families.interface import Needs
+from imagefactory.model.template import Template
+from imagefactory.targets.interface import Room, Target, cloud_info
+
+
+class Rackspace(Target):
+    """Fully virtualised Xen; the configuration drive tells network and keys."""
+
+    name = "rackspace"
+    os = True
+    pushing = None
+
+    def needs(self, template: Template) -> Needs:
+        """See `Target`."""
+        return Needs(
+            cloud_init=("ConfigDrive", "None"),
+            initrd_modules=("xen-blkfront",),
+            files=(cloud_info(self.name),),
+        )
+
+    def conversion(self) -> Conversion:
+        """A dynamic VHD; without force_size qemu rounds the disk to a geometry of old BIOSes, and it grows."""
+        return Conversion("vpc", {"subformat": "dynamic", "force_size": "on"}, suffix="vhd")
+
+
+ROOM = Room("rackspace", "Rackspace Cloud Servers", lambda _: Rackspace())
