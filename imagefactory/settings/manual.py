@@ -175,6 +175,5 @@ def _bold(text: str) -> str:
 
 
 def _roff(text: str) -> str:
-    """Escaped for roff: no text is taken for a request, a dash is the dash people type."""
-    escaped = text.replace("\\", "\\e").replace("-", "\\-")
-    return f"\\&{escaped}" if escaped.startswith((".", "'")) else escaped
+    """Escaped for roff: a dash is the dash people type."""
+    return text.replace("\\", "\\e").replace("-", "\\-")

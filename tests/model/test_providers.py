@@ -36,7 +36,7 @@ class NameTests(SynchronousTestCase):
 
     def test_a_typing_error_is_not_condorcloud(self) -> None:
         """The error lists all that is known."""
-        for name in ("ec-us-east-1", "rackspace2", "condorcloud2", "ec2", "ec2-", "moc", ""):
+        for name in ("ec-us-east-1", "ec2us-east-1", "rackspace2", "condorcloud2", "ec2", "ec2-", "moc", ""):
             with self.assertRaises(Unsupported, msg=name) as caught:
                 resolve_provider(name, DEFINED)
             for known in ("rhevm-1", "vsphere-1", "ec2-REGION", "rackspace", "mock", "condorcloud", "openstack"):
