@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from imagefactory.guests.interface import File
 from imagefactory.model.errors import FactoryError
 from imagefactory.model.icicle import PackageInfo
 from imagefactory.model.template import Arch, Repository, Template
@@ -77,20 +78,11 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """A file to be written into a guest, at an absolute path."""
-
-    path: str
-    data: bytes
-    mode: int = 0o644
-
-
-@dataclass(frozen=True, slots=True)
 class Change:
     """A change of a system, made in this order: packages installed, files written, steps run."""
 
     packages: tuple[str, ...] = ()
-    files: tuple[Placed, ...] = ()
+    files: tuple[File, ...] = ()
     steps: tuple[Step, ...] = ()
 
 
@@ -145,7 +137,7 @@ class Family(Protocol):
         """What every image gets: hostname, network, locale, ssh host keys on first boot."""
         ...
 
-    def add_repositories(self, repositories: tuple[Repository, ...], release: Release) -> tuple[Placed, ...]:
+    def add_repositories(self, repositories: tuple[Repository, ...], release: Release) -> tuple[File, ...]:
         """Files that make the repositories known; InvalidInput for an entry that cannot be one."""
         ...
 

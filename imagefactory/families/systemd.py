@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from imagefactory.families.interface import Placed
+from imagefactory.guests.interface import File
 
 HOSTNAME_LIMIT = 63  # one label, RFC 1035 section 2.3.4
 
@@ -41,16 +41,16 @@ def hostname(name: str) -> str:
     return label[:HOSTNAME_LIMIT].rstrip("-") or "localhost"
 
 
-def identity(name: str) -> tuple[Placed, ...]:
+def identity(name: str) -> tuple[File, ...]:
     """The host's own name, in both places that want it."""
     host = hostname(name)
     hosts = f"127.0.0.1 localhost\n127.0.1.1 {host}\n::1 localhost ip6-localhost ip6-loopback\n"
-    return Placed("/etc/hostname", f"{host}\n".encode()), Placed("/etc/hosts", hosts.encode())
+    return File("/etc/hostname", f"{host}\n".encode()), File("/etc/hosts", hosts.encode())
 
 
-def cloud_init(sources: tuple[str, ...]) -> tuple[Placed, ...]:
+def cloud_init(sources: tuple[str, ...]) -> tuple[File, ...]:
     """The data sources that cloud-init asks, in order; nothing for a target without cloud-init."""
     if not sources:
         return ()
     listed = ", ".join(sources)
-    return (Placed("/etc/cloud/cloud.cfg.d/90_datasource.cfg", f"datasource_list: [ {listed} ]\n".encode()),)
+    return (File("/etc/cloud/cloud.cfg.d/90_datasource.cfg", f"datasource_list: [ {listed} ]\n".encode()),)

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from imagefactory.families import causes, systemd
 from imagefactory.families.debian import releases, sources
 from imagefactory.families.debian.causes import CAUSES
-from imagefactory.families.interface import Bootstrap, Change, Needs, Placed, Release, Step
+from imagefactory.families.interface import Bootstrap, Change, Needs, Release, Step
+from imagefactory.guests.interface import File
 from imagefactory.model.errors import FactoryError, Unsupported
 from imagefactory.model.icicle import PackageInfo
 from imagefactory.model.template import Arch, Repository, Template, UrlInstall
@@ -58,14 +59,14 @@ class DebianFamily:
     def configure(self, template: Template) -> Change:
         files = (
             *systemd.identity(template.name),
-            Placed("/etc/default/locale", b"LANG=C.UTF-8\n"),
-            Placed("/etc/systemd/network/80-wired.network", systemd.NETWORK),
-            Placed(f"/etc/systemd/system/{systemd.SSH_HOST_KEYS_UNIT}", systemd.SSH_HOST_KEYS),
+            File("/etc/default/locale", b"LANG=C.UTF-8\n"),
+            File("/etc/systemd/network/80-wired.network", systemd.NETWORK),
+            File(f"/etc/systemd/system/{systemd.SSH_HOST_KEYS_UNIT}", systemd.SSH_HOST_KEYS),
         )
         enable = f"{ENABLE} {systemd.SSH_HOST_KEYS_UNIT}"
         return Change(files=files, steps=(Step("enable network and ssh host keys", enable),))
 
-    def add_repositories(self, repositories: tuple[Repository, ...], release: Release) -> tuple[Placed, ...]:
+    def add_repositories(self, repositories: tuple[Repository, ...], release: Release) -> tuple[File, ...]:
         return tuple(sources.repository(one, release) for one in repositories)
 
     def forget_repositories(self, repositories: tuple[Repository, ...]) -> tuple[str, ...]:
@@ -104,8 +105,8 @@ class DebianFamily:
         modules = "".join(f"{module}\n" for module in needs.initrd_modules)
         files = (
             *systemd.cloud_init(needs.cloud_init),
-            *(Placed(path, data) for path, data in needs.files),
-            *((Placed(MODULES, modules.encode()),) if modules else ()),
+            *(File(path, data) for path, data in needs.files),
+            *((File(MODULES, modules.encode()),) if modules else ()),
         )
         steps = (Step("rebuild the initrd", ADD_MODULES),) if modules else ()
         return Change((*tools, *agent), files, steps)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 
 from imagefactory.families.debian.releases import generation
-from imagefactory.families.interface import Placed, Release, Source
+from imagefactory.families.interface import Release, Source
+from imagefactory.guests.interface import File
 from imagefactory.model.errors import InvalidInput, Problem
 from imagefactory.model.template import Repository
 
@@ -64,7 +65,7 @@ def repository_file(repository: Repository) -> str:
     return f"/etc/apt/sources.list.d/{_UNSAFE.sub('-', repository.name).strip('-') or 'repository'}.list"
 
 
-def repository(wanted: Repository, release: Release) -> Placed:
+def repository(wanted: Repository, release: Release) -> File:
     """The entry of a template's repository: a whole one-line entry, or the URL of a mirror that has the release's
     suite.
 
@@ -80,4 +81,4 @@ def repository(wanted: Repository, release: Release) -> Placed:
             problems=(Problem("repositories/repository/url", f"{wanted.url!r} is no entry of apt's sources.list"),),
             hint="write it as: deb http://mirror.example/debian bookworm-backports main",
         )
-    return Placed(repository_file(wanted), f"{url}\n".encode())
+    return File(repository_file(wanted), f"{url}\n".encode())

@@ -6,9 +6,10 @@ import shlex
 from collections.abc import Sequence
 
 from imagefactory.families import causes, systemd
-from imagefactory.families.interface import Bootstrap, Change, Needs, Placed, Release, Step
+from imagefactory.families.interface import Bootstrap, Change, Needs, Release, Step
 from imagefactory.families.redhat import releases, sources
 from imagefactory.families.redhat.causes import CAUSES
+from imagefactory.guests.interface import File
 from imagefactory.model.errors import FactoryError, Unsupported
 from imagefactory.model.icicle import PackageInfo
 from imagefactory.model.template import Arch, Repository, Template, UrlInstall
@@ -59,15 +60,15 @@ class RedHatFamily:
     def configure(self, template: Template) -> Change:
         files = (
             *systemd.identity(template.name),
-            Placed("/etc/locale.conf", b"LANG=C.UTF-8\n"),
-            Placed("/.autorelabel", b""),  # files written from outside have no SELinux label until the first boot
+            File("/etc/locale.conf", b"LANG=C.UTF-8\n"),
+            File("/.autorelabel", b""),  # files written from outside have no SELinux label until the first boot
         )
         enable = "systemctl --quiet enable NetworkManager.service"
         return Change(
             files=files, steps=(Step("enable the network", f"! command -v systemctl >/dev/null || {enable}"),)
         )
 
-    def add_repositories(self, repositories: tuple[Repository, ...], release: Release) -> tuple[Placed, ...]:  # noqa: ARG002
+    def add_repositories(self, repositories: tuple[Repository, ...], release: Release) -> tuple[File, ...]:  # noqa: ARG002
         return tuple(sources.repository(one) for one in repositories)
 
     def forget_repositories(self, repositories: tuple[Repository, ...]) -> tuple[str, ...]:
@@ -100,8 +101,8 @@ class RedHatFamily:
         modules = " ".join(needs.initrd_modules)
         files = (
             *systemd.cloud_init(needs.cloud_init),
-            *(Placed(path, data) for path, data in needs.files),
-            *((Placed(DRACUT, f'add_drivers+=" {modules} "\n'.encode()),) if modules else ()),
+            *(File(path, data) for path, data in needs.files),
+            *((File(DRACUT, f'add_drivers+=" {modules} "\n'.encode()),) if modules else ()),
         )
         steps = (Step("rebuild the initrd", f"! command -v dracut >/dev/null || {REBUILD}"),) if modules else ()
         return Change((*tools, *agent), files, steps)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from imagefactory.families.interface import Placed, Release, Source
+from imagefactory.families.interface import Release, Source
 from imagefactory.families.redhat.releases import is_fedora, major
+from imagefactory.guests.interface import File
 from imagefactory.model.errors import InvalidInput, Problem
 from imagefactory.model.template import Repository
 
@@ -72,7 +73,7 @@ def repository_file(repository: Repository) -> str:
     return f"{DIRECTORY}/{repository_id(repository)}.repo"
 
 
-def repository(wanted: Repository) -> Placed:
+def repository(wanted: Repository) -> File:
     """A template's repository; `signed` and `sslverify` mean what they say in TDL."""
     if not _URL.fullmatch(wanted.url.strip()):
         raise InvalidInput(
@@ -81,7 +82,7 @@ def repository(wanted: Repository) -> Placed:
             hint="name the directory that has repodata/ in it",
         )
     section = _section(repository_id(wanted), wanted.url.strip(), verify=wanted.signed, ssl=wanted.ssl_verify)
-    return Placed(repository_file(wanted), section.encode())
+    return File(repository_file(wanted), section.encode())
 
 
 def _section(name: str, url: str, *, verify: bool, ssl: bool) -> str:

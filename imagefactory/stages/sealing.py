@@ -1,0 +1,120 @@
+"""The last two things done to a system before it becomes a disk: what its cloud needs, and the seal.
+
+A sealed system has nothing of the build in it and nothing that two machines must not share.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from imagefactory.families.interface import Family, Kernel, Needs
+from imagefactory.guests.interface import Guest
+from imagefactory.model.errors import BuildFailed, CommandFailed
+from imagefactory.model.icicle import PackageInfo
+from imagefactory.model.report import Report
+from imagefactory.model.template import Template
+from imagefactory.stages.customise import installed
+from imagefactory.stages.steps import Steps
+
+RECIPE = "1"
+"""Part of every key of this stage: raise it when a change of code changes the result of the same needs."""
+
+CLOUD_INFO = "/etc/sysconfig/cloud-info"
+
+TRACES = (
+    "/etc/ssh/ssh_host_*",
+    "/etc/udev/rules.d/70-persistent-net.rules",
+    "/var/lib/dbus/machine-id",
+    "/var/lib/systemd/random-seed",
+    "/var/lib/systemd/credential.secret",
+    "/var/lib/dhcp/*.lease*",
+    "/var/lib/dhclient/*.lease*",
+    "/var/lib/NetworkManager/*lease*",
+    "/var/lib/systemd/network/*",
+    "/var/lib/cloud/*",
+    "/var/log/journal/*",
+    "/var/log/*.gz",
+    "/var/log/*.[0-9]",
+    "/root/.*history",
+    "/root/.viminfo",
+    "/root/.cache",
+    "/home/*/.*history",
+    "/tmp/* /tmp/.[!.]*",
+    "/var/tmp/* /var/tmp/.[!.]*",
+    "/var/cache/ldconfig/aux-cache",
+)
+
+# Services keep the log files they were given, with owner and mode: those are emptied, not removed.
+EMPTY_LOGS = "find /var/log -type f -exec truncate -s 0 {} +"
+
+# The builder's resolv.conf is gone; a system that resolves by itself has a link there.
+RESOLVER = """\
+if systemctl is-enabled --quiet systemd-resolved.service 2>/dev/null; then
+  ln -sf ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf
+fi
+"""
+
+
+def cloud_info(target: str) -> tuple[str, bytes]:
+    """The file by which software inside tells its cloud, as version 1.0 wrote it: for `Needs.files`."""
+    return CLOUD_INFO, f'CLOUD_TYPE="{target}"\n'.encode()
+
+
+def needs_inputs(needs: Needs) -> Mapping[str, str]:
+    """What a system adapted to these needs depends on besides the customised one, for the stage key."""
+    return {"recipe": RECIPE, "needs": hashlib.sha256(repr(needs).encode()).hexdigest()}
+
+
+async def fulfil_needs(
+    guest: Guest, family: Family, needs: Needs, template: Template, report: Report, *, timeout: float | None = None
+) -> tuple[PackageInfo, ...]:
+    """Give the system what its target needs; the answer is what is installed then.
+
+    Errors are those of `customise`.
+    """
+    await Steps(guest, family, report, timeout).change(family.fulfil(needs))
+    return await installed(guest, family, template)
+
+
+async def kernel(guest: Guest, family: Family) -> Kernel:
+    """Where the kernel and its initrd are; BuildFailed if there is none."""
+    try:
+        answer = (await guest.output(family.kernel(), title="find the kernel")).split()
+    except CommandFailed as error:
+        raise _no_kernel() from error
+    if len(answer) != 2:
+        raise _no_kernel()
+    return Kernel(answer[0], answer[1])
+
+
+def _no_kernel() -> BuildFailed:
+    return BuildFailed("the system has no kernel with an initrd in /boot", hint="a command may have removed it")
+
+
+async def seal(guest: Guest, family: Family, template: Template, report: Report) -> None:
+    """Remove what must not be in an image: keys, ids, leases, logs, histories, caches, and the mirror of the build.
+
+    The last thing to do: afterwards nothing may run in the guest any more.
+    """
+    report.activity("sealing")
+    await _publish_sources(guest, family, template)
+    own = {file.name for file in template.files}
+    resolver = () if "/etc/resolv.conf" in own else ("/etc/resolv.conf",)
+    traces = [path for group in TRACES for path in group.split()]
+    await guest.run(EMPTY_LOGS, title="empty the logs", on_line=report.line)
+    await guest.remove(*traces, *family.seal(), *resolver)
+    if resolver:
+        await guest.run(RESOLVER, title="link resolv.conf", on_line=report.line)
+    # Empty, and not absent: an absent one means a first boot, which would enable services that the template disabled
+    # (machine-id(5)).
+    await guest.put("/etc/machine-id", b"", mode=0o444)
+
+
+async def _publish_sources(guest: Guest, family: Family, template: Template) -> None:
+    building = await guest.get(family.sources_file)
+    if building is None:
+        return
+    published = family.published_sources(building, template)
+    if published != building:
+        await guest.put(family.sources_file, published)
