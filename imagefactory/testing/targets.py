@@ -1,0 +1,194 @@
+"""What every target promises, as tests to be mixed into a trial `TestCase`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from lxml import etree
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import TestCase
+
+from imagefactory.concurrency.shield import shield
+from imagefactory.concurrency.threads import Threads
+from imagefactory.model.credentials import Credentials
+from imagefactory.model.errors import InvalidInput
+from imagefactory.model.providers import Provider
+from imagefactory.model.report import Silence
+from imagefactory.model.template import Arch, OperatingSystem, Template, UrlInstall
+from imagefactory.settings.table import Settings
+from imagefactory.targets.interface import Push, Pushed, Ready, Surroundings, Target, cloud_info, no_parameters
+from imagefactory.testing.threads import ImmediateThreads
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+IMAGE_ID = "5f6c1f3e-2d3a-4d3b-9a55-0c1f1a2b3c4d"
+PUSH_ID = "9b2f3d6a-7c1e-4a8b-8f0d-1e2d3c4b5a69"
+NAMES = ("web server", "<&\"'>]]>", "../../etc/passwd", "日本語 ☃", "a" * 5000, "-", "x\ty\x7f", "${HOME} %s {0}")
+FORMATS = {"raw", "qcow2", "vmdk", "vpc", "vhdx", "vdi"}
+AGENTS = {"", "qemu", "vmware"}
+PLAIN = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+def template(name: str = "web server", arch: Arch = Arch.X86_64) -> Template:
+    """A small template."""
+    os = OperatingSystem("Debian", "12", arch, UrlInstall("http://mirror.example/debian"))
+    return Template(name, os, f"about {name}")
+
+
+class TargetContract(TestCase):
+    """Every target; `make` says how to make the one under test, `name` what it is registered as."""
+
+    name: str
+
+    def make(self, around: Surroundings) -> Target:
+        """The target under test."""
+        raise NotImplementedError
+
+    def target(self, threads: Threads | None = None, **settings: Any) -> Target:
+        """A target in surroundings of its own."""
+        return self.make(Surroundings(Settings(**settings), threads or ImmediateThreads()))
+
+    def test_the_name_is_the_registered_one(self) -> None:
+        """And it can stand in a URL, a file name and a shell line."""
+        self.assertEqual(self.target().name, self.name)
+        self.assertTrue(PLAIN.fullmatch(self.name))
+
+    def test_the_conversion_is_one_that_qemu_img_knows(self) -> None:
+        """Its options are words, its suffix is part of a file name."""
+        conversion = self.target().conversion()
+        self.assertIn(conversion.format, FORMATS)
+        for key, value in conversion.options.items():
+            self.assertTrue(re.fullmatch(r"[A-Za-z_]+=[A-Za-z0-9.]+", f"{key}={value}"))
+        self.assertTrue(PLAIN.fullmatch(conversion.suffix))
+        self.assertFalse(conversion.compress and conversion.format == "raw")
+
+    def test_needs_are_words_a_family_understands(self) -> None:
+        """Nothing in them breaks a kernel command line, a module list or a shell."""
+        needs = self.target().needs(template())
+        for word in (*needs.kernel_parameters, *needs.initrd_modules, *needs.cloud_init):
+            self.assertTrue(re.fullmatch(r"[A-Za-z0-9_.,=:-]+", word), word)
+        self.assertIn(needs.guest_agent, AGENTS)
+        for path, data in needs.files:
+            self.assertTrue(path.startswith("/") and ".." not in path)
+            self.assertIsInstance(data, bytes)
+
+    def test_the_image_knows_its_cloud(self) -> None:
+        """An image with an operating system has the file that 1.0 wrote."""
+        target = self.target()
+        self.assertEqual(cloud_info(self.name) in target.needs(template()).files, target.os)
+
+    def test_only_what_has_no_system_has_a_placeholder(self) -> None:
+        """It is the body then, whatever the template is called."""
+        target = self.target()
+        for name in NAMES:
+            self.assertEqual(bool(target.placeholder(template(name), IMAGE_ID)), not target.os)
+
+    def test_parameters_are_xml_whatever_the_name(self) -> None:
+        """Or the sentence of 1.0, or nothing."""
+        for name in NAMES:
+            for arch in Arch:
+                parameters = self.target().parameters(template(name, arch), IMAGE_ID, 1 << 31)
+                if parameters is not None and parameters != no_parameters(self.name):
+                    self.check_domain(parameters)
+
+    def check_domain(self, parameters: str) -> None:
+        """A libvirt domain that names the image."""
+        root = etree.fromstring(parameters.encode())
+        self.assertEqual((root.tag, root.findtext("uuid")), ("domain", IMAGE_ID))
+        self.assertTrue(re.fullmatch(r"[A-Za-z0-9._+-]+", root.findtext("name") or ""))
+        self.assertIsNotNone(root.find("devices/disk/source"))
+
+
+class HeldThreads:
+    """The first call does its work and comes back only when it is let go; what comes later comes back at once."""
+
+    def __init__(self) -> None:
+        self._gate: Deferred[None] | None = Deferred()
+
+    async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """See `Threads.run`."""
+        result = function(*args, **kwargs)
+        if self._gate is not None:
+            await shield(self._gate)
+        return result
+
+    def let_go(self) -> None:
+        """The first call comes back now."""
+        gate, self._gate = self._gate, None
+        assert gate is not None
+        gate.callback(None)
+
+
+class LocalPushContract(TargetContract):
+    """Targets that push into a local directory: `settings()` for it, `there()` says what is in it."""
+
+    credentials: Credentials | None = None
+
+    def provider(self) -> Provider:
+        """Where to push."""
+        return Provider(self.name, self.name, self.name)
+
+    def settings(self) -> dict[str, Any]:
+        """The settings that make the target use a directory of this test."""
+        raise NotImplementedError
+
+    def there(self) -> list[Path]:
+        """The files at the provider."""
+        raise NotImplementedError
+
+    def image(self) -> Ready:
+        """A target image with 3 bytes of body."""
+        path = Path(self.mktemp())
+        path.write_bytes(b"abc")
+        parameters = self.target().parameters(template(), IMAGE_ID, 3)
+        return Ready(IMAGE_ID, path, 3, template(), parameters, None)
+
+    def pushing(self, threads: Threads | None = None) -> Push:
+        """The push side under test."""
+        pushing = self.target(threads, **self.settings()).pushing
+        assert pushing is not None
+        return pushing
+
+    def pushed(self, push: Push, image: Ready) -> Deferred[Pushed]:
+        """A push under way."""
+        return Deferred.fromCoroutine(push.push(image, PUSH_ID, self.provider(), self.credentials, Silence()))
+
+    def deleted(self, identifier: str) -> Deferred[None]:
+        """A removal under way."""
+        return Deferred.fromCoroutine(self.pushing().delete(identifier, self.provider(), self.credentials))
+
+    def test_push_and_delete(self) -> None:
+        """The image is there, unchanged here; removed it is gone, and removing it again is no error."""
+        image = self.image()
+        pushed = self.successResultOf(self.pushed(self.pushing(), image))
+        self.assertIn(PUSH_ID, pushed.identifier)
+        self.assertIn(b"abc", [path.read_bytes() for path in self.there()])
+        self.assertEqual(image.path.read_bytes(), b"abc")
+        for _ in range(2):
+            self.successResultOf(self.deleted(pushed.identifier))
+            self.assertEqual(self.there(), [])
+
+    def test_a_failed_push_leaves_nothing(self) -> None:
+        """Here the image's file is gone."""
+        image = self.image()
+        image.path.unlink()
+        self.failureResultOf(self.pushed(self.pushing(), image), OSError)
+        self.assertEqual(self.there(), [])
+
+    def test_a_cancelled_push_leaves_nothing(self) -> None:
+        """Not even when everything was written already."""
+        threads = HeldThreads()
+        push = self.pushed(self.pushing(threads), self.image())
+        push.cancel()
+        threads.let_go()
+        self.failureResultOf(push, CancelledError)
+        self.assertEqual(self.there(), [])
+
+    def test_an_identifier_cannot_point_elsewhere(self) -> None:
+        """A stored identifier may come from an import: it is refused unless it is one of this target's."""
+        for identifier in ("../../etc/passwd", "", "/etc/passwd", "a/../b", "."):
+            self.failureResultOf(self.deleted(identifier), InvalidInput)
