@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from imagefactory.families.interface import Change
 from imagefactory.jobs.craft import Piece
 from imagefactory.model.template import GuestFile, Inline, Script
 from imagefactory.stages.interface import StageKey
@@ -37,7 +38,7 @@ def recipe(piece: Piece) -> Recipe:
 
 
 def _customise(piece: Piece) -> Mapping[str, str]:
-    template, family, release = piece.template, piece.plan.family, piece.plan.release
+    template, family = piece.template, piece.plan.family
     password = template.os.root_password
     return {
         "program": VERSION,
@@ -46,7 +47,7 @@ def _customise(piece: Piece) -> Mapping[str, str]:
         "root password": _digest([password.reveal().encode()]) if password else "",
         "icicle command": template.os.icicle_extra_command,
         "description": template.description,
-        "configuration": _files(family.configure(template, release)),
+        "configuration": _change(family.configure(template)),
         "files": _digest(_file(file) for file in template.files),
         "precommands": _digest(_script(script) for script in template.precommands),
         "commands": _digest(_script(script) for script in template.commands),
@@ -56,20 +57,19 @@ def _customise(piece: Piece) -> Mapping[str, str]:
 def _adapt(piece: Piece) -> Mapping[str, str]:
     template, target = piece.template, piece.target
     needs = target.needs(template)
-    packages, files, steps = piece.plan.family.fulfil(needs)
     return {
         "program": VERSION,
         "target": target.name,
         "conversion": repr(target.conversion()),
-        "needs": repr((needs.kernel_parameters, needs.fstab_nofail, packages, steps)) + _files(files),
+        "needs": _digest([repr(needs).encode(), _change(piece.plan.family.fulfil(needs)).encode()]),
         "disk size": str(template.disk_size),
         "kernel parameters": template.os.kernel_parameters,
         "seal": "\n".join(piece.plan.family.seal()),
     }
 
 
-def _files(files: Iterable[tuple[str, bytes, int]]) -> str:
-    return _digest(part for path, data, mode in files for part in (path.encode(), data, b"%o" % mode))
+def _change(change: Change) -> str:
+    return _digest([repr(change).encode()])
 
 
 def _file(file: GuestFile) -> bytes:

@@ -20,10 +20,10 @@ Remove = Callable[[Path], Awaitable[None]]
 class DirectoryJournal(Protocol):
     """Remembers directories, so that the next start removes what a killed process left."""
 
-    async def note(self, directory: Path) -> None:
+    async def add_workspace(self, path: Path) -> None:
         """Before it is made."""
 
-    async def forget(self, directory: Path) -> None:
+    async def drop_workspace(self, path: Path) -> None:
         """After it is gone."""
 
 
@@ -51,7 +51,7 @@ class Workspaces:
     async def make(self, id: str) -> Path:
         """As `open`; whoever asks has to call `remove`."""
         directory = self._imgdir / f"imagefactory-{id}-{uuid4().hex[:8]}"
-        await self._journal.note(directory)
+        await self._journal.add_workspace(directory)
         try:
             await self._threads.run(_make, directory)
         except BaseException:
@@ -62,7 +62,7 @@ class Workspaces:
     async def remove(self, directory: Path) -> None:
         """Remove it with everything in it."""
         await self._remove(directory)
-        await self._journal.forget(directory)
+        await self._journal.drop_workspace(directory)
 
 
 def _make(directory: Path) -> None:

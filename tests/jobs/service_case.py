@@ -14,11 +14,10 @@ from imagefactory.model.errors import (
     FactoryError,
 )
 from imagefactory.model.providers import Provider
+from imagefactory.testing.job_store import ME, MemoryJobStore
 from imagefactory.testing.jobs import (
-    ME,
     FakeBuilder,
     FakePusher,
-    MemoryJobStore,
     MemoryRecords,
     fetch,
     ids,

@@ -9,8 +9,8 @@ from imagefactory.model.errors import (
     Unavailable,
 )
 from imagefactory.model.jobs import Failed
+from imagefactory.testing.job_store import ME
 from imagefactory.testing.jobs import (
-    ME,
     template,
 )
 from tests.jobs.service_case import ServiceCase

@@ -8,7 +8,7 @@ from twisted.trial.unittest import TestCase
 from imagefactory.jobs.interface import Batch, JobStore, Owner
 from imagefactory.jobs.store import open_store
 from imagefactory.model.errors import NoSpace, Unavailable
-from imagefactory.testing.jobs import ME, JobStoreContract, MemoryJobStore, job
+from imagefactory.testing.job_store import ME, JobStoreContract, MemoryJobStore, job
 from imagefactory.testing.threads import ImmediateThreads
 
 
