@@ -1,14 +1,16 @@
-"""From the raw disk to the file a cloud wants, by qemu-img."""
+"""From the raw disk to the file a cloud wants, by qemu-img or our own writer."""
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
+import imagefactory
 from imagefactory.concurrency.threads import Threads
 from imagefactory.disk.extents import data_size, share
 from imagefactory.disk.interface import Conversion
@@ -19,6 +21,8 @@ from imagefactory.model.report import Report
 from imagefactory.process.interface import Command, Processes
 
 _PROGRESS = re.compile(r"\((\d{1,3}(?:\.\d+)?)/100%\)")
+_STREAM = {"adapter_type": "--adapter", "hwversion": "--hardware"}
+_PACKAGES = Path(imagefactory.__file__).parent.parent
 _ANY_ORDER = {"qcow2"}  # formats whose clusters may be written as they come, so that several are compressed at once
 
 
@@ -45,14 +49,39 @@ async def convert(
             await stoppable(threads, lambda watch: share(source, unfinished, watch))
         else:
             wanted = await threads.run(data_size, source)
-            argv = convert_argv(source, source_format, unfinished, conversion)
-            command = Command(argv, f"converting to {conversion.format}")
+            command = _command(source, source_format, unfinished, destination.name, conversion)
             await make(processes, command, unfinished, wanted, progress_reader(report.progress))
         await threads.run(os.replace, unfinished, destination)
     finally:
         await threads.run(partial(unfinished.unlink, missing_ok=True))
     report.progress(100)
     report.line(f"{destination.name}: {conversion.format}, {human(destination.stat().st_size)}")
+
+
+def _command(source: Path, source_format: str, unfinished: Path, name: str, conversion: Conversion) -> Command:
+    title = f"converting to {conversion.format}"
+    if source_format == "raw" and streams(conversion):
+        # Our own package has to be found by a Python that knows nothing of this process's path.
+        return Command(stream_argv(source, unfinished, name, conversion), title, env={"PYTHONPATH": str(_PACKAGES)})
+    return Command(convert_argv(source, source_format, unfinished, conversion), title)
+
+
+def streams(conversion: Conversion) -> bool:
+    """Whether our own writer does it, which takes a third of qemu-img's time."""
+    options = dict(conversion.options)
+    return (
+        conversion.format == "vmdk"
+        and options.pop("subformat", "") == "streamOptimized"
+        and options.keys() <= set(_STREAM)
+    )
+
+
+def stream_argv(source: Path, destination: Path, name: str, conversion: Conversion) -> tuple[str, ...]:
+    """The command line of `imagefactory.disk.vmdk`; options have the names they have for qemu-img."""
+    options = [
+        word for key, flag in _STREAM.items() if key in conversion.options for word in (flag, conversion.options[key])
+    ]
+    return (sys.executable, "-m", "imagefactory.disk.vmdk", *options, "--name", name, str(source), str(destination))
 
 
 def convert_argv(source: Path, source_format: str, destination: Path, conversion: Conversion) -> tuple[str, ...]:

@@ -90,6 +90,17 @@ class ConvertTests(SynchronousTestCase):
         argv = " ".join(convert_argv(Path("/a"), "raw", Path("/b"), fixed))
         self.assertEqual(argv, "qemu-img convert -p -f raw -O vpc -o subformat=fixed,force_size=on /a /b")
 
+    def test_stream_optimised_vmdk_has_a_writer_of_its_own(self) -> None:
+        """With the options it knows; for others qemu-img does it."""
+        options = {"subformat": "streamOptimized", "adapter_type": "pvscsi", "hwversion": "19"}
+        self.processes.expect(
+            "-m imagefactory.disk.vmdk --adapter pvscsi --hardware 19 --name image .*/disk.raw ",
+            effect=unfinished,
+        )
+        self.successResultOf(self.start(Conversion("vmdk", options)))
+        self.processes.expect("^qemu-img convert", effect=unfinished)
+        self.successResultOf(self.start(Conversion("vmdk", {**options, "compat6": "on"})))
+
     def test_the_result_replaces_what_was_there_when_it_is_complete(self) -> None:
         """qemu-img writes to another name; progress is told."""
         self.destination.write_bytes(b"old")
