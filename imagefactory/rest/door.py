@@ -112,9 +112,9 @@ class DoorChannel(http.HTTPChannel):
 
     def loseConnection(self) -> None:
         """Close, by force if the other side does not take its last bytes or (TLS) never says goodbye."""
-        super().loseConnection()
         if self._abortingCall is None:
             self._abortingCall = self.callLater(self.site.timeOut, self.forceAbortClient)
+        super().loseConnection()
 
 
 class Refused(Protocol):

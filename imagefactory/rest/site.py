@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, cast
+from urllib.parse import unquote_to_bytes
 
 from klein import Klein
 from klein.resource import KleinResource
@@ -158,6 +159,8 @@ class Front(Resource):
         """Klein answers by itself, later."""
         try:
             request.method.decode("ascii")
+            if b"%" in request.path or not request.path.isascii():
+                unquote_to_bytes(request.path).decode()
             self._inner.render(request)
         except (HTTPException, UnicodeError):
             return error_reply(400, "the request's address or method is malformed").render(request)

@@ -50,7 +50,8 @@ class Stream:
         for call in (self._impatience, self._beat):
             if call is not None and call.active():
                 call.cancel()
-        self._request.unregisterProducer()
+        if self._request.channel is not None:  # else the connection is gone, and the registration with it
+            self._request.unregisterProducer()
 
     def send(self, data: bytes) -> None:
         """Write, now or when the reader has room."""
@@ -72,7 +73,8 @@ class Stream:
         """End the connection without ceremony; whoever writes this stream is cancelled by that."""
         self._waiting.clear()
         self._size = 0
-        self._request.channel.forceAbortClient()
+        if self._request.channel is not None:
+            self._request.channel.forceAbortClient()
 
     def pauseProducing(self) -> None:
         """The reader is behind."""

@@ -10,7 +10,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.model.errors import InvalidInput
-from imagefactory.rest.clients import first_client
 from imagefactory.rest.names import host_names
 from imagefactory.rest.pem import Identity, read_identity
 from imagefactory.rest.tls import choose, fingerprint, kept, load, make, names_in, options
@@ -140,24 +139,3 @@ class GivenTests(SynchronousTestCase):
         identity = make(["localhost"], NOW)
         self.assertNotIn("PRIVATE", repr(identity))
         self.assertIsInstance(identity, Identity)
-
-
-class FirstClientTests(SynchronousTestCase):
-    """The OAuth client of the first start."""
-
-    def test_made_once(self) -> None:
-        """A long random secret in a file of mode 0600, the same at the next start."""
-        directory = Path(self.mktemp())
-        clients, path, new = first_client(directory)
-        self.assertTrue(new)
-        self.assertEqual(path.stat().st_mode & 0o777, 0o600)
-        self.assertGreater(len(clients["imagefactory"].reveal()), 40)
-        self.assertEqual(first_client(directory), (clients, path, False))
-
-    def test_damaged(self) -> None:
-        """Refused with what to do."""
-        directory = Path(self.mktemp())
-        _, path, _ = first_client(directory)
-        for text in ("", "[]", '{"a": 1}', "{}"):
-            path.write_text(text)
-            self.assertIn("remove it", self.assertRaises(InvalidInput, first_client, directory).hint)

@@ -1,0 +1,85 @@
+"""The route table, and what is made from it."""
+
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from imagefactory.model import errors
+from imagefactory.rest.errors import STATUS, status_of
+from imagefactory.rest.manual import manual_markdown
+from imagefactory.rest.openapi import openapi_document
+from imagefactory.rest.routes import ROUTES
+from imagefactory.rest.schemas import ANSWERS, BODIES, QUERY
+from tests.rest.service import TEMPLATE, ServiceTestCase
+
+
+class DocumentTests(ServiceTestCase):
+    """The OpenAPI document."""
+
+    def test_it_is_valid_and_served(self) -> None:
+        """OpenAPI 3.1, the same as made from the table."""
+        served = self.wire.ask("GET", "/imagefactory/openapi.json").json
+        OpenAPIV31SpecValidator(served).validate()
+        self.assertEqual(served, openapi_document())
+
+    def test_every_schema_is_used_and_known(self) -> None:
+        """No reference leads nowhere, none of the parameters is idle."""
+        for route in ROUTES:
+            self.assertIn(route.response or "Api", ANSWERS)
+            self.assertIn(route.request or "NewImage", BODIES)
+        self.assertEqual({name for route in ROUTES for name in route.query}, set(QUERY))
+
+    def test_answers_fit_their_schemas(self) -> None:
+        """All reads that need no more than the fakes have, and a build."""
+        from jsonschema import Draft202012Validator
+
+        components = openapi_document()["components"]
+        id = self.build()
+        ids = {
+            "image_id": "i1",
+            "build_id": "b1",
+            "target_image_id": "ti1",
+            "provider_image_id": "pi1",
+            "builder_id": id,
+            "target_name": "mock",
+            "provider_name": "mock1",
+        }
+
+        def check(document: object, schema: str) -> None:
+            reference = {"$ref": f"#/components/schemas/{schema}", "components": components}
+            Draft202012Validator(reference).validate(document)
+
+        for route in ROUTES:
+            if route.method == "GET" and route.media == "application/json":
+                check(self.wire.ask("GET", route.path.format(**ids)).json, route.response)
+        body = {"template": TEMPLATE, "targets": "mock,ec2"}
+        check(self.wire.json("POST", "/imagefactory/images", body).json, "Image")
+        check(self.wire.ask("GET", "/nowhere").json, "Error")
+
+    def test_the_manual_names_every_route(self) -> None:
+        """It is made from the same table."""
+        manual = manual_markdown()
+        for route in ROUTES:
+            self.assertIn(f"{route.method} {route.path}", manual)
+
+
+class ErrorTableTests(ServiceTestCase):
+    """From error class to status."""
+
+    def test_every_class_has_its_place(self) -> None:
+        """Each of the family is found, most special first."""
+        for number, (kind, _) in enumerate(STATUS):
+            for later, _ in STATUS[number + 1 :]:
+                self.assertFalse(issubclass(later, kind), f"{later} can never be reached")
+        self.assertEqual(status_of(errors.Unsupported("x")), 400)
+        self.assertEqual(status_of(errors.NoSpace("x")), 507)
+        self.assertEqual(status_of(errors.Unavailable("x")), 503)
+        self.assertEqual(status_of(errors.TimedOut("x")), 500)
+
+    def test_metrics(self) -> None:
+        """Counted by route, not by address; jobs by state."""
+        id = self.build()
+        self.wire.ask("GET", f"/imagefactory/builders/{id}")
+        text = self.wire.ask("GET", "/metrics").body.decode()
+        self.assertIn('imagefactory_jobs{operation="build",status="NEW"} 1', text)
+        self.assertIn('{route="GET /imagefactory/builders/{builder_id}",status="200"} 1', text)
+        self.assertNotIn(id, text)
+        self.assertIn("imagefactory_http_connections 1", text)
