@@ -1,7 +1,7 @@
 """Bodies as clients of 1.0 send them."""
 
+import contextlib
 import json
-from contextlib import suppress
 from urllib.parse import urlencode
 
 from hypothesis import given
@@ -85,7 +85,7 @@ class FormTests(SynchronousTestCase):
     @given(st.binary(max_size=200), st.sampled_from(["application/json", FORM, "multipart/form-data; boundary=B"]))
     def test_any_bytes(self, body: bytes, media: str) -> None:
         """Fields or InvalidInput, nothing else."""
-        with suppress(InvalidInput):
+        with contextlib.suppress(InvalidInput):
             self.assertIsInstance(read_fields(body, media), dict)
 
 
