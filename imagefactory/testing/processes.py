@@ -134,7 +134,8 @@ class ScriptedProcesses:
 
 
 def _search(pattern: str) -> Matches:
-    return lambda command: re.search(pattern, " ".join(command.argv)) is not None
+    expression = re.compile(pattern, re.DOTALL)
+    return lambda command: expression.search(" ".join(command.argv)) is not None
 
 
 def _tell(reader: LineReader | None, lines: Sequence[str]) -> None:

@@ -79,7 +79,7 @@ class FakeProcess:
     def closeStdin(self) -> None:  # noqa: N802 - the interface's name
         self.stdin_closed = True
 
-    def loseConnection(self) -> None:  # noqa: N802 - the interface's name
+    def loseConnection(self) -> None:
         self.hung_up = True
         self._end_if_closed()
 

@@ -1,0 +1,1 @@
+"""Ways into a system that is being customised."""
