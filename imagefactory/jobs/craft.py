@@ -34,11 +34,15 @@ class Craft(Protocol):
         """Do to the system what the template says; the answer is the ICICLE."""
         ...
 
-    async def adapt(self, piece: Piece, room: Path, image: Path, report: Report) -> None:
-        """Make the target's image file `image` (not yet there) of the system."""
+    async def adapt(self, piece: Piece, room: Path, image: Path, seed: str, report: Report) -> bytes:
+        """Make the target's image file `image` (not yet there) of the system; the answer is the ICICLE of the image.
 
-    async def pack(self, room: Path, archive: Path, report: Report) -> None:
+        Ids inside the image are drawn from `seed`.
+        """
+        ...
+
+    async def pack(self, room: Path, archive: Path) -> None:
         """Write the system into the file `archive` (not yet there)."""
 
-    async def unpack(self, archive: Path, room: Path, report: Report) -> None:
+    async def unpack(self, archive: Path, room: Path) -> None:
         """The reverse, into an empty room."""

@@ -39,7 +39,7 @@ class Making:
         return await self._obtain(self._keys.customise, self._make_customised, report)
 
     async def adapted(self, report: Report) -> Entry:
-        """The target's image file; its facts have the ICICLE, too."""
+        """The target's image file; its facts have its own ICICLE, because a target may need more packages."""
         return await self._obtain(self._keys.adapt, self._make_adapted, report)
 
     def release(self) -> None:
@@ -57,7 +57,7 @@ class Making:
         async with self._attic.room("base", "", self._keys.base.digest) as (room, _):
             report.activity("installing the base system")
             await self._craft.base(self._piece, room, report)
-            await self._craft.pack(room, archive, report)
+            await self._pack(room, archive, report)
         return {}
 
     async def _make_customised(self, archive: Path, report: Report) -> Mapping[str, str]:
@@ -66,18 +66,23 @@ class Making:
                 await self._unpack(await self.base(report), room, report)
             report.activity("customising")
             icicle = await self._craft.customise(self._piece, room, report)
-            await self._craft.pack(room, archive, report)
+            await self._pack(room, archive, report)
         return {ICICLE: icicle.decode()}
 
     async def _make_adapted(self, image: Path, report: Report) -> Mapping[str, str]:
         customised = await self.customised(report)
+        seed = self._keys.adapt.digest
         async with self._attic.room("adapt", self._keys.customise.digest) as (room, filled):
             if not filled:
                 await self._unpack(customised, room, report)
             report.activity(f"adapting to {self._piece.target.name}")
-            await self._craft.adapt(self._piece, room, image, report)
-        return {ICICLE: customised.facts[ICICLE]}
+            icicle = await self._craft.adapt(self._piece, room, image, seed, report)
+        return {ICICLE: icicle.decode()}
+
+    async def _pack(self, room: Path, archive: Path, report: Report) -> None:
+        report.activity("packing for the cache")
+        await self._craft.pack(room, archive)
 
     async def _unpack(self, entry: Entry, room: Path, report: Report) -> None:
         report.activity(f"unpacking the {entry.key.kind} stage")
-        await self._craft.unpack(entry.path, room, report)
+        await self._craft.unpack(entry.path, room)

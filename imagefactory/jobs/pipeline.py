@@ -28,8 +28,8 @@ READY, BASE, CUSTOMISED, ADAPTED = 10, 30, 50, 95
 
 Merge = Callable[[Template, str], Template]
 """Adds what the administrator wants in every image of a target."""
-Prove = Callable[[Path, Piece, Report], Awaitable[Mapping[str, str]]]
-"""Boots the finished image; the answer are attributes for the target image. Raises what the boot check raises."""
+Prove = Callable[[Path, Piece, bytes, Report], Awaitable[Mapping[str, str]]]
+"""Boots the finished image with that ICICLE; the answer are attributes for the target image."""
 
 
 class Planner(Protocol):
@@ -138,9 +138,9 @@ class Pipeline:
     async def _store(self, order: BuildOrder, piece: Piece, image: Entry, progress: Progress) -> Completed:
         async with self._tools.workspaces.open(order.id) as workspace:
             body = await self._tools.results.link(image, workspace)
-            notes = await self._tools.prove(body, piece, progress) if order.boot_check else None
-            progress.activity("storing")
             icicle = image.facts[ICICLE].encode()
+            notes = await self._tools.prove(body, piece, icicle, progress) if order.boot_check else None
+            progress.activity("storing")
             parameters = piece.target.parameters(piece.template, order.id, image.size)
             finished = Finished(body, image.size, image.sha256, icicle, parameters, notes)
             await self._tools.results.store(order, finished)

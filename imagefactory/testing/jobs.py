@@ -218,15 +218,16 @@ class FakeCraft:
         await self._step("customise", room / "root", *piece.template.packages)
         return b"<icicle/>"
 
-    async def adapt(self, piece: Piece, room: Path, image: Path, report: Report) -> None:
+    async def adapt(self, piece: Piece, room: Path, image: Path, seed: str, report: Report) -> bytes:
         await self._step("adapt", room / "root", piece.target.name)
         image.write_text((room / "root").read_text())
+        return b"<icicle/>"
 
-    async def pack(self, room: Path, archive: Path, report: Report) -> None:
+    async def pack(self, room: Path, archive: Path) -> None:
         await self._step("pack", None)
         archive.write_text((room / "root").read_text())
 
-    async def unpack(self, archive: Path, room: Path, report: Report) -> None:
+    async def unpack(self, archive: Path, room: Path) -> None:
         await self._step("unpack", None)
         (room / "root").write_text(archive.read_text())
 

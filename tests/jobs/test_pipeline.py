@@ -149,7 +149,7 @@ class PipelineTests(SynchronousTestCase):
         )
         self.pipeline = Pipeline(self.tools)
 
-    async def prove(self, image: Path, piece: Piece, report: Report) -> Mapping[str, str]:
+    async def prove(self, image: Path, piece: Piece, icicle: bytes, report: Report) -> Mapping[str, str]:
         self.proofs.append(image)
         return {"boot_check": "ok"}
 

@@ -1,0 +1,107 @@
+"""The hand work of the stages on a root tree, through a chroot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagefactory.concurrency.threads import Threads
+from imagefactory.disk.assemble import assemble
+from imagefactory.disk.boot_files import boot_files
+from imagefactory.disk.convert import convert
+from imagefactory.disk.interface import DiskSpec
+from imagefactory.engines.interface import Engine, RootTree
+from imagefactory.families.interface import Kernel
+from imagefactory.guests.interface import File, Guest
+from imagefactory.jobs.craft import Piece
+from imagefactory.model.errors import BuildFailed
+from imagefactory.model.icicle import PackageInfo, render_icicle
+from imagefactory.model.report import Report
+from imagefactory.process.interface import Privilege, Processes
+from imagefactory.stages.customise import customise
+from imagefactory.stages.sealing import fulfil_needs, kernel, seal
+from imagefactory.stages.trees import Trees
+
+#: Where in a room the tree is; the engine puts it there.
+TREE = "root"
+
+
+@dataclass(frozen=True, slots=True)
+class ChrootCraft:
+    """`Craft` with root trees; `guest` is the way into one, `timeout` seconds for one step."""
+
+    engine: Engine
+    guest: Callable[[Path], Guest]
+    trees: Trees
+    processes: Processes
+    privilege: Privilege
+    threads: Threads
+    timeout: float
+
+    async def base(self, piece: Piece, room: Path, report: Report) -> None:
+        """See `Craft`."""
+        made = await self.engine.build(piece.plan, room, report)
+        if made != RootTree(room / TREE):
+            raise BuildFailed(f"engine {self.engine.name} made no tree that could be customised here")
+
+    async def customise(self, piece: Piece, room: Path, report: Report) -> bytes:
+        """See `Craft`."""
+        plan = piece.plan
+        async with self.guest(room / TREE) as guest:
+            packages = await customise(guest, plan.family, plan.release, piece.template, report, timeout=self.timeout)
+        return _icicle(piece, packages)
+
+    async def adapt(self, piece: Piece, room: Path, image: Path, seed: str, report: Report) -> bytes:
+        """See `Craft`."""
+        family, template = piece.plan.family, piece.template
+        needs = piece.target.needs(template)
+        async with self.guest(room / TREE) as guest:
+            packages = await fulfil_needs(guest, family, needs, template, report, timeout=self.timeout)
+            spec = disk_spec(piece, await kernel(guest, family), seed)
+            await guest.put_all([File(*file) for file in boot_files(spec, nofail=needs.fstab_nofail)])
+            await seal(guest, family, template, report)
+        await self._image(piece, room, image, spec, report)
+        return _icicle(piece, packages)
+
+    async def pack(self, room: Path, archive: Path) -> None:
+        """See `Craft`."""
+        await self.trees.pack(room / TREE, archive)
+
+    async def unpack(self, archive: Path, room: Path) -> None:
+        """See `Craft`."""
+        await self.trees.unpack(archive, room / TREE)
+
+    async def _image(self, piece: Piece, room: Path, image: Path, spec: DiskSpec, report: Report) -> None:
+        conversion = piece.target.conversion()
+        raw = image if conversion.format == "raw" else room / "disk"
+        await assemble(
+            room / TREE,
+            raw,
+            spec,
+            processes=self.processes,
+            privilege=self.privilege,
+            threads=self.threads,
+            report=report,
+        )
+        if raw != image:
+            await convert(raw, image, conversion, processes=self.processes, threads=self.threads, report=report)
+
+
+def disk_spec(piece: Piece, where: Kernel, seed: str) -> DiskSpec:
+    """The disk of `piece`; equal seeds give equal file system ids."""
+    needs = piece.target.needs(piece.template)
+    names = () if needs.predictable_names else ("net.ifnames=0",)
+    parameters = (*names, *needs.kernel_parameters, *piece.template.os.kernel_parameters.split())
+    return DiskSpec(
+        piece.template.os.arch.value,
+        where.image,
+        where.initrd,
+        seed,
+        piece.template.disk_size,
+        tuple(dict.fromkeys(parameters)),
+    )
+
+
+def _icicle(piece: Piece, packages: tuple[PackageInfo, ...]) -> bytes:
+    return render_icicle(piece.template.description, packages)

@@ -1,0 +1,59 @@
+"""The proof that a finished image boots, as a step of a build."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagefactory.concurrency.clock import Clock
+from imagefactory.concurrency.threads import Threads
+from imagefactory.jobs.craft import Piece
+from imagefactory.model.report import Report
+from imagefactory.process.interface import Processes
+from imagefactory.qemu.accel import Acceleration
+from imagefactory.qemu.boot import Network, boot_check
+
+#: The package with the SSH server, in all families; old ICICLEs have version and architecture behind the name.
+SSH_SERVER = b"openssh-server"
+
+
+@dataclass(frozen=True, slots=True)
+class BootProver:
+    """Boots images under qemu; `limit` is seconds for one."""
+
+    acceleration: Acceleration
+    processes: Processes
+    threads: Threads
+    clock: Clock
+    network: Network
+    tmpdir: Path
+    limit: float
+
+    async def prove(self, image: Path, piece: Piece, icicle: bytes, report: Report) -> Mapping[str, str]:
+        """Boot the image, which is not changed; the answer are attributes for its record.
+
+        Raises CommandFailed with the last lines of the serial port if it does not boot.
+        """
+        proof = await boot_check(
+            image,
+            piece.target.conversion().format,
+            arch=piece.template.os.arch.value,
+            ssh=SSH_SERVER in icicle,
+            acceleration=self.acceleration,
+            processes=self.processes,
+            threads=self.threads,
+            clock=self.clock,
+            network=self.network,
+            tmpdir=self.tmpdir,
+            limit=self.limit,
+            report=report,
+            firmware_kind="uefi" if piece.template.os.arch.value == "aarch64" else "bios",
+        )
+        return {
+            "boot_check": "passed",
+            "boot_seconds": f"{proof.seconds:.1f}",
+            "boot_firmware": proof.firmware,
+            "boot_acceleration": proof.accel,
+            **({"boot_ssh": proof.ssh_banner} if proof.ssh_banner else {}),
+        }
