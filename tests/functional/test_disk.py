@@ -109,8 +109,10 @@ class AssembleTests(DiskTestCase):
 
     async def test_many_small_files_find_their_inodes(self) -> None:
         """A tree with far more files than one per 16 KiB fits."""
-        for number in range(20_000):
-            (self.tree / "etc" / str(number)).touch()
+        for number in range(12_000):  # a disk of this size has 10,560 inodes by default
+            path = self.tree / "srv" / str(number % 100) / str(number)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
         await self.make()
         self.assertEqual(self.left(), ["disk.raw"])
 
