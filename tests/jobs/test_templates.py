@@ -1,0 +1,94 @@
+"""Where templates come from."""
+
+from pathlib import Path
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from imagefactory.jobs.templates import Resolved, Templates
+from imagefactory.model.errors import FactoryError, Forbidden, InvalidInput, NotFound, TooLarge
+from imagefactory.model.records import TargetImageRecord
+from imagefactory.model.template import Inline
+from imagefactory.testing.jobs import MemoryRecords
+from imagefactory.testing.threads import ImmediateThreads
+
+ID = "12345678-1234-4234-8234-123456789abc"
+IMAGE = "12345678-1234-4234-8234-123456789abd"
+
+
+def tdl(files: str = "") -> str:
+    """A template."""
+    return f"""<template><name>demo</name>
+<os><name>Debian</name><version>12</version><arch>x86_64</arch>
+<install type='url'><url>http://mirror.example/debian</url></install></os>
+<files>{files}</files></template>"""
+
+
+class TemplatesTests(SynchronousTestCase):
+    """Text, path, URL, id; and what a template refers to."""
+
+    def setUp(self) -> None:
+        self.records = MemoryRecords()
+        self.root = Path(self.mktemp())
+        self.root.mkdir()
+        self.documents = {"http://x/t": tdl().encode(), "http://x/motd": b"hello"}
+        self.templates = Templates(
+            self.records,
+            self.fetch,
+            ImmediateThreads(),
+            limit=2000,
+            file_sources=[self.root.resolve()],
+        )
+
+    async def fetch(self, url: str) -> bytes:
+        return self.documents[url]
+
+    def resolve(self, argument: str, *, local: bool = False) -> Resolved:
+        return self.successResultOf(Deferred.fromCoroutine(self.templates.resolve(argument, local=local)))
+
+    def refusal(self, kind: type[FactoryError], argument: str, *, local: bool = False) -> str:
+        work = Deferred.fromCoroutine(self.templates.resolve(argument, local=local))
+        return str(self.failureResultOf(work, kind).value)
+
+    def test_text_and_url(self) -> None:
+        """Neither is from the warehouse."""
+        self.assertEqual(self.resolve(tdl()), self.resolve("http://x/t"))
+        self.assertIsNone(self.resolve(tdl()).template_id)
+
+    def test_path(self) -> None:
+        """For the local caller only; nobody else learns whether there is such a file."""
+        path = self.root / "t.tdl"
+        path.write_text(tdl())
+        self.assertEqual("demo", self.resolve(str(path), local=True).template.name)
+        there = self.refusal(Forbidden, str(path))
+        self.assertEqual(there, self.refusal(Forbidden, "/no/such/file"))
+        self.refusal(InvalidInput, "/no/such/file", local=True)
+        path.write_text("x" * 2001)
+        self.refusal(TooLarge, str(path), local=True)
+
+    def test_stored(self) -> None:
+        """A template's id, or that of a target image made from it."""
+        self.records.templates[ID] = tdl().encode()
+        self.records.all_target_images[IMAGE] = TargetImageRecord(IMAGE, "build", "mock", ID)
+        self.assertEqual([ID, ID], [self.resolve(id).template_id for id in (ID, IMAGE)])
+        del self.records.templates[ID]
+        for id in (ID, IMAGE):
+            self.refusal(NotFound, id)
+
+    def test_contents(self) -> None:
+        """What it refers to is fetched at once, so that a retry builds the same."""
+        found = self.resolve(tdl("<file name='/etc/motd' type='url'>http://x/motd</file>"))
+        self.assertEqual(Inline(b"hello"), found.template.files[0].content)
+
+    def test_local_files(self) -> None:
+        """Only for the local caller, only from the directories that are allowed, links included."""
+        (self.root / "motd").write_text("hello")
+        (self.root / "link").symlink_to("/etc/passwd")
+        inside, link = (
+            tdl(f"<file name='/etc/motd' type='url'>file://{self.root.resolve()}/{name}</file>")
+            for name in ("motd", "link")
+        )
+        self.assertEqual(Inline(b"hello"), self.resolve(inside, local=True).template.files[0].content)
+        self.refusal(Forbidden, inside)
+        self.refusal(Forbidden, link, local=True)
+        self.refusal(Forbidden, tdl("<file name='/x' type='url'>file:///etc/passwd</file>"), local=True)
