@@ -87,8 +87,7 @@ def _local(settings: Settings, mode: Mode) -> int:
     terminal = Terminal(sys.stdout, _watcher(settings), settings.json)
 
     async def body() -> int:
-        factory = compose(settings, reactor)
-        await factory.start(resume=False)
+        factory = await compose(settings, reactor, resume=False)
         try:
             return await run(factory, mode, terminal)
         finally:

@@ -17,6 +17,7 @@ from imagefactory.cli.watch import Watcher
 from imagefactory.concurrency.scope import Scope
 from imagefactory.jobs.interface import BuildRequest, ImportRequest, JobEvent, PushRequest
 from imagefactory.model.credentials import Credentials, parse_credentials
+from imagefactory.model.descriptor import render_descriptor
 from imagefactory.model.errors import Conflict, InvalidInput
 from imagefactory.model.jobs import Completed, Job
 
@@ -93,9 +94,9 @@ async def _push(factory: Factory, mode: Push, terminal: Terminal) -> int:
 
 
 async def _import(factory: Factory, mode: Import, terminal: Terminal) -> int:
-    descriptor = _text_or_file(mode.descriptor) or f"<image><name>{_escaped(mode.identifier)}</name></image>"
+    descriptor = _text_or_file(mode.descriptor) or render_descriptor(mode.identifier)
     imported = await factory.jobs.import_image(
-        ImportRequest(mode.target, mode.provider, mode.identifier, descriptor.encode(), image_id=mode.image)
+        ImportRequest(mode.target, mode.provider, mode.identifier, descriptor, image_id=mode.image)
     )
     line = f"Imported target image ID {mode.identifier} as image {imported.image_id}"
     terminal.result(results.import_document(imported), [line])
@@ -145,22 +146,14 @@ async def _cancel(factory: Factory, id: str) -> None:
 
 def read_credentials(argument: str) -> Credentials | None:
     """Credentials given as XML text or as a path; none given is for the target to judge."""
-    return parse_credentials(_text_or_file(argument).encode()) if argument else None
+    return parse_credentials(_text_or_file(argument)) if argument else None
 
 
-def _text_or_file(argument: str) -> str:
-    """XML text as it is; anything else is a path.
-
-    An error never repeats the text, which may hold secrets.
-    """
+def _text_or_file(argument: str) -> bytes:
+    """XML text as it is; anything else is a path. An error never repeats the text, which may hold secrets."""
     if not argument or argument.lstrip().startswith("<"):
-        return argument
+        return argument.encode("utf-8", "surrogateescape")
     try:
-        return Path(argument).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise InvalidInput(f"cannot read this file: {reason}", where=argument) from None
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        return Path(argument).read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"cannot read this file: {error.strerror}", where=argument) from None

@@ -58,7 +58,7 @@ def nowhere() -> Callable[[LogEvent], None]:
 
 def serve_factory(settings: Settings) -> int:
     """Run the daemon of `imagefactory --rest`; the answer is the exit status."""
-    from imagefactory.daemons import factory_daemon
+    from imagefactory.app.daemons import factory_daemon
 
     return serve("imagefactory", settings, lambda reopen: factory_daemon(settings, reopen_log=reopen))
 

@@ -1,0 +1,31 @@
+"""Texts in REST requests, read by those who know them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from imagefactory.jobs.templates import Templates
+from imagefactory.model.credentials import Credentials, parse_credentials
+from imagefactory.model.providers import Provider
+from imagefactory.rest.interface import ReadTemplate
+
+
+class RestArguments:
+    """See `imagefactory.rest.interface.Arguments`."""
+
+    def __init__(self, templates: Templates, provider: Callable[[str], Provider]) -> None:
+        self._templates = templates
+        self._provider = provider
+
+    async def template(self, text: str) -> ReadTemplate:
+        """Never a path: who asks over the network gets nothing of this host's files."""
+        found = await self._templates.resolve(text, local=False)
+        return ReadTemplate(found.template, found.template_id)
+
+    def provider(self, text: str) -> Provider:
+        """A name, or a definition as JSON or XML."""
+        return self._provider(text)
+
+    def credentials(self, text: str) -> Credentials:
+        """XML with a `provider_credentials` element anywhere."""
+        return parse_credentials(text.encode())

@@ -1,0 +1,103 @@
+"""The build side put together: engine, stages, targets, boot proof."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from treq.client import HTTPClient
+from twisted.web.client import Agent, HTTPConnectionPool
+
+from imagefactory.app.clouds import InstalledClouds, target_content
+from imagefactory.app.ground import Ground
+from imagefactory.engines.bootstrap.engine import BootstrapEngine, BootstrapSettings
+from imagefactory.engines.bootstrap.indexes import Indexes
+from imagefactory.guests.chroot import ChrootGuest
+from imagefactory.jobs.chroot_craft import ChrootCraft
+from imagefactory.jobs.pipeline import Pipeline, Tools
+from imagefactory.jobs.proving import BootProver
+from imagefactory.jobs.results import Results
+from imagefactory.model.merging import merge_target_content
+from imagefactory.model.template import Template
+from imagefactory.qemu.accel import Acceleration
+from imagefactory.qemu.boot import Network
+from imagefactory.settings import Settings
+from imagefactory.stages.cache import DirectoryCache
+from imagefactory.stages.trees import Trees
+from imagefactory.warehouse.records import Records
+
+CONNECT_SECONDS = 30
+
+
+async def make_pipeline(
+    settings: Settings, reactor: Any, ground: Ground, records: Records, clouds: InstalledClouds
+) -> Pipeline:
+    """The `Builder` of the job service."""
+    cache = DirectoryCache(settings.state_dir / "cache", settings.cache_size, threads=ground.threads, clock=reactor)
+    await cache.start()
+    engine = _engine(settings, reactor, ground)
+
+    def merge(template: Template, target: str) -> Template:
+        content = target_content(settings)
+        return merge_target_content(template, content, target) if content else template
+
+    return Pipeline(
+        Tools(
+            planner=engine,
+            craft=_craft(settings, ground, engine),
+            cache=cache,
+            target=clouds.target,
+            merge=merge,
+            prove=_prover(settings, reactor, ground).prove,
+            results=Results(records, ground.threads, lambda: str(uuid4())),
+            workspaces=ground.builds,
+            threads=ground.threads,
+        )
+    )
+
+
+def _engine(settings: Settings, reactor: Any, ground: Ground) -> BootstrapEngine:
+    pool = HTTPConnectionPool(reactor, persistent=False)
+    http = HTTPClient(Agent(reactor, pool=pool, connectTimeout=CONNECT_SECONDS))
+    return BootstrapEngine(
+        ground.processes,
+        ground.privilege,
+        ground.threads,
+        Indexes(http, reactor),
+        BootstrapSettings(mirrors=settings.mirrors, timeout=settings.timeout),
+    )
+
+
+def _craft(settings: Settings, ground: Ground, engine: BootstrapEngine) -> ChrootCraft:
+    def guest(tree: Path) -> ChrootGuest:
+        return ChrootGuest(tree, ground.processes, ground.privilege)
+
+    return ChrootCraft(
+        engine=engine,
+        guest=guest,
+        trees=Trees(ground.processes, ground.threads, ground.privilege),
+        processes=ground.processes,
+        privilege=ground.privilege,
+        threads=ground.threads,
+        timeout=settings.timeout,
+    )
+
+
+def _prover(settings: Settings, reactor: Any, ground: Ground) -> BootProver:
+    acceleration = Acceleration(
+        settings.accel,
+        processes=ground.processes,
+        threads=ground.threads,
+        clock=reactor,
+        tmpdir=settings.tmpdir,
+    )
+    return BootProver(
+        acceleration=acceleration,
+        processes=ground.processes,
+        threads=ground.threads,
+        clock=reactor,
+        network=Network.of(reactor),
+        tmpdir=settings.tmpdir,
+        limit=settings.timeout,
+    )

@@ -1,0 +1,115 @@
+"""The factory put together: job service, templates, catalogue, warehouse."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from imagefactory.app.building import make_pipeline
+from imagefactory.app.clouds import InstalledClouds
+from imagefactory.app.ground import Ground, lay
+from imagefactory.app.storage import Storage, open_storage
+from imagefactory.jobs.addresses import networks
+from imagefactory.jobs.catalogue import Catalogue
+from imagefactory.jobs.owner import alive, this_process
+from imagefactory.jobs.pusher import CloudPusher
+from imagefactory.jobs.remote import Fetcher, Rules, checked_agent
+from imagefactory.jobs.service import Collaborators, JobService, Limits
+from imagefactory.jobs.store import open_store
+from imagefactory.jobs.templates import Templates
+from imagefactory.model.errors import InvalidInput
+from imagefactory.model.providers import Provider
+from imagefactory.settings import Settings
+from imagefactory.targets.interface import Surroundings
+from imagefactory.targets.registry import Targets
+
+
+@dataclass(frozen=True, slots=True)
+class Factory:
+    """A running factory; `stop` ends it in good order."""
+
+    settings: Settings
+    jobs: JobService
+    templates: Templates
+    catalogue: Catalogue
+    clouds: InstalledClouds
+    storage: Storage
+    provider: Callable[[str], Provider]
+    _stack: AsyncExitStack
+
+    async def stop(self) -> None:
+        """Cancel what runs, write everything down, end all children."""
+        await self._stack.aclose()
+
+
+async def compose(settings: Settings, reactor: Any, *, resume: bool) -> Factory:
+    """Start a factory. With `resume` (the daemon) jobs that were queued go on.
+
+    `reactor` provides time, processes, threads and connections. What was started is stopped again if a later part
+    cannot start.
+    """
+    stack = AsyncExitStack()
+    try:
+        return await _start(settings, reactor, stack, resume=resume)
+    except BaseException:
+        await stack.aclose()
+        raise
+
+
+async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, resume: bool) -> Factory:
+    ground = await lay(settings, reactor, stack)
+    storage = await open_storage(settings, reactor, ground.threads, stack)
+    clouds = InstalledClouds(Targets(Surroundings(settings, ground.threads)), settings.provider_definitions)
+    templates = _templates(settings, reactor, ground, storage)
+    store = await open_store(settings.state_dir / "jobs.db", this_process(), ground.threads)
+    stack.push_async_callback(store.close)
+    pipeline = await make_pipeline(settings, reactor, ground, storage.records, clouds)
+    pusher = CloudPusher(storage.records, clouds.target, templates.parse, ground.builds)
+    collaborators = Collaborators(
+        store=store,
+        records=storage.records,
+        builder=pipeline,
+        pusher=pusher,
+        parse=templates.parse,
+        fetch=templates.complete,
+        clock=reactor,
+        alive=alive,
+        new_id=lambda: str(uuid4()),
+        incident=lambda: secrets.token_hex(6),
+    )
+    jobs = JobService(collaborators, _limits(settings))
+    catalogue = Catalogue(storage.records, jobs, clouds)
+    factory = Factory(settings, jobs, templates, catalogue, clouds, storage, clouds.provider, stack)
+    stack.push_async_callback(jobs.stop)
+    await jobs.start(resume=resume)
+    return factory
+
+
+def _templates(settings: Settings, reactor: Any, ground: Ground, storage: Storage) -> Templates:
+    try:
+        allowed = networks(settings.template_networks)
+    except ValueError as error:
+        raise InvalidInput(f"this is no network: {error}", where="template_networks") from None
+    rules = Rules(settings.template_schemes, allowed, settings.template_limit)
+    fetcher = Fetcher(checked_agent(reactor, ground.threads, rules), rules, reactor)
+    return Templates(
+        storage.records,
+        fetcher.fetch,
+        ground.threads,
+        limit=settings.template_limit,
+        file_sources=[Path(text) for text in settings.file_sources],
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        builds=settings.max_concurrent_local_sessions,
+        ec2_pushes=settings.max_concurrent_ec2_sessions,
+        ending=settings.stop_timeout,
+        retention_days=settings.retention_days,
+    )
