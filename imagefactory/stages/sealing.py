@@ -40,8 +40,10 @@ TRACES = (
     "/root/.viminfo",
     "/root/.cache",
     "/home/*/.*history",
-    "/tmp/* /tmp/.[!.]*",
-    "/var/tmp/* /var/tmp/.[!.]*",
+    "/tmp/*",  # noqa: S108 - the guest's
+    "/tmp/.[!.]*",  # noqa: S108
+    "/var/tmp/*",  # noqa: S108
+    "/var/tmp/.[!.]*",  # noqa: S108
     "/var/cache/ldconfig/aux-cache",
 )
 
@@ -101,9 +103,8 @@ async def seal(guest: Guest, family: Family, template: Template, report: Report)
     await _publish_sources(guest, family, template)
     own = {file.name for file in template.files}
     resolver = () if "/etc/resolv.conf" in own else ("/etc/resolv.conf",)
-    traces = [path for group in TRACES for path in group.split()]
     await guest.run(EMPTY_LOGS, title="empty the logs", on_line=report.line)
-    await guest.remove(*traces, *family.seal(), *resolver)
+    await guest.remove(*TRACES, *family.seal(), *resolver)
     if resolver:
         await guest.run(RESOLVER, title="link resolv.conf", on_line=report.line)
     # Empty, and not absent: an absent one means a first boot, which would enable services that the template disabled

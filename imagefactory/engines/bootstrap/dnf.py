@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from imagefactory.engines.bootstrap.tool import Invocation, Milestone
+from imagefactory.engines.bootstrap.tool import ALONE, Invocation, Milestone
 from imagefactory.families.interface import Bootstrap
 from imagefactory.families.redhat import sources
 
@@ -28,34 +28,15 @@ class Dnf:
 
     def invocation(self, bootstrap: Bootstrap, tree: Path, cache: Path, keys: tuple[Path, ...]) -> Invocation:
         """Nothing of this host's own dnf configuration takes part, not even its plugins."""
+        config = cache / "dnf.conf"
         argv = (
-            *("unshare", "--mount", "--pid", "--fork", "--kill-child"),
-            *("dnf", "--assumeyes", "--noplugins", "--config=/dev/null", f"--installroot={tree}"),
+            *ALONE,
+            *("dnf", "--assumeyes", "--noplugins", f"--config={config}", f"--installroot={tree}"),
             f"--releasever={bootstrap.release.version}",
             f"--forcearch={bootstrap.arch}",
-            *self._options(cache),
-            *self._repositories(bootstrap, keys),
-            *("install", "--", *bootstrap.packages),
+            *("install", *bootstrap.packages),
         )
-        return Invocation(argv)
-
-    def _options(self, cache: Path) -> tuple[str, ...]:
-        options = {
-            "reposdir": "/dev/null",
-            "varsdir": "/dev/null",
-            "cachedir": str(cache),
-            "logdir": str(cache),
-            "install_weak_deps": "False",
-        }
-        return tuple(f"--setopt={name}={value}" for name, value in options.items())
-
-    def _repositories(self, bootstrap: Bootstrap, keys: tuple[Path, ...]) -> tuple[str, ...]:
-        arguments: list[str] = []
-        for one in bootstrap.sources:
-            id = f"install-{one.suite}"
-            arguments += [f"--repofrompath={id},{one.url}", f"--setopt={id}.gpgcheck={int(bootstrap.verify)}"]
-            arguments += [f"--setopt={id}.gpgkey=file://{key}" for key in keys]
-        return tuple(arguments)
+        return Invocation(argv, files=((config, _configuration(bootstrap, cache, keys)),))
 
     def files(self, bootstrap: Bootstrap) -> dict[str, bytes]:
         """The sources that customising installs from."""
@@ -67,3 +48,13 @@ class Dnf:
         if step:
             return Milestone("installing packages", 30 + 65 * min(1.0, int(step[1]) / max(1, int(step[2]))))
         return next((stone for start, stone in _PHASES.items() if line.startswith(start)), None)
+
+
+def _configuration(bootstrap: Bootstrap, cache: Path, keys: tuple[Path, ...]) -> bytes:
+    """dnf.conf(5) with the sources in it."""
+    options = {"reposdir": "/dev/null", "varsdir": "/dev/null", "cachedir": cache, "logdir": cache}
+    lines = ["[main]", *(f"{name}={value}" for name, value in options.items()), "install_weak_deps=False"]
+    key = "gpgkey=" + " ".join(f"file://{path}" for path in keys)
+    for section in sources.sections(bootstrap.sources, verify=bootstrap.verify):
+        lines += [section + key if keys else section]
+    return "\n".join((*lines, "")).encode()

@@ -122,6 +122,8 @@ class BootstrapEngine:
         tool = TOOLS[plan.bootstrap.tool]
         keys = tuple(Path(key) for key in plan.bootstrap.keyrings) if plan.bootstrap.verify else ()
         call = tool.invocation(plan.bootstrap, tree, cache, keys)
+        for path, data in call.files:
+            await self._write(path, data)
         command = Command(
             self._privilege.argv(*call.argv),
             tool.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from imagefactory.engines.bootstrap.tool import Invocation, Milestone
+from imagefactory.engines.bootstrap.tool import ALONE, Invocation, Milestone
 from imagefactory.families.debian import sources
 from imagefactory.families.interface import Bootstrap
 
@@ -35,13 +35,10 @@ class Mmdebstrap:
         return ("mmdebstrap", "--version")
 
     def invocation(self, bootstrap: Bootstrap, tree: Path, cache: Path, keys: tuple[Path, ...]) -> Invocation:  # noqa: ARG002
-        """The lists stay in the tree, so that customising needs no `apt-get update`.
-
-        Its own namespaces make sure that no mount and no process outlives it, however it ends.
-        """
+        """The lists stay in the tree, so that customising needs no `apt-get update`."""
         options = f"[signed-by={keys[0]}]" if keys else "[trusted=yes]"
         argv = (
-            *("unshare", "--mount", "--pid", "--fork", "--kill-child"),
+            *ALONE,
             *("mmdebstrap", "--mode=root", "--variant=apt", "--format=directory", "--verbose"),
             f"--architectures={bootstrap.arch}",
             f"--include={','.join(bootstrap.packages)}",

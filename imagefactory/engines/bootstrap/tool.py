@@ -22,10 +22,15 @@ class Milestone:
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One run of the program, as the tree's root; `stdin` is what it reads its sources from."""
+    """One run of the program, as the tree's root, with what it reads from `stdin` and from `files` written before."""
 
     argv: tuple[str, ...]
     stdin: bytes = b""
+    files: tuple[tuple[Path, bytes], ...] = ()
+
+
+#: In front of the program: its own namespaces make sure that no mount and no process outlives it, however it ends.
+ALONE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--")
 
 
 class Tool(Protocol):

@@ -40,8 +40,12 @@ def building(found: tuple[Source, ...], *, verify: bool) -> str:
 
     It names no keys: those that signed the base are in its rpm database.
     """
-    texts = [_section(f"install-{one.suite}", one.url, verify=verify, ssl=True) for one in found]
-    return MARK + found[0].url + "\n" + "\n".join(texts)
+    return MARK + found[0].url + "\n" + "\n".join(sections(found, verify=verify))
+
+
+def sections(found: tuple[Source, ...], *, verify: bool) -> tuple[str, ...]:
+    """The sources as sections of dnf's configuration, each ended by a line end."""
+    return tuple(_section(f"install-{one.suite}", one.url, verify=verify, ssl=True) for one in found)
 
 
 def published(building: bytes, url: str) -> bytes:
