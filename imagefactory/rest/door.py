@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from twisted.web import http, server
 from twisted.web.resource import Resource
 
+from imagefactory.concurrency.event import Event
 from imagefactory.model.errors import TooLarge
 from imagefactory.rest.errors import Busy, error_reply, status_of
 
@@ -81,14 +82,14 @@ class DoorChannel(http.HTTPChannel):
     def connectionMade(self) -> None:
         """A client is at the door."""
         super().connectionMade()
-        self.site.connections += 1
+        self.site.came(self)
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpKeepAlive(True)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """It is gone."""
-        self.site.connections -= 1
         super().connectionLost(reason)
+        self.site.went(self)
 
     def dataReceived(self, data: bytes) -> None:
         """The first bytes of a request start its clock, further ones do not prolong it."""
@@ -154,7 +155,34 @@ class Door(server.Site):
         super().__init__(resource, timeout=request_timeout, reactor=clock, parsePOSTFormSubmission=False)
         self.request_limit = request_limit
         self.max_connections = max_connections
-        self.connections = 0
+        self._channels: set[DoorChannel] = set()
+        self._empty: Event[None] | None = None
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._channels)
+
+    def came(self, channel: DoorChannel) -> None:
+        """A connection is open."""
+        self._channels.add(channel)
+
+    def went(self, channel: DoorChannel) -> None:
+        """It is closed."""
+        self._channels.discard(channel)
+        if self._empty is not None and not self._channels and not self._empty.fired:
+            self._empty.fire(None)
+
+    async def close(self) -> None:
+        """End all connections, streams and requests alike; done when the last one is gone.
+
+        Stop listening first.
+        """
+        self._empty = Event()
+        for channel in list(self._channels):
+            channel.forceAbortClient()
+        if self._channels:
+            await self._empty.wait()
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:  # type: ignore[override]
         """A channel, or none if there are too many."""

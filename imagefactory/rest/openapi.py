@@ -42,7 +42,10 @@ def _operation(route: Route) -> dict[str, Any]:
         "tags": [route.handler.partition(".")[0]],
         "responses": _responses(route),
     }
-    if parameters := [*map(_path_parameter, route.parameters), *map(_query_parameter, route.query)]:
+    if parameters := [
+        *map(_path_parameter, route.parameters),
+        *(_query_parameter(route, name) for name in route.query),
+    ]:
         operation["parameters"] = parameters
     if route.request:
         media = ("application/json", FORM, MULTIPART)
@@ -63,8 +66,8 @@ def _path_parameter(name: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "schema": {**TEXT, "minLength": 1}}
 
 
-def _query_parameter(key: str) -> dict[str, Any]:
-    name, schema, words = QUERY[key]
+def _query_parameter(route: Route, name: str) -> dict[str, Any]:
+    schema, words = QUERY.get(f"{route.handler}:{name}") or QUERY[name]
     return {"name": name, "in": "query", "schema": schema, "description": words}
 
 

@@ -177,18 +177,17 @@ BODIES: dict[str, Schema] = {
     },
 }
 
-#: Query parameters: name on the wire, schema, words.
-QUERY: dict[str, tuple[str, Schema, str]] = {
-    "status": ("status", _STATUS, "only jobs in this state"),
-    "limit": ("limit", {"type": "integer", "minimum": 1}, "at most so many"),
-    "after": ("after", TEXT, "only jobs that were created after this one"),
-    "follow": ("follow", {"type": "string", "enum": ["0", "1"]}, "1: go on until the job has ended"),
-    "after_line": ("after", {"type": "integer", "minimum": 0}, "only lines after this number"),
-    "after_event": (
-        "after",
+#: Query parameters by name, or by handler and name where a name means different things: schema, words.
+QUERY: dict[str, tuple[Schema, str]] = {
+    "status": (_STATUS, "only jobs in this state"),
+    "limit": ({"type": "integer", "minimum": 1}, "at most so many"),
+    "after": (TEXT, "only jobs that were created after this one"),
+    "builders.log:after": ({"type": "integer", "minimum": 0}, "only lines after this number"),
+    "events.stream:after": (
         {"type": "integer", "minimum": 0},
         "remembered events after this one first; the header Last-Event-ID says the same",
     ),
-    "id": ("id", TEXT, "only events of this job"),
-    "keep_on_provider": ("keep_on_provider", {"type": "string", "enum": ["0", "1", "true", "false"]}, "1: leave it"),
+    "follow": ({"type": "string", "enum": ["0", "1"]}, "1: go on until the job has ended"),
+    "id": (TEXT, "only events of this job"),
+    "keep_on_provider": ({"type": "string", "enum": ["0", "1", "true", "false"]}, "1: leave it there"),
 }

@@ -2,6 +2,8 @@
 
 import json
 
+from twisted.internet.defer import Deferred
+
 from imagefactory.testing.wire import Wire, read_answer
 from tests.rest.service import ServiceTestCase
 
@@ -91,6 +93,20 @@ class ConnectionLimitTests(ServiceTestCase):
         self.assertEqual((answer.status, third.transport.connected), (503, False))
         second.hang_up()
         self.assertEqual(Wire(self.site).ask("GET", "/health").status, 200)
+
+
+class ClosingTests(ServiceTestCase):
+    """The daemon stops."""
+
+    def test_all_connections_end(self) -> None:
+        """Idle ones, streams, half requests; it is done when the last one is gone."""
+        stream, half = Wire(self.site), Wire(self.site)
+        stream.send(b"GET /imagefactory/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        half.send(HEAD)
+        self.successResultOf(Deferred.fromCoroutine(self.site.close()))
+        self.assertEqual((self.site.connections, self.jobs.listeners), (0, 0))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.successResultOf(Deferred.fromCoroutine(self.site.close()))
 
 
 class MalformedTests(ServiceTestCase):

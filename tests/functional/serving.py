@@ -1,0 +1,44 @@
+"""A REST service on a real socket, with TLS, for the functional tests of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.endpoints import TCP4ServerEndpoint, wrapServerTLS
+from twisted.internet.interfaces import IListeningPort
+from twisted.trial.unittest import TestCase
+from zope.interface.verify import verifyObject
+
+from imagefactory.rest.site import make_site
+from imagefactory.rest.tls import chosen, make, today
+from imagefactory.settings.table import Settings
+from imagefactory.testing.rest import FakeArguments, FakeCatalogue, FakeClouds, FakeJobs
+
+
+class ServingTestCase(TestCase):
+    """Serves fakes on a free port of the loopback."""
+
+    settings: dict[str, Any] = {"no_oauth": True}  # noqa: RUF012
+    tls = True
+
+    async def setUp(self) -> None:
+        self.jobs = FakeJobs()
+        self.identity = make(["localhost", "127.0.0.1"], today())
+        self.site = make_site(
+            self.jobs,
+            FakeCatalogue.of_one(),
+            arguments=FakeArguments(),
+            clouds=FakeClouds(),
+            settings=replace(Settings(), **self.settings),
+            clock=reactor,
+        )
+        plain = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1", backlog=500)
+        endpoint = wrapServerTLS(chosen(self.identity).options, plain) if self.tls else plain
+        listening = await endpoint.listen(self.site)
+        verifyObject(IListeningPort, listening)
+        self.addCleanup(self.site.close)
+        self.addCleanup(listening.stopListening)
+        self.port = listening.getHost().port
+        self.url = f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
