@@ -14,6 +14,7 @@ from imagefactory.concurrency.threads import Threads
 
 HIGH = 4 << 20
 LOW = 1 << 20
+PORTION = 256 << 10
 
 
 class Flow(Protocol):
@@ -52,16 +53,26 @@ class Upload:
     async def _drain(self) -> None:
         try:
             while self._pieces:
-                data = b"".join(self._pieces)
-                self._pieces.clear()
-                await self._threads.run(self._write, data)
-                self.pending -= len(data)
+                pieces, self._pieces = self._pieces, []
+                await self._threads.run(self._write_all, pieces)
+                self.pending -= sum(map(len, pieces))
                 if self.pending <= LOW:
                     self._flow.resume()
         except Exception as error:
             self._over = True
             self._flow.failed(error)
             raise
+
+    def _write_all(self, pieces: list[bytes]) -> None:
+        """Write in portions that are large enough for the disk and small enough for the processor's cache."""
+        portion: list[bytes] = []
+        for piece in pieces:
+            portion.append(piece)
+            if sum(map(len, portion)) >= PORTION:
+                self._write(b"".join(portion))
+                portion.clear()
+        if portion:
+            self._write(b"".join(portion))
 
     async def written(self) -> None:
         """Wait until everything that arrived is written; raises what went wrong."""

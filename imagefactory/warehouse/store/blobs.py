@@ -60,6 +60,7 @@ class Reader(Protocol):
     """An open body; stays readable when the blob is removed meanwhile."""
 
     size: int
+    version: str  # changes when anybody touches the stored bytes
 
     def read(self, offset: int, length: int) -> bytes:
         """At most `length` bytes from `offset`; empty at the end."""

@@ -94,7 +94,9 @@ class FileReader:
 
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        self.size = os.fstat(self._fd).st_size
+        status = os.fstat(self._fd)
+        self.size = status.st_size
+        self.version = f"{status.st_ino} {status.st_mtime_ns}"
 
     def read(self, offset: int, length: int) -> bytes:
         return os.pread(self._fd, length, offset)

@@ -61,7 +61,7 @@ class Received(_File):
         data = self._rest + data if self._rest else data
         whole = len(data) - len(data) % BLOCK
         with plain_errors(self._path):
-            self._write_blocks(memoryview(data)[:whole])
+            self._write_blocks(data, whole)
         self._rest = data[whole:]
         self._written += whole
 
@@ -75,13 +75,13 @@ class Received(_File):
         if length > fill + whole:
             self.write(ZEROS[: length - fill - whole])
 
-    def _write_blocks(self, blocks: memoryview) -> None:
-        start = 0  # of data not yet written
-        for at in range(0, len(blocks), BLOCK):
-            if blocks[at : at + BLOCK] == ZEROS:
-                self._write_at(blocks[start:at], self._written + start)
+    def _write_blocks(self, data: bytes, whole: int) -> None:
+        start, view = 0, memoryview(data)  # from `start` on nothing is written yet
+        for at in range(0, whole, BLOCK):
+            if data.startswith(ZEROS, at):
+                self._write_at(view[start:at], self._written + start)
                 start = at + BLOCK
-        self._write_at(blocks[start:], self._written + start)
+        self._write_at(view[start:whole], self._written + start)
 
     def _write_at(self, data: memoryview, offset: int) -> None:
         while data:

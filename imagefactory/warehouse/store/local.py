@@ -16,6 +16,7 @@ from imagefactory.warehouse.store.blobs import Blob, BlobStore, Incoming, Reader
 from imagefactory.warehouse.store.database import Database, plain_errors
 from imagefactory.warehouse.store.objects import Stored, Usage
 from imagefactory.warehouse.store.replication import Replication
+from imagefactory.warehouse.store.trust import Trust
 
 Condition = Callable[[Stored | None], None]
 """Looks at the object as it is in the transaction that will change it; raises what shall stop the change."""
@@ -43,6 +44,7 @@ class Store:
     def __init__(self, database: Database, blobs: BlobStore, now: Callable[[], float]) -> None:
         self.database = database
         self.blobs = blobs
+        self.trust = Trust(now)
         self.replication = Replication(database, now)
         self._now = now
 
