@@ -40,7 +40,7 @@ class Platform:
 
 BIOS = Platform("i386-pc", "grub-pc-bin", (*_COMMON, "biosdisk", "serial", "terminal"))
 _EFI_X86_64 = Platform("x86_64-efi", "grub-efi-amd64-bin", (*_COMMON, "serial", "terminal"), "BOOTX64.EFI")
-_EFI_AARCH64 = Platform("arm64-efi", "grub-efi-arm64-bin", (*_COMMON, "terminal", "fdt"), "BOOTAA64.EFI")
+_EFI_AARCH64 = Platform("arm64-efi", "grub-efi-arm64-bin:arm64", (*_COMMON, "terminal", "fdt"), "BOOTAA64.EFI")
 
 # i386 guests are usually started by 64-bit firmware, which their kernel cannot be entered from: BIOS is what they use.
 _PLATFORMS = {"x86_64": (BIOS, _EFI_X86_64), "i386": (BIOS,), "aarch64": (_EFI_AARCH64,)}

@@ -16,7 +16,8 @@ from imagefactory.disk.boot_files import boot_files
 from imagefactory.disk.convert import convert
 from imagefactory.disk.extents import data_size, sha256_of
 from imagefactory.disk.interface import Conversion, DiskSpec
-from imagefactory.disk.layout import MIB, layout, root_uuid
+from imagefactory.disk.layout import MIB, layout, needed, root_uuid, smallest_disk
+from imagefactory.disk.tree_size import tree_size
 from imagefactory.model.errors import BuildFailed, NoSpace
 from imagefactory.model.report import Silence
 from tests.functional.real import RealTestCase
@@ -123,6 +124,18 @@ class AssembleTests(DiskTestCase):
         self.assertIn("200 MiB", str(error))
         self.assertRegex(str(error), r"system of 18\d MiB")
         self.assertEqual(self.left(), [])
+
+    async def test_the_smallest_size_that_is_named_is_enough(self) -> None:
+        """The estimate is on the safe side of what mke2fs really needs, and not far off."""
+        for number in range(3000):
+            path = self.tree / "srv" / str(number % 50) / str(number)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"x" * (number % 9000))
+        self.put("/srv/large", os.urandom(60 * MIB))
+        size = await tree_size(self.tree, processes=self.processes, privilege=self.privilege)
+        smallest = smallest_disk(needed(size))
+        await self.make(replace(SPEC, size=smallest))
+        self.assertLess(smallest, size.bytes * 2)
 
     async def test_a_tree_without_kernel_is_refused(self) -> None:
         """It is found out before a disk is made."""
