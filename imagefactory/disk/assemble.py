@@ -71,7 +71,7 @@ async def assemble(
     size = await tree_size(tree, processes=processes, privilege=privilege)
     plan = layout(fit(spec.size, size), spec.seed)
     await threads.run(_demand_space, disk, size.bytes)
-    workspace = Path(await threads.run(mkdtemp, prefix=f".{disk.name}.", dir=disk.parent))
+    workspace = await threads.run(_workspace, disk, size.bytes)
     try:
         work = _Work(workspace, tree, spec, plan, size, processes, privilege, threads)
         report.activity(f"making a disk of {human(plan.size)}")
@@ -94,6 +94,11 @@ async def _demand_kernel(tree: Path, spec: DiskSpec, processes: Processes, privi
             where=str(tree),
             hint="a kernel has to be among the packages, and fstab and grub.cfg in the tree",
         )
+
+
+def _workspace(disk: Path, wanted: int) -> Path:
+    with full_disk(disk, wanted):
+        return Path(mkdtemp(prefix=f".{disk.name}.", dir=disk.parent))
 
 
 def _demand_space(disk: Path, wanted: int) -> None:
@@ -130,7 +135,7 @@ class _Work:
     def _create(self) -> None:
         with full_disk(self.disk, self.plan.size), self.disk.open("xb") as file:
             file.truncate(self.plan.size)
-        (self.workspace / "early.cfg").write_bytes(grub.early_config(root_uuid(self.spec.seed)))
+            (self.workspace / "early.cfg").write_bytes(grub.early_config(root_uuid(self.spec.seed)))
 
     def _table(self) -> bytes:
         return partition_table(self.plan).encode()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint
 from twisted.internet.error import ConnectError
@@ -16,7 +17,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from imagefactory.concurrency.clock import Clock, sleep, timeout
 from imagefactory.concurrency.scope import Scope
 from imagefactory.concurrency.threads import Threads
-from imagefactory.model.errors import BuildFailed, CommandFailed
+from imagefactory.model.errors import BuildFailed, CommandFailed, NoSpace
 from imagefactory.model.report import Report
 from imagefactory.process.interface import Command, Processes
 from imagefactory.qemu.accel import KVM, TCG, Acceleration
@@ -87,7 +88,7 @@ async def boot_check(
     """Boot `image` (of qemu's `format`) until its login prompt and, with `ssh`, until an SSH server answers.
 
     The image is not changed. `limit` is seconds for all of it; `firmware_kind` is bios or uefi. Raises CommandFailed
-    with the last lines of the serial port, MissingTool, Unsupported.
+    with the last lines of the serial port, MissingTool, Unsupported, NoSpace (the machine's writes go to `tmpdir`).
     """
     files = await threads.run(firmware, arch, firmware_kind)
     accel = await acceleration.choose(arch)
@@ -148,8 +149,9 @@ class _Check:
 
     async def _prove(self, log: SerialLog, proofs: list[BootProof]) -> None:
         begin = self.clock.seconds()
-        qmp = await self._connect()
-        await self._login(log)
+        full: list[None] = []
+        qmp = await self._connect(lambda: full.append(None))
+        await self._login(log, full)
         seconds = self.clock.seconds() - begin
         self.report.line(f"login prompt after {seconds:.1f} s")
         banner = await self._banner(qmp) if self.machine.ssh else None
@@ -157,15 +159,20 @@ class _Check:
         proofs.append(BootProof(seconds, True, banner, kind, self.machine.accel, log.tail()))
         await qmp.quit()
 
-    async def _connect(self) -> Qmp:
+    async def _connect(self, on_full_disk: Callable[[], None]) -> Qmp:
         """The control connection, as soon as qemu listens; if it never does it has died, which is noticed elsewhere."""
+
+        def on_event(name: str, data: dict[str, Any]) -> None:
+            if name == "BLOCK_IO_ERROR" and data.get("nospace"):  # qemu has stopped the guest
+                on_full_disk()
+
         while True:
             try:
-                return await connect(self.network.unix(str(self.machine.control)))
+                return await connect(self.network.unix(str(self.machine.control)), on_event)
             except ConnectError:
                 await sleep(self.clock, POLL / 5)
 
-    async def _login(self, log: SerialLog) -> None:
+    async def _login(self, log: SerialLog, full: list[None]) -> None:
         """Until the login prompt; what cannot come to a good end fails at once."""
         offset = 0
         begin = self.clock.seconds()
@@ -177,6 +184,8 @@ class _Check:
                 return
             if isinstance(outcome, Trouble):
                 raise self._failed(f"failed: {outcome.text}", log)
+            if full:
+                raise NoSpace("no space left for what the machine writes", where=str(self.machine.serial.parent.parent))
             if not offset and self.machine.accel == KVM and self.clock.seconds() - begin > KVM_SILENCE:
                 raise _KvmFailed(f"no output for {KVM_SILENCE:g} s")
             await sleep(self.clock, POLL)

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from imagefactory.model.errors import BuildFailed, CommandFailed
+from imagefactory.model.errors import BuildFailed, CommandFailed, NoSpace
 from imagefactory.model.report import Silence
 from imagefactory.process.interface import Command, Exit, LineReader
 from imagefactory.qemu.accel import Accel
@@ -89,13 +89,13 @@ class Control:
             return fail(ConnectionRefusedError())
         self.protocol = factory.buildProtocol(None)  # type: ignore[arg-type]
         self.protocol.makeConnection(self)
-        self._say({"QMP": {}})
+        self.say({"QMP": {}})
         return succeed(self.protocol)
 
     def write(self, data: bytes) -> None:
         message = json.loads(data)
         answer = USERNET if message["execute"] == "human-monitor-command" else {}
-        self._say({"return": answer, "id": message["id"]})
+        self.say({"return": answer, "id": message["id"]})
         if message["execute"] == "quit":
             self.protocol.connectionLost(Failure(ConnectionDone()))
             self._qemu.end(Exit(0, None))
@@ -103,7 +103,7 @@ class Control:
     def loseConnection(self) -> None:
         """As a transport."""
 
-    def _say(self, message: object) -> None:
+    def say(self, message: object) -> None:
         self.protocol.dataReceived(json.dumps(message).encode() + b"\n")
 
 
@@ -242,6 +242,16 @@ class BootTests(BootTestCase):
         error = self.failureResultOf(work, CommandFailed).value
         self.assertIn("reset or switch itself off", str(error))
         self.assertEqual(error.tail, ("Rebooting in 1 seconds..",))
+
+    def test_a_full_disk_is_noticed(self) -> None:
+        """qemu freezes the guest then, and nothing would ever come."""
+        work = self.start()
+        self.control_answers()
+        self.control.say({"event": "BLOCK_IO_ERROR", "data": {"nospace": True, "action": "stop"}})
+        self.advance(0.5)
+        error = self.failureResultOf(work, NoSpace).value
+        self.assertEqual(error.where, str(self.tmpdir))
+        self.assertEqual(self.qemu.cancelled, 1)
 
     def test_cancelling_ends_the_machine(self) -> None:
         """Once, and nothing stays."""
