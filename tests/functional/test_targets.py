@@ -1,0 +1,68 @@
+"""What the targets ask for is what the tools understand."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+
+from twisted.trial.unittest import SkipTest
+
+from imagefactory.disk.convert import convert
+from imagefactory.model.report import Silence
+from imagefactory.settings.table import Settings
+from imagefactory.targets.interface import Surroundings
+from imagefactory.targets.registry import Targets, names
+from imagefactory.testing.targets import IMAGE_ID, NAMES, no_parameters, template
+from tests.functional.real import RealTestCase
+
+MIB = 1 << 20
+SIZE = 65 * MIB
+
+
+class ConversionTests(RealTestCase):
+    """Every conversion, by qemu-img."""
+
+    async def test_every_conversion_keeps_size_and_content(self) -> None:
+        """The converted disk is as large as it was and holds what it held."""
+        if not shutil.which("qemu-img"):
+            raise SkipTest("qemu-img is not installed")
+        disk = self.directory / "disk.raw"
+        disk.write_bytes(os.urandom(MIB) + b"a" * 3 * MIB)
+        os.truncate(disk, SIZE)
+        targets = Targets(Surroundings(Settings(), self.threads))
+        for name in names():
+            target = targets.target(name)
+            if target.os:
+                conversion = target.conversion()
+                image = self.directory / f"{name}.{conversion.suffix}"
+                tools = {"processes": self.processes, "threads": self.threads, "report": Silence()}
+                await convert(disk, image, conversion, **tools)  # type: ignore[arg-type]
+                facts = json.loads(self.qemu_img("info", "--output=json", "-f", conversion.format, str(image)))
+                self.assertEqual((name, facts["virtual-size"]), (name, SIZE))
+                self.assertIn("identical", self.qemu_img("compare", "-F", conversion.format, str(disk), str(image)))
+
+    def qemu_img(self, command: str, *argv: str) -> str:
+        options = ("-f", "raw") if command == "compare" else ()
+        ended = subprocess.run(["qemu-img", command, *options, *argv], capture_output=True, text=True, check=True)
+        return ended.stdout
+
+
+class ParametersTests(RealTestCase):
+    """Every libvirt domain, by libvirt's own schema."""
+
+    def test_libvirt_accepts_the_domains(self) -> None:
+        """Whatever the template is called."""
+        if not shutil.which("virt-xml-validate"):
+            raise SkipTest("virt-xml-validate is not installed")
+        targets = Targets(Surroundings(Settings(), self.threads))
+        for name in names():
+            for title in NAMES:
+                parameters = targets.target(name).parameters(template(title), IMAGE_ID, SIZE)
+                if parameters not in {None, no_parameters(name)}:
+                    file = self.directory / "domain.xml"
+                    file.write_text(str(parameters))
+                    argv = ("virt-xml-validate", str(file), "domain")
+                    ended = subprocess.run(argv, capture_output=True, text=True, check=False)
+                    self.assertEqual((ended.returncode, name), (0, name), ended.stderr)

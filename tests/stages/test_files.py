@@ -1,0 +1,154 @@
+"""The small parts of the cache: digest, lock, sidecar, holds."""
+
+import os
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from imagefactory.model.errors import Stopped
+from imagefactory.stages.content import BLOCK, content_of
+from imagefactory.stages.flock import FileLock
+from imagefactory.stages.holds import Holds
+from imagefactory.stages.keys import stage_key
+from imagefactory.stages.sidecar import decode, describe, encode
+
+PIECES = st.dictionaries(st.integers(0, 4 * BLOCK), st.binary(min_size=1, max_size=64), max_size=4)
+
+
+class ContentTests(SynchronousTestCase):
+    """The digest sees data and nothing else."""
+
+    def file(self, pieces: dict[int, bytes], size: int, *, holes: bool) -> Path:
+        path = Path(self.mktemp())
+        path.write_bytes(b"" if holes else bytes(size))
+        os.truncate(path, size)
+        with path.open("r+b") as file:
+            for at, data in pieces.items():
+                file.seek(at)
+                file.write(data)
+        return path
+
+    @given(PIECES)
+    def test_holes_and_zeroes_are_the_same(self, pieces: dict[int, bytes]) -> None:
+        """A copy that lost its holes, or found some, is the same result."""
+        size = 5 * BLOCK
+        sparse, dense = (self.file(pieces, size, holes=holes) for holes in (True, False))
+        self.assertEqual(content_of(sparse), content_of(dense))
+
+    @given(PIECES, st.integers(0, 5 * BLOCK - 1), st.integers(1, 255))
+    def test_every_byte_counts(self, pieces: dict[int, bytes], at: int, change: int) -> None:
+        """One byte changed anywhere, in data or in a hole, is another content."""
+        path = self.file(pieces, 5 * BLOCK, holes=True)
+        before = content_of(path)
+        with path.open("r+b") as file:
+            file.seek(at)
+            old = file.read(1)[0]
+            file.seek(at)
+            file.write(bytes([old ^ change]))
+        self.assertNotEqual(content_of(path), before)
+
+    def test_size_and_place_count(self) -> None:
+        """Zeroes at the end, and the same data elsewhere."""
+        contents = {
+            content_of(self.file(pieces, size, holes=True))
+            for pieces, size in (
+                ({0: b"a"}, BLOCK),
+                ({0: b"a"}, 2 * BLOCK),
+                ({BLOCK: b"a"}, 2 * BLOCK),
+                ({}, BLOCK),
+                ({}, 0),
+            )
+        }
+        self.assertEqual(len(contents), 5)
+
+    def test_it_can_be_stopped(self) -> None:
+        """What `watch` raises ends it."""
+
+        def watch(done: int, total: int) -> None:
+            raise Stopped("enough")
+
+        self.assertRaises(Stopped, content_of, self.file({0: b"a"}, BLOCK, holes=True), watch)
+
+
+class FileLockTests(SynchronousTestCase):
+    """One exclusive owner or many shared ones."""
+
+    def setUp(self) -> None:
+        self.path = Path(self.mktemp())
+
+    def test_exclusive_and_shared(self) -> None:
+        """As flock(2) has it, within one process too."""
+        one, other = FileLock(self.path), FileLock(self.path)
+        self.assertTrue(one.take(create=True))
+        self.assertFalse(other.take(shared=True))
+        one.release()
+        self.assertTrue(one.take(shared=True) and other.take(shared=True))
+        self.assertFalse(FileLock(self.path).take())
+
+    def test_no_file_is_no_lock(self) -> None:
+        """Unless it may be made."""
+        self.assertFalse(FileLock(self.path).take())
+        self.assertFalse(self.path.exists())
+
+    def test_the_lock_of_a_replaced_file_is_none(self) -> None:
+        """Who removes the file with the lock leaves no second owner of the old one."""
+        one, other = FileLock(self.path), FileLock(self.path)
+        self.assertTrue(one.take(create=True))
+        self.path.rename(f"{self.path}.old")
+        self.assertTrue(other.take(create=True))
+        one.release()
+        other.release(remove=True)
+        other.release(remove=True)
+        self.assertFalse(self.path.exists())
+
+
+class SidecarTests(SynchronousTestCase):
+    """What is read is what was written, or nothing."""
+
+    def test_there_and_back(self) -> None:
+        """All fields; no input stands in it."""
+        key = stage_key("base", {"root password": "hunter2"}, "aa")
+        card = describe(key, {"kernel": "/boot/é"}, 12.5, size=3, sha256="s", content="c")
+        self.assertEqual(decode(encode(card)), card)
+        self.assertNotIn(b"hunter2", encode(card))
+
+    @given(st.binary())
+    def test_rubbish_is_refused(self, data: bytes) -> None:
+        """With one kind of error."""
+        self.assertRaises(ValueError, decode, data)
+
+    def test_every_changed_character_is_noticed(self) -> None:
+        """Wherever in the document it is."""
+        data = encode(describe(stage_key("base", {"a": "b"}), {"k": "v"}, 1.0, size=3, sha256="s", content="c"))
+        for at, byte in enumerate(data):
+            if chr(byte).isalnum():
+                changed = data[:at] + bytes([byte ^ 1]) + data[at + 1 :]
+                self.assertRaises(ValueError, decode, changed)
+
+
+class HoldsTests(SynchronousTestCase):
+    """The lease ends with the last user."""
+
+    def test_counting(self) -> None:
+        """A later lease replaces an earlier one; a release too many is none."""
+        holds, closed = Holds(), []
+
+        class Lease:
+            def __init__(self, name: str) -> None:
+                self.name = name
+
+            def close(self) -> None:
+                closed.append(self.name)
+
+        holds.begin("a")
+        holds.begin("a")
+        holds.keep("a", Lease("old"))
+        holds.keep("a", Lease("new"))
+        self.assertEqual(closed, ["old"])
+        holds.end("a")
+        self.assertEqual(closed, ["old"])
+        holds.end("a")
+        holds.end("a")
+        self.assertEqual(closed, ["old", "new"])
