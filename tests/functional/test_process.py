@@ -16,10 +16,12 @@ from twisted.trial.unittest import TestCase
 from imagefactory.concurrency.clock import sleep
 from imagefactory.model.errors import CommandFailed, TimedOut
 from imagefactory.process.child import Patience
-from imagefactory.process.interface import Command, Exit
+from imagefactory.process.interface import Command, Exit, Privilege
 from imagefactory.process.proc import carries, everybody, group_lives
+from imagefactory.process.reap import reap
 from imagefactory.process.supervise import TwistedProcesses, base_environment
 from imagefactory.process.watchdog import Watchdog
+from imagefactory.testing.threads import ImmediateThreads
 
 MARK = "IMAGEFACTORY_TEST"
 
@@ -195,6 +197,30 @@ class EndingTests(ProcessCase):
             await self.processes.check(self.shell("while :; do echo x; sleep 0.02; done", total=0.2))
 
 
+JOURNALLED = """
+import sys
+from pathlib import Path
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from imagefactory.process.interface import Command
+from imagefactory.process.journal import Journal
+from imagefactory.process.supervise import TwistedProcesses
+from imagefactory.testing.threads import ImmediateThreads
+
+async def main():
+    directory = Path(sys.argv[2])
+    journal = await Journal.open(directory / "journal", ImmediateThreads())
+    await journal.add_workspace(directory / "work")
+    (directory / "work" / "deep").mkdir(parents=True)
+    env = {"PATH": "/usr/bin:/bin", "IMAGEFACTORY_TEST": sys.argv[1], **journal.environment}
+    processes = TwistedProcesses(reactor, reactor, base_env=env, watchers=[journal])
+    script = "setsid sleep 600 & (setsid sh -c 'sleep 601 | sleep 602' &); echo up; sleep 603"
+    await processes.run(Command(("sh", "-c", script), "script"), lambda line: print(line, flush=True))
+
+Deferred.fromCoroutine(main())
+reactor.run()
+"""
+
 PARENT = """
 import sys
 from pathlib import Path
@@ -237,6 +263,36 @@ class KilledParentTests(ProcessCase):
         parent.wait()
         await self.until(lambda: not marked(self.mark))
         parent.stdout.close()
+
+    async def test_next_start_clears_what_was_left(self) -> None:
+        """Without a watchdog, too: what left its group is found by its token, and the workspace is removed."""
+        directory = Path(self.mktemp()).absolute()
+        directory.mkdir()
+        parent = subprocess.Popen(
+            [sys.executable, "-c", JOURNALLED, self.mark, directory], stdout=subprocess.PIPE, text=True
+        )
+        assert parent.stdout is not None
+        self.assertEqual(parent.stdout.readline(), "up\n")
+        parent.stdout.close()
+        self.assertEqual(await self.reap(directory), 0)
+        parent.kill()
+        parent.wait()
+        self.assertTrue(marked(self.mark))
+        self.assertEqual(await self.reap(directory), 1)
+        self.assertEqual(marked(self.mark), [])
+        self.assertFalse((directory / "work").exists())
+        self.assertEqual(list((directory / "journal").iterdir()), [])
+
+    async def reap(self, directory: Path) -> int:
+        """How many dead runs were cleared."""
+        cleared = await reap(
+            directory / "journal",
+            threads=ImmediateThreads(),
+            clock=reactor,
+            processes=self.processes,
+            privilege=Privilege(),
+        )
+        return len(cleared)
 
     async def test_watchdog_leaves_with_us(self) -> None:
         """An orderly stop ends it, and a group that ended before is not touched."""
