@@ -27,8 +27,11 @@ async def accept(work: Coroutine[Deferred[Any], Any, T]) -> T:
 
 
 def begin(work: Coroutine[Deferred[Any], Any, T]) -> None:
-    """Start `work` and wait for nothing."""
-    Task(work).ended.wait().addErrback(note)
+    """Start `work` and wait for nothing; what it raises at once is raised here."""
+    task = Task(work)
+    if task.ended.failure is not None:
+        task.ended.failure.raiseException()
+    task.ended.wait().addErrback(note)
 
 
 def note(failure: Failure) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 from imagefactory.jobs.interface import Jobs
 from imagefactory.model.errors import Conflict, InvalidInput
@@ -63,7 +64,7 @@ class Builders:
         """Its log as text; with `follow` until the job has ended."""
         id = self._jobs.job(call.ids["builder_id"]).id
         after = call.number("after", 0) or 0
-        end = self._jobs.finished(id) if flag_field({"follow": call.query("follow")}, "follow") else None
+        following = flag_field({"follow": call.query("follow")}, "follow")
         if call.request.method == b"HEAD":
             return Reply(b"", media=TEXT)
         async with self._streams.open(call.request, TEXT) as stream:
@@ -74,6 +75,6 @@ class Builders:
                 subscribe=lambda listener: self._jobs.on_line(id, listener),
                 number=lambda line: line.number,
                 encode=lambda line: line.text.encode("utf-8", "replace") + b"\n",
-                end=end,
+                end=partial(self._jobs.finished, id) if following else None,
             )
         return None

@@ -43,7 +43,7 @@ class Events:
                 subscribe=lambda listener: self._subscribe(id, listener),
                 number=lambda event: event.id,
                 encode=lambda event: self._encode(event, base),
-                end=Deferred(),
+                end=Deferred,
             )
         return None
 

@@ -62,7 +62,7 @@ def _read(
     media: str = "application/json",
     public: bool = False,
 ) -> Route:
-    errors = (404,) if "{" in path else ()
+    errors = (404,) if "{" in path or {"after", "id"} & set(query) else ()
     return Route(
         "GET", path, handler, summary, response=response, query=query, media=media, public=public, errors=errors
     )

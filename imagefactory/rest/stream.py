@@ -127,6 +127,7 @@ class Streams:
             raise Busy("too many streams are open", hint="close some, or poll")
         request.setHeader(b"Content-Type", media)
         request.setHeader(b"Cache-Control", b"no-store")
+        request.setHeader(b"X-Content-Type-Options", b"nosniff")
         stream = Stream(request, self._clock, self._patience, heartbeat)
         self.count += 1
         stream.start()
@@ -145,9 +146,9 @@ async def follow(
     subscribe: Callable[[Callable[[T], None]], Unsubscribe],
     number: Callable[[T], int],
     encode: Callable[[T], bytes],
-    end: Awaitable[object] | None,
+    end: Callable[[], Awaitable[object]] | None,
 ) -> None:
-    """Send what is remembered above number `after` (None: nothing of it), then what comes, until `end`.
+    """Send what is remembered above number `after` (None: nothing of it), then what comes, until what `end()` answers.
 
     Without `end` only what is remembered. Nothing is lost or sent twice in between: what comes while the remembered
     is read is held back, and what is in both is known by its number.
@@ -159,7 +160,7 @@ async def follow(
             await reader.read(fetch)
         reader.go_live()
         if end is not None:
-            await end
+            await end()
             await reader.read(fetch)
     finally:
         unsubscribe()

@@ -101,6 +101,22 @@ class TlsTests(ServingTestCase):
         self.assertIsNotNone(refused)
 
 
+class StalledTlsTests(ServingTestCase):
+    """The deadline begins before TLS does."""
+
+    settings = {"no_oauth": True, "request_timeout": 2, "max_connections": 1}  # noqa: RUF012
+
+    async def test_no_handshake(self) -> None:
+        """A client that never says hello is cut off; while it is there, the next one is too many."""
+        stalled, late = Talker(), Talker()
+        for talker in (stalled, late):
+            await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", self.port), talker)
+        await late.over
+        self.assertEqual(self.site.connections, 1)
+        self.assertEqual(await stalled.over, b"")
+        self.assertEqual(self.site.connections, 0)
+
+
 class CrowdTests(ServingTestCase):
     """Many clients, and bad ones."""
 

@@ -1,5 +1,8 @@
 """Jobs: documents, lists, cancel, retry, log."""
 
+from twisted.internet.defer import Deferred
+
+from imagefactory.model.errors import Conflict
 from imagefactory.model.jobs import Completed, Failed, Failure, Job, Operation, Running
 from imagefactory.model.report import StageOutcome
 from imagefactory.testing.wire import read_answer
@@ -128,6 +131,20 @@ class ChangeTests(ServiceTestCase):
         self.assertEqual(self.wire.ask("DELETE", f"{BUILDERS}/{id}").status, 409)
         self.assertEqual(self.wire.ask("DELETE", f"{BUILDERS}/none").status, 404)
         self.assertEqual(self.jobs.cancelled, [id])
+
+    def test_what_cannot_be_cancelled(self) -> None:
+        """What the job service says at once is told; the answer does not wait for what it says later."""
+        id, elsewhere = self.build(), Conflict("run by another process")
+        gate: Deferred[None] = Deferred()
+
+        async def cancel(id: str) -> Job:
+            await gate
+            raise elsewhere
+
+        self.jobs.cancel = cancel  # type: ignore[method-assign]
+        self.assertEqual(self.wire.ask("DELETE", f"{BUILDERS}/{id}").status, 202)
+        gate.callback(None)
+        self.assertEqual(self.wire.ask("DELETE", f"{BUILDERS}/{id}").status, 409)
 
     def test_retry(self) -> None:
         """A failed build is new again; anything else is a conflict."""
