@@ -258,6 +258,17 @@ class CancelTests(SuperviseCase):
         self.child.exit(None, TERM)
         self.failureResultOf(run, CancelledError)
 
+    def test_cancel_of_one_that_is_too_late_already(self) -> None:
+        """It is being ended: no second TERM, no new grace; the cancellation is what is answered."""
+        run = self.start(total=1)
+        self.child.obeys = {signal.SIGKILL}
+        self.clock.advance(1)
+        self.clock.advance(4)
+        run.cancel()
+        self.clock.advance(1)
+        self.failureResultOf(run, CancelledError)
+        self.assertEqual(self.child.signals, [(1.0, TERM), (6.0, KILL)])
+
     def test_child_that_ignores_term(self) -> None:
         """After five seconds KILL ends it."""
         run = self.start()
