@@ -36,15 +36,19 @@ class Steps:
 
     async def _run(self, step: Step, stdin: bytes, explained: type[FactoryError]) -> None:
         self._report.activity(step.title)
-        first: list[FactoryError] = []
+        causes: list[FactoryError] = []
+
+        def note(*lines: str) -> None:
+            cause = None if causes else self.family.explain(lines)
+            if isinstance(cause, explained):
+                causes.append(cause)
 
         def read(line: str) -> None:
             self._report.line(line)
-            cause = None if first else self.family.explain((line,))
-            if isinstance(cause, explained):
-                first.append(cause)
+            note(line)  # now, because it may be far above the last lines
 
         try:
             await self.guest.run(step.script, title=step.title, on_line=read, stdin=stdin, total=self._timeout)
         except CommandFailed as error:
-            raise (first[0] if first else error) from error
+            note(*error.tail)
+            raise (causes[0] if causes else error) from error

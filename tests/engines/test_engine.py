@@ -1,0 +1,220 @@
+"""Planning and building a base with scripted tools and a scripted mirror."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.error import ConnectionRefusedError
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.client import ResponseDone
+
+from imagefactory.engines.bootstrap.engine import BootstrapEngine, BootstrapSettings
+from imagefactory.engines.bootstrap.hosts import Hosts
+from imagefactory.engines.bootstrap.indexes import Indexes
+from imagefactory.engines.interface import RootTree
+from imagefactory.model.errors import BuildFailed, CommandFailed, MissingTool, TooLarge, Unavailable, Unsupported
+from imagefactory.model.report import Silence
+from imagefactory.model.template import Arch, IsoInstall, OperatingSystem, Repository, Template, UrlInstall
+from imagefactory.process.interface import Privilege
+from imagefactory.testing.processes import ScriptedProcesses
+from imagefactory.testing.threads import ImmediateThreads
+
+ROOT = "http://mirror.example/debian"
+INDEX = f"{ROOT}/dists/bookworm/InRelease"
+
+
+@dataclass
+class Response:
+    """As much of a response as treq reads."""
+
+    code: int
+    body: bytes = b""
+    length: int = 1
+    previousResponse: None = None  # noqa: N815
+
+    def deliverBody(self, protocol: Any) -> None:  # noqa: N802
+        protocol.dataReceived(self.body)
+        protocol.connectionLost(Failure(ResponseDone()))
+
+
+@dataclass
+class Http:
+    """Answers what it was told, 404 otherwise."""
+
+    bodies: dict[str, bytes] = field(default_factory=dict)
+    silent: bool = False
+    refused: bool = False
+
+    def get(self, url: str) -> Deferred[Any]:
+        if self.silent:
+            return Deferred()
+        if self.refused:
+            return fail(ConnectionRefusedError("refused"))
+        body = self.bodies.get(url)
+        return succeed(Response(404) if body is None else Response(200, body))
+
+
+class Heard(Silence):
+    """Keeps lines and percents."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.percents: list[float] = []
+
+    def line(self, text: str) -> None:
+        self.lines.append(text)
+
+    def progress(self, percent: float) -> None:
+        self.percents.append(percent)
+
+
+class EngineTestCase(SynchronousTestCase):
+    """An engine whose keyring is a file of ours."""
+
+    def setUp(self) -> None:
+        self.processes = ScriptedProcesses.of(self)
+        self.http = Http({INDEX: b"the index"})
+        self.clock = Clock()
+        self.report = Heard()
+        self.directory = Path(self.mktemp()).absolute()
+        self.directory.mkdir(parents=True)
+        self.engine = self.make_engine()
+
+    def make_engine(self, mirrors: dict[str, str] | None = None) -> BootstrapEngine:
+        return BootstrapEngine(
+            self.processes,
+            Privilege(("enter",)),
+            ImmediateThreads(),
+            Indexes(self.http, self.clock, patience=10, limit=1000),
+            BootstrapSettings(mirrors or {}, key_directories=(self.directory,)),
+            hosts=Hosts("x86_64"),
+        )
+
+    def template(self, arch: Arch = Arch.X86_64) -> Template:
+        """By default one that trusts its mirror, because the host of a test may have no keyring."""
+        trust = (Repository("t", f"deb [trusted=yes] {ROOT} bookworm main"),)
+        os = OperatingSystem("Debian", "12", arch, UrlInstall(ROOT))
+        return Template("t", os, repositories=trust)
+
+    def plan(self, template: Template | None = None) -> Deferred[Any]:
+        return Deferred.fromCoroutine(self.engine.plan(template or self.template(), self.report))
+
+    def planned(self) -> Any:
+        self.processes.expect("mmdebstrap --version", lines=["mmdebstrap 1.3.5"])
+        return self.successResultOf(self.plan())
+
+
+class PlanTests(EngineTestCase):
+    """What shapes a base."""
+
+    def test_inputs(self) -> None:
+        """OS, packages, tool and the digest of each index; a suite that the mirror lacks is left out, aloud."""
+        plan = self.planned()
+        self.assertEqual(plan.inputs["tool"], "mmdebstrap mmdebstrap 1.3.5")
+        self.assertEqual(plan.inputs["version"], "12")
+        self.assertEqual(plan.inputs["signatures"], "not verified")
+        self.assertEqual([one.suite for one in plan.bootstrap.sources], ["bookworm"])
+        self.assertEqual(len([name for name in plan.inputs if name.startswith("index ")]), 1)
+        self.assertEqual(len([line for line in self.report.lines if "left out" in line]), 2)
+
+    def test_a_new_index_is_a_new_base(self) -> None:
+        """Only the digest tells, and it does."""
+        before = self.planned().inputs
+        self.http.bodies[INDEX] = b"a newer index"
+        self.assertNotEqual(self.planned().inputs, before)
+
+    def test_the_host_s_mirror(self) -> None:
+        """`apt:` asks the host's apt."""
+        self.engine = self.make_engine({ROOT: "apt:"})
+        self.http.bodies = {"http://near.example/d/dists/bookworm/InRelease": b"x"}
+        self.processes.expect("apt-get indextargets", lines=["http://near.example/d\tbookworm\tDebian"])
+        self.assertEqual(self.planned().bootstrap.sources[0].url, "http://near.example/d")
+
+    def test_a_missing_keyring(self) -> None:
+        """It is found by its name below our directory, and its package is named when it is not there."""
+        template = replace(
+            self.template(), os=OperatingSystem("AlmaLinux", "9", Arch.X86_64, UrlInstall("http://m.example/BaseOS/os"))
+        )
+        error = self.failureResultOf(self.plan(template), MissingTool).value
+        self.assertIn("distribution-gpg-keys", error.hint)
+
+    def test_a_mirror_without_the_release(self) -> None:
+        """404 names the URL and what to do."""
+        self.http.bodies = {}
+        error = self.failureResultOf(self.plan(), Unavailable).value
+        self.assertEqual(str(error), f"{INDEX}: the mirror answers 404")
+        self.assertIn("mirrors", error.hint)
+
+    def test_a_silent_mirror(self) -> None:
+        """It is given up after its time, on the clock."""
+        self.http.silent = True
+        waiting = self.plan()
+        self.assertNoResult(waiting)
+        self.clock.advance(10)
+        self.assertIn("no answer in 10 seconds", str(self.failureResultOf(waiting, Unavailable).value))
+
+    def test_a_refused_connection(self) -> None:
+        """The cause is told."""
+        self.http.refused = True
+        self.assertIn("refused", str(self.failureResultOf(self.plan(), Unavailable).value))
+
+    def test_an_endless_index(self) -> None:
+        """Reading stops at the limit."""
+        self.http.bodies[INDEX] = b"x" * 1001
+        self.failureResultOf(self.plan(), TooLarge)
+
+
+class CheckTests(EngineTestCase):
+    """What is refused at once."""
+
+    def test_refusals(self) -> None:
+        """Media, unknown systems, architectures that cannot run."""
+        good = self.template()
+        self.engine.check(good)
+        for os in (
+            replace(good.os, install=IsoInstall("http://m.example/x.iso")),
+            replace(good.os, name="Plan9"),
+            replace(good.os, arch=Arch.S390X),
+        ):
+            error = self.assertRaises(Unsupported, self.engine.check, replace(good, os=os))
+            self.assertTrue(error.hint)
+
+
+class BuildTests(EngineTestCase):
+    """Running the tool."""
+
+    def build(self, then: str = "", **how: Any) -> Deferred[Any]:
+        plan = self.planned()
+        self.processes.expect("enter mkdir")
+        self.processes.expect("mmdebstrap --mode=root", **how)
+        if then:
+            self.processes.expect(then)
+        return Deferred.fromCoroutine(self.engine.build(plan, self.directory, self.report))
+
+    def test_a_tree(self) -> None:
+        """Sources go in by standard input, progress grows, the log has the lines, downloads go."""
+        lines = ["I: running apt-get update...", "I: installing essential packages...", "I: cleaning apt cache..."]
+        building = self.build(lines=lines, then="enter rm -rf .*packages")
+        base = self.successResultOf(building)
+        self.assertEqual(base, RootTree(self.directory / "root"))
+        self.assertEqual(self.report.percents, [1, 25, 98])
+        self.assertEqual(self.report.lines[-3:], lines)
+        command = self.processes.commands[-2]
+        self.assertEqual(command.argv[0], "enter")
+        self.assertIn(f"deb [trusted=yes] {ROOT} bookworm main\n", command.stdin.decode())
+
+    def test_the_cause_of_a_failure(self) -> None:
+        """A line far above the last ones tells it."""
+        lines = ["W: GPG error: NO_PUBKEY 0123456789ABCDEF", *["noise"] * 50, "E: apt-get update failed"]
+        error = self.failureResultOf(self.build(lines=lines, exit=25), BuildFailed).value
+        self.assertIn("bad signature", error.message)
+
+    def test_an_unknown_failure(self) -> None:
+        """The tool's own words are kept."""
+        error = self.failureResultOf(self.build(lines=["E: something new"], exit=1), CommandFailed).value
+        self.assertIn("something new", str(error))

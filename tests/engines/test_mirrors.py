@@ -1,0 +1,63 @@
+"""Which mirror a template's URL means."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from imagefactory.engines.bootstrap.mirrors import host_mirror, mapped
+from imagefactory.families.interface import Release
+from imagefactory.model.errors import Unavailable
+
+BOOKWORM = Release("debian", "Debian", "12", "bookworm")
+TRIXIE = Release("debian", "Debian", "13", "trixie")
+NOBLE = Release("debian", "Ubuntu", "24.04", "noble")
+
+TARGETS = """\
+http://third.example/apt\tnodistro\tThird Party
+http://near.example/debian-security\tbookworm-security\tDebian
+http://near.example/debian\tbookworm\tDebian
+"""
+
+
+class MappedTests(SynchronousTestCase):
+    """Prefixes."""
+
+    def test_the_longest_prefix_wins(self) -> None:
+        """Whole path segments only; the rest of the URL is kept."""
+        mirrors = {"http://m.example": "http://a.example/x/", "http://m.example/debian/": "http://b.example/d"}
+        for url, expected in (
+            ("http://m.example/debian/dists/sid", "http://b.example/d/dists/sid"),
+            ("http://m.example/debian", "http://b.example/d"),
+            ("http://m.example/debian-ports", "http://a.example/x/debian-ports"),
+            ("http://m.example.org/debian", "http://m.example.org/debian"),
+        ):
+            self.assertEqual(mapped(url, mirrors), expected)
+
+    def test_the_host_s_own(self) -> None:
+        """`apt:` stands alone: the host's mirror has its own root."""
+        self.assertEqual(mapped("http://m.example/debian/dists/x", {"http://m.example/debian": "apt:"}), "apt:")
+
+    @given(st.text())
+    def test_without_a_mapping_nothing_changes(self, url: str) -> None:
+        """Any URL stays as it is."""
+        self.assertEqual(mapped(url, {}), url)
+
+
+class HostMirrorTests(SynchronousTestCase):
+    """The output of `apt-get indextargets`."""
+
+    def test_the_same_suite(self) -> None:
+        """The source of that very release."""
+        self.assertEqual(host_mirror(TARGETS, BOOKWORM), "http://near.example/debian")
+
+    def test_another_release_of_the_same_os(self) -> None:
+        """A mirror has all releases; security and third parties are no mirror."""
+        self.assertEqual(host_mirror(TARGETS, TRIXIE), "http://near.example/debian")
+
+    def test_none(self) -> None:
+        """No mirror of Ubuntu on a Debian host: say so, with what to do."""
+        error = self.assertRaises(Unavailable, host_mirror, TARGETS, NOBLE)
+        self.assertIn("Ubuntu", str(error))
+        self.assertIn("apt-get update", error.hint)

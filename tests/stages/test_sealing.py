@@ -1,0 +1,121 @@
+"""Fulfilling a target's needs, finding the kernel, sealing."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from imagefactory.families.debian import FAMILY, sources
+from imagefactory.families.interface import Kernel, Needs, Release
+from imagefactory.guests.interface import File
+from imagefactory.model.errors import BuildFailed
+from imagefactory.model.report import Silence
+from imagefactory.model.template import Arch, GuestFile, Inline, OperatingSystem, Template, UrlInstall
+from imagefactory.stages.sealing import cloud_info, fulfil_needs, kernel, needs_inputs, seal
+from imagefactory.testing.guests import MemoryGuest
+
+ROOT = "http://mirror.example/debian"
+TEMPLATE = Template("web", OperatingSystem("Debian", "12", Arch.X86_64, UrlInstall(ROOT)))
+BOOKWORM = Release("debian", "Debian", "12", "bookworm")
+
+
+class SealingTests(SynchronousTestCase):
+    """One guest in memory."""
+
+    def setUp(self) -> None:
+        self.guest = MemoryGuest()
+
+    def result(self, use: Callable[[], Awaitable[Any]]) -> Any:
+        """The answer of `use` in the entered guest."""
+
+        async def work() -> Any:
+            async with self.guest:
+                return await use()
+
+        return self.successResultOf(Deferred.fromCoroutine(work()))
+
+    def seal(self, template: Template = TEMPLATE) -> None:
+        self.result(lambda: seal(self.guest, FAMILY, template, Silence()))
+
+    def put(self, *paths: str) -> None:
+        for path in paths:
+            self.guest.files[path] = File(path, b"x")
+
+    def test_what_two_machines_must_not_share_is_gone(self) -> None:
+        """Keys, ids, leases, histories, caches, the builder's resolv.conf."""
+        gone = (
+            "/etc/ssh/ssh_host_ed25519_key",
+            "/var/lib/dhcp/dhclient.eth0.leases",
+            "/var/lib/systemd/random-seed",
+            "/root/.bash_history",
+            "/tmp/.hidden",
+            "/var/lib/apt/lists/mirror_InRelease",
+            "/etc/dpkg/dpkg.cfg.d/99mmdebstrap",
+            "/etc/resolv.conf",
+        )
+        self.put(*gone, "/etc/ssh/sshd_config", "/root/.bashrc", "/var/log/wtmp")
+        self.seal()
+        self.assertEqual([path for path in gone if path in self.guest.files], [])
+        self.assertIn("/etc/ssh/sshd_config", self.guest.files)
+        self.assertIn("/var/log/wtmp", self.guest.files)
+        self.assertIn("empty the logs", [ran.title for ran in self.guest.ran])
+
+    def test_the_machine_id_is_empty(self) -> None:
+        """Empty, not absent."""
+        self.put("/etc/machine-id")
+        self.seal()
+        self.assertEqual(self.guest.files["/etc/machine-id"], File("/etc/machine-id", b"", 0o444))
+
+    def test_the_template_s_own_resolver_stays(self) -> None:
+        """A template that brings resolv.conf means it."""
+        self.put("/etc/resolv.conf")
+        self.seal(Template("web", TEMPLATE.os, files=(GuestFile("/etc/resolv.conf", Inline(b"x")),)))
+        self.assertIn("/etc/resolv.conf", self.guest.files)
+
+    def test_the_mirror_of_the_build_is_forgotten(self) -> None:
+        """The sources name the template's URL."""
+        text = sources.entries(sources.sources(BOOKWORM, "http://near.example/d"), "").encode()
+        self.guest.files[FAMILY.sources_file] = File(FAMILY.sources_file, text)
+        self.seal()
+        data = self.guest.files[FAMILY.sources_file].data
+        self.assertNotIn(b"near.example", data)
+        self.assertIn(ROOT.encode(), data)
+
+    def test_needs(self) -> None:
+        """Packages are installed, files written, and the list is read again."""
+        self.guest.answer("dpkg-query", "cloud-init\t23\tall\tii ")
+        needs = Needs(cloud_init=("Ec2",), files=(cloud_info("ec2"),))
+        packages = self.result(lambda: fulfil_needs(self.guest, FAMILY, needs, TEMPLATE, Silence()))
+        self.assertEqual([one.name for one in packages], ["cloud-init"])
+        self.assertEqual(self.guest.files["/etc/sysconfig/cloud-info"].data, b'CLOUD_TYPE="ec2"\n')
+        self.assertTrue(any("install -- cloud-init" in ran.script for ran in self.guest.ran))
+
+    def test_no_needs_cost_nothing(self) -> None:
+        """Only the list is read."""
+        self.result(lambda: fulfil_needs(self.guest, FAMILY, Needs(), TEMPLATE, Silence()))
+        self.assertEqual([ran.title for ran in self.guest.ran], ["list packages"])
+
+    def test_needs_are_inputs(self) -> None:
+        """Another file is another key."""
+        one, other = (needs_inputs(Needs(files=(cloud_info(name),))) for name in ("ec2", "rhevm"))
+        self.assertNotEqual(one, other)
+
+    def test_the_kernel(self) -> None:
+        """Two lines are kernel and initrd."""
+        self.guest.answer("vmlinu", "/boot/vmlinuz-6", "/boot/initrd.img-6")
+        found = self.result(lambda: kernel(self.guest, FAMILY))
+        self.assertEqual(found, Kernel("/boot/vmlinuz-6", "/boot/initrd.img-6"))
+
+    def test_no_kernel(self) -> None:
+        """A system without one cannot boot, and that is said before a disk is made."""
+
+        async def work() -> None:
+            async with self.guest:
+                await kernel(self.guest, FAMILY)
+
+        self.failureResultOf(Deferred.fromCoroutine(work()), BuildFailed)
+        self.guest.answer("vmlinu", "ls: no such file", code=2)
+        self.failureResultOf(Deferred.fromCoroutine(work()), BuildFailed)
