@@ -57,11 +57,11 @@ class Options(usage.Options):
 
 def makeService(options: Options) -> IService:
     """The daemon, with twist's log instead of our own and without a pid file."""
-    from imagefactory.daemons import factory_daemon
+    from imagefactory.app.daemons import factory_daemon
 
     try:
         settings = load([*options.arguments(), "--rest", "--foreground"], environ=os.environ, uid=os.geteuid())
-        service: Any = factory_daemon(settings, reopen_log=None)
+        service: Any = factory_daemon(settings, reopen_log=None, pidfile=False)
     except FactoryError as error:
         hint = f"\n{error.hint}" if error.hint else ""
         raise usage.UsageError(f"{error}{hint}") from None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from twisted.application.service import IService, IServiceMaker
-from twisted.logger import LogEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogLevel
 from twisted.plugin import IPlugin
 from twisted.python import usage
 from twisted.scripts.twistd import ServerOptions, runApp
@@ -51,16 +51,24 @@ class _TwistdOptions(ServerOptions):
         return [(self._maker.tapname, None, usage.Options, self._maker.description)]
 
 
-def nowhere() -> Callable[[LogEvent], None]:
-    """Twistd's own log observer: none, ours is there already."""
-    return lambda _event: None
+#: Where this process logs; twistd asks for it by name, once its own log begins, and brings what was said before.
+_observers: list[ILogObserver] = []
+
+
+def observer() -> ILogObserver:
+    """What twistd logs to."""
+    return _observers[-1]
 
 
 def serve_factory(settings: Settings) -> int:
     """Run the daemon of `imagefactory --rest`; the answer is the exit status."""
     from imagefactory.app.daemons import factory_daemon
 
-    return serve("imagefactory", settings, lambda reopen: factory_daemon(settings, reopen_log=reopen))
+    return serve(
+        "imagefactory",
+        settings,
+        lambda reopen: factory_daemon(settings, reopen_log=reopen, pidfile=not settings.foreground),
+    )
 
 
 def serve(name: str, settings: Settings, make: Make) -> int:
@@ -68,14 +76,14 @@ def serve(name: str, settings: Settings, make: Make) -> int:
     reopen = _log(settings)
     daemon = make(reopen)
     options = _TwistdOptions(_Maker(name, daemon))
-    arguments = ["--pidfile=", "--rundir=/", f"--umask={settings.umask}", f"--logger={__name__}.nowhere"]
+    arguments = ["--pidfile=", "--rundir=/", f"--umask={settings.umask}", f"--logger={__name__}.observer"]
     options.parseOptions([*(["--nodaemon"] if settings.foreground else []), *arguments, name])  # type: ignore[no-untyped-call]
     runApp(options)
     return 1 if daemon.failed else 0
 
 
 def _log(settings: Settings) -> Callable[[], None] | None:
-    """Begin to log; what is answered goes on in a new file after a hang-up (None: there is no file)."""
-    observer: Any = Lines() if settings.foreground else LogFile(Path(settings.log_file))
-    globalLogPublisher.addObserver(at_least(level_of(settings), observer))
-    return None if settings.foreground else observer.reopen
+    """Choose the log; what is answered goes on in a new file after a hang-up (None: there is no file)."""
+    file = None if settings.foreground else LogFile(Path(settings.log_file))
+    _observers.append(at_least(level_of(settings, LogLevel.info), file or Lines()))
+    return file.reopen if file else None

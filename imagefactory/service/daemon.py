@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -31,12 +31,16 @@ class Startable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One way the service is reached: `make` gives the protocol factory once the body has started, `description` is for
-    the log."""
+    """One way the service is reached.
+
+    `make` gives the protocol factory once the body has started; `end` ends its connections after the body has stopped
+    (they may stream until then); `description` is for the log.
+    """
 
     socket: BoundSocket
     make: Callable[[], IProtocolFactory]
     description: str
+    end: Callable[[], Awaitable[None]] | None = None
 
 
 class Daemon(Service):
@@ -88,7 +92,7 @@ class Daemon(Service):
         await self._body.start()
         for face in self._faces:
             self._ports.append(face.socket.serve(self._reactor, face.make()))
-            self._log.warn("{description}", description=face.description)
+            self._log.info("{description}", description=face.description)
         self._notifier.ready()
 
     def _give_up(self, failure: Failure) -> None:
@@ -104,7 +108,7 @@ class Daemon(Service):
             self._reactor.stop()
 
     async def _stop(self) -> None:
-        self._log.warn("stopping")
+        self._log.info("stopping")
         self._notifier.stopping()
         super().stopService()  # type: ignore[no-untyped-call]
         if self._starting is not None:
@@ -114,11 +118,14 @@ class Daemon(Service):
             await _stopped(port)
         try:
             await self._body.stop()
+            for face in self._faces[: len(self._ports)]:
+                if face.end is not None:
+                    await face.end()
         finally:
             if self._pidfile is not None:
                 self._pidfile.remove()
             self._instance.release()
-        self._log.warn("stopped")
+        self._log.info("stopped")
 
     def _hear_hangups(self, reopen_log: Callable[[], None]) -> None:
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._reopen, reopen_log))

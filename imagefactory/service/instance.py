@@ -16,8 +16,8 @@ class Instance:
     The kernel drops it with the process, however that ends; a fork keeps it.
     """
 
-    def __init__(self, state_dir: Path) -> None:
-        self._path = state_dir / "daemon.lock"
+    def __init__(self, state_dir: Path, name: str = "daemon.lock") -> None:
+        self._path = state_dir / name
         self._file: IO[str] | None = None
 
     def claim(self) -> None:

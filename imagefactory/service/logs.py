@@ -25,9 +25,9 @@ from imagefactory.settings import Settings
 NOISY = ("twisted.web.", "twisted.internet.", "klein.")
 
 
-def level_of(settings: Settings) -> LogLevel:
-    """The least important level that is logged: warnings, with --verbose information, with --debug everything."""
-    level: LogLevel = LogLevel.info if settings.verbose else LogLevel.warn
+def level_of(settings: Settings, usual: LogLevel = LogLevel.warn) -> LogLevel:
+    """The least important level that is logged: `usual`, with --verbose information, with --debug everything."""
+    level: LogLevel = LogLevel.info if settings.verbose else usual
     if settings.debug:
         level = LogLevel.debug
     return level

@@ -1,0 +1,218 @@
+"""The two daemons: the factory with its REST API (and the embedded warehouse's port), and the warehouse alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.ssl import CertificateOptions
+from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.web.server import Site
+
+from imagefactory.app.arguments import RestArguments
+from imagefactory.app.clients import clients_of
+from imagefactory.app.factory import Factory, compose
+from imagefactory.app.storage import open_embedded
+from imagefactory.concurrency.threads import PoolThreads
+from imagefactory.model.secret import Secret
+from imagefactory.rest import tls
+from imagefactory.rest.door import Door
+from imagefactory.rest.names import host_names
+from imagefactory.service.daemon import Daemon, Face
+from imagefactory.service.instance import Instance
+from imagefactory.service.listening import bind
+from imagefactory.service.notify import Notifier
+from imagefactory.service.pidfile import PidFile
+from imagefactory.settings import Settings
+from imagefactory.warehouse.server.site import WarehouseSite
+from imagefactory.warehouse.server.site import make_site as warehouse_site
+from imagefactory.warehouse.server.users import load_users
+from imagefactory.warehouse.store.embedded import EmbeddedWarehouse
+
+log = Logger()
+
+
+class FactoryBody:
+    """The factory between the daemon's start and stop."""
+
+    def __init__(self, settings: Settings, reactor: Any) -> None:
+        self._settings = settings
+        self._reactor = reactor
+        self._factory: Factory | None = None
+
+    async def start(self) -> None:
+        """Queued jobs go on."""
+        self._factory = await compose(self._settings, self._reactor, resume=True)
+
+    async def stop(self) -> None:
+        """Running jobs are cancelled, bounded in time."""
+        if self._factory is not None:
+            await self._factory.stop()
+
+    def rest_site(self, clients: Mapping[str, Secret]) -> Door:
+        """The REST API of the started factory."""
+        from imagefactory.rest.site import make_site  # Klein installs a reactor when it is imported
+
+        factory = self._started()
+        return make_site(
+            factory.jobs,
+            factory.catalogue,
+            arguments=RestArguments(factory.templates, factory.clouds.provider),
+            clouds=factory.clouds,
+            settings=self._settings,
+            clock=self._reactor,
+            clients=clients,
+        )
+
+    def warehouse(self) -> EmbeddedWarehouse:
+        """The embedded warehouse of the started factory."""
+        embedded = self._started().storage.embedded
+        assert embedded is not None, "its port is only bound for an embedded warehouse"
+        return embedded
+
+    def _started(self) -> Factory:
+        assert self._factory is not None, "faces are made after the start"
+        return self._factory
+
+
+class WarehouseBody:
+    """A warehouse alone between the daemon's start and stop."""
+
+    def __init__(self, path: Path, reactor: Any) -> None:
+        self._path = path
+        self._reactor = reactor
+        self._stack = AsyncExitStack()
+        self._warehouse: EmbeddedWarehouse | None = None
+
+    async def start(self) -> None:
+        """Open the store."""
+        threads = PoolThreads(self._reactor, size=8)
+        threads.start()
+        self._stack.push_async_callback(threads.stop)
+        self._warehouse = await open_embedded(self._path, threads, self._stack)
+
+    async def stop(self) -> None:
+        """Close it."""
+        await self._stack.aclose()
+
+    def warehouse(self) -> EmbeddedWarehouse:
+        """The opened store."""
+        assert self._warehouse is not None, "faces are made after the start"
+        return self._warehouse
+
+
+def factory_daemon(settings: Settings, *, reopen_log: Callable[[], None] | None, pidfile: bool) -> Daemon:
+    """What `imagefactory --rest` runs; claims the state directory and binds its ports at once.
+
+    Raises FactoryErrors for all that keeps it from starting.
+    """
+    from twisted.internet import reactor
+
+    marks = PidFile(Path(settings.pid_file)) if pidfile else None
+    if marks is not None:
+        marks.check()
+    instance = Instance(settings.state_dir)
+    instance.claim()
+    body = FactoryBody(settings, reactor)
+    clients = clients_of(settings)
+    faces = [_rest_face(settings, lambda: body.rest_site(clients))]
+    if embeds_warehouse(settings):
+        users = load_users(Path(settings.warehouse_users)) if settings.warehouse_users else None
+        faces.append(warehouse_face(settings, reactor, body.warehouse, users, option="--warehouse_port"))
+    notifier = Notifier(os.environ, os.getpid(), reactor)
+    return Daemon(reactor, body, faces, instance=instance, notifier=notifier, pidfile=marks, reopen_log=reopen_log)
+
+
+def warehouse_daemon(settings: Settings, *, reopen_log: Callable[[], None] | None, pidfile: bool) -> Daemon:
+    """What `imagewarehouse` runs."""
+    from twisted.internet import reactor
+
+    marks = PidFile(Path(settings.pid_file)) if pidfile else None
+    if marks is not None:
+        marks.check()
+    instance = Instance(Path(settings.warehouse_path), "warehouse.lock")
+    instance.claim()
+    body = WarehouseBody(Path(settings.warehouse_path), reactor)
+    users = load_users(Path(settings.warehouse_users)) if settings.warehouse_users else None
+    face = warehouse_face(settings, reactor, body.warehouse, users, option="--port")
+    notifier = Notifier(os.environ, os.getpid(), reactor)
+    return Daemon(reactor, body, [face], instance=instance, notifier=notifier, pidfile=marks, reopen_log=reopen_log)
+
+
+def embeds_warehouse(settings: Settings) -> bool:
+    """Whether the daemon serves a warehouse of its own."""
+    return not settings.warehouse
+
+
+def _rest_face(settings: Settings, site: Callable[[], Door]) -> Face:
+    options, identity = _tls(settings)
+    socket = bind(settings.address, settings.port, "--address or --port")
+    host, port = socket.address
+    scheme = "https" if options else "http"
+    where = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/imagefactory"
+
+    doors: list[Door] = []
+
+    def make() -> IProtocolFactory:
+        doors.append(site())
+        return _wrapped(doors[0], options)
+
+    async def end() -> None:
+        for door in doors:
+            await door.close()
+
+    return Face(socket, make, f"the REST API answers on {where}{identity}", end)
+
+
+def warehouse_face(
+    settings: Settings,
+    reactor: Any,
+    warehouse: Callable[[], EmbeddedWarehouse],
+    users: Mapping[str, Secret] | None,
+    *,
+    option: str,
+) -> Face:
+    """The warehouse's port."""
+    socket = bind(settings.warehouse_address, settings.warehouse_port, option)
+    host, port = socket.address
+
+    def make() -> WarehouseSite:
+        embedded = warehouse()
+        return warehouse_site(embedded.store, embedded.threads, reactor, users)
+
+    return Face(socket, make, f"the warehouse answers on http://{host}:{port}/")
+
+
+def _tls(settings: Settings) -> tuple[CertificateOptions | None, str]:
+    """What connections are wrapped with (None: nothing), and what the log says of it."""
+    if settings.no_ssl:
+        if not _is_loopback(settings.address):
+            log.warn("without TLS, passwords and templates can be read on the way: bind to loopback, or drop --no_ssl")
+        return None, ""
+    chosen = tls.choose(
+        ssl_pem=settings.ssl_pem,
+        keep_in=settings.state_dir if settings.ssl_keep else None,
+        names=host_names(settings.address, settings.ssl_names),
+        now=tls.today(),
+    )
+    for warning in chosen.warnings:
+        log.warn("{warning}", warning=warning)
+    return chosen.options, f", certificate SHA-256 {chosen.fingerprint}"
+
+
+def _wrapped(site: Site, options: CertificateOptions | None) -> IProtocolFactory:
+    factory: IProtocolFactory = site if options is None else TLSMemoryBIOFactory(options, False, site)
+    return factory
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
