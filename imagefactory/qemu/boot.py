@@ -15,6 +15,7 @@ from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IStreamClientEndpoint
 
 from imagefactory.concurrency.clock import Clock, sleep, timeout
+from imagefactory.concurrency.event import Event
 from imagefactory.concurrency.scope import Scope
 from imagefactory.concurrency.threads import Threads
 from imagefactory.model.errors import BuildFailed, CommandFailed, NoSpace
@@ -22,7 +23,7 @@ from imagefactory.model.report import Report
 from imagefactory.process.interface import Command, Processes
 from imagefactory.qemu.accel import KVM, TCG, Acceleration
 from imagefactory.qemu.banner import ssh_banner
-from imagefactory.qemu.machine import Machine, argv, firmware
+from imagefactory.qemu.machine import BIOS, UEFI, Machine, argv, firmware
 from imagefactory.qemu.qmp import Qmp, connect
 from imagefactory.qemu.serial import Booted, SerialLog, Trouble
 
@@ -83,7 +84,7 @@ async def boot_check(
     tmpdir: Path,
     limit: float,
     report: Report,
-    firmware_kind: str = "bios",
+    firmware_kind: str = BIOS,
 ) -> BootProof:
     """Boot `image` (of qemu's `format`) until its login prompt and, with `ssh`, until an SSH server answers.
 
@@ -149,22 +150,22 @@ class _Check:
 
     async def _prove(self, log: SerialLog, proofs: list[BootProof]) -> None:
         begin = self.clock.seconds()
-        full: list[None] = []
-        qmp = await self._connect(lambda: full.append(None))
+        full: Event[None] = Event()
+        qmp = await self._connect(full)
         await self._login(log, full)
         seconds = self.clock.seconds() - begin
         self.report.line(f"login prompt after {seconds:.1f} s")
         banner = await self._banner(qmp) if self.machine.ssh else None
-        kind = "uefi" if self.machine.firmware else "bios"
+        kind = UEFI if self.machine.firmware else BIOS
         proofs.append(BootProof(seconds, True, banner, kind, self.machine.accel, log.tail()))
         await qmp.quit()
 
-    async def _connect(self, on_full_disk: Callable[[], None]) -> Qmp:
+    async def _connect(self, full: Event[None]) -> Qmp:
         """The control connection, as soon as qemu listens; if it never does it has died, which is noticed elsewhere."""
 
         def on_event(name: str, data: dict[str, Any]) -> None:
-            if name == "BLOCK_IO_ERROR" and data.get("nospace"):  # qemu has stopped the guest
-                on_full_disk()
+            if name == "BLOCK_IO_ERROR" and data.get("nospace") and not full.fired:  # qemu has stopped the guest
+                full.fire(None)
 
         while True:
             try:
@@ -172,7 +173,7 @@ class _Check:
             except ConnectError:
                 await sleep(self.clock, POLL / 5)
 
-    async def _login(self, log: SerialLog, full: list[None]) -> None:
+    async def _login(self, log: SerialLog, full: Event[None]) -> None:
         """Until the login prompt; what cannot come to a good end fails at once."""
         offset = 0
         begin = self.clock.seconds()
@@ -184,7 +185,7 @@ class _Check:
                 return
             if isinstance(outcome, Trouble):
                 raise self._failed(f"failed: {outcome.text}", log)
-            if full:
+            if full.fired:
                 raise NoSpace("no space left for what the machine writes", where=str(self.machine.serial.parent.parent))
             if not offset and self.machine.accel == KVM and self.clock.seconds() - begin > KVM_SILENCE:
                 raise _KvmFailed(f"no output for {KVM_SILENCE:g} s")

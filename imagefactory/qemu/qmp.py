@@ -122,10 +122,6 @@ class Qmp:
             await self.execute("quit")
         await self._protocol.closed.wait()
 
-    def close(self) -> None:
-        """Close the connection; qemu goes on."""
-        self._protocol.disconnect()
-
 
 def ignore(name: str, data: dict[str, Any]) -> None:
     """An `EventReader` that does not listen."""

@@ -100,6 +100,12 @@ class DigestTests(SparseTestCase):
         sha256_of(self.source)
         self.assertEqual(sum(read), BLOCK)
 
+    def test_a_file_that_becomes_shorter_is_an_error(self) -> None:
+        """A digest of something else would be worse."""
+        self.write([(True, BLOCK)])
+        self.patch(os, "pread", lambda *_: b"")
+        self.assertRaises(OSError, sha256_of, self.source)
+
     def test_it_ends_when_it_is_told_to(self) -> None:
         """What `watch` raises comes out."""
         self.write([(True, 3 << 20)])
