@@ -18,7 +18,7 @@ from imagefactory.concurrency.clock import Clock, sleep, timeout
 from imagefactory.concurrency.event import Event
 from imagefactory.concurrency.scope import Scope
 from imagefactory.concurrency.threads import Threads
-from imagefactory.model.errors import BuildFailed, CommandFailed, NoSpace
+from imagefactory.model.errors import BuildFailed, CommandFailed, NoSpace, Unavailable
 from imagefactory.model.report import Report
 from imagefactory.process.interface import Command, Processes
 from imagefactory.qemu.accel import KVM, TCG, Acceleration
@@ -28,6 +28,7 @@ from imagefactory.qemu.qmp import Qmp, connect
 from imagefactory.qemu.serial import Booted, SerialLog, Trouble
 
 POLL = 0.25  # seconds between two looks at the serial log
+DYING = 5.0  # seconds that qemu may take to end after its control connection is gone
 KVM_SILENCE = 30.0  # a KVM guest that said nothing for so long runs on a KVM that does not work
 _LONGEST_SOCKET = 107  # bytes: sun_path of unix(7)
 _FORWARDED = re.compile(r"^\s*TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s", re.MULTILINE)
@@ -129,7 +130,7 @@ class _Check:
         async with Scope() as scope:
             scope.start(self._qemu(log, proofs))
             try:
-                await scope.start(timeout(self.clock, self.limit, self._prove(log, proofs)))
+                await scope.start(timeout(self.clock, self.limit, self._attempt(log, proofs)))
             except TimeoutError:
                 goal = "SSH server" if isinstance(log.outcome, Booted) else "login prompt"
                 raise self._failed(f"saw no {goal} in {self.limit:g} s", log) from None
@@ -147,6 +148,14 @@ class _Check:
         if end.ok:
             raise self._failed("saw the machine reset or switch itself off", log)
         raise CommandFailed("qemu", str(end), end.tail or log.tail())
+
+    async def _attempt(self, log: SerialLog, proofs: list[BootProof]) -> None:
+        """The proof; a lost control connection gives way to the reason, which is how qemu ended."""
+        try:
+            await self._prove(log, proofs)
+        except Unavailable:
+            await sleep(self.clock, DYING)
+            raise
 
     async def _prove(self, log: SerialLog, proofs: list[BootProof]) -> None:
         begin = self.clock.seconds()

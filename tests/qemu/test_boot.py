@@ -82,6 +82,7 @@ class Control:
     def __init__(self, qemu: FakeQemu, refusals: int = 1) -> None:
         self._qemu = qemu
         self._refusals = refusals
+        self.silent = False
 
     def connect(self, factory: Factory) -> Deferred[Any]:
         if self._refusals:
@@ -89,7 +90,8 @@ class Control:
             return fail(ConnectionRefusedError())
         self.protocol = factory.buildProtocol(None)  # type: ignore[arg-type]
         self.protocol.makeConnection(self)
-        self.say({"QMP": {}})
+        if not self.silent:
+            self.say({"QMP": {}})
         return succeed(self.protocol)
 
     def write(self, data: bytes) -> None:
@@ -231,6 +233,18 @@ class BootTests(BootTestCase):
         self.advance(2)
         error = self.failureResultOf(work, CommandFailed).value
         self.assertEqual(str(error), "qemu ended with exit status 1\n  | qemu: cannot open the image")
+
+    def test_a_lost_control_connection_gives_way_to_the_reason(self) -> None:
+        """qemu may die after somebody has connected; why it died is what matters."""
+        work = self.start(ssh=True)
+        self.control.silent = True
+        self.control_answers()
+        self.control.protocol.connectionLost(Failure(ConnectionDone()))
+        self.advance(1)
+        self.assertNoResult(work)
+        self.qemu.end(Exit(1, None, ("qemu: cannot open the image",)))
+        self.advance(1)
+        self.assertIn("cannot open the image", str(self.failureResultOf(work, CommandFailed).value))
 
     def test_a_machine_that_switches_itself_off_did_not_boot(self) -> None:
         """qemu's exit status 0 proves nothing; what the guest said last is the reason."""
