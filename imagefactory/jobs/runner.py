@@ -64,10 +64,15 @@ class Runner:
         self._settle = settle
         self._incidents = incidents
         self._runs: dict[str, _Run] = {}
-        self._keep_queued = False
+        self._stopping = False
 
     def start(self, id: str, lane: Lane, work: Work) -> None:
-        """Queue the job; nobody has to wait for it."""
+        """Queue the job; nobody has to wait for it.
+
+        While everything stops, a job that was just accepted stays queued, for the next start.
+        """
+        if self._stopping:
+            return
         run = self._runs[id] = _Run(id, lane, work)
         run.task = Task(self._live(run))
         run.task.ended.wait().addErrback(lambda failure: self._log.failure("job {id} was lost", failure, id=id))
@@ -98,7 +103,7 @@ class Runner:
         Queued jobs stay queued for the next start with `keep_queued`. What does not end in time is FAILED all the
         same.
         """
-        self._keep_queued = keep_queued
+        self._stopping = True
         runs = list(self._runs.values())
         for run in sorted(runs, key=lambda run: not run.waiting):  # first those who would get the others' places
             run.end(_Ending.STOPPED if keep_queued else _Ending.CANCELLED)

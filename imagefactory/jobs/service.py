@@ -138,9 +138,7 @@ class JobService:
         self._must_be_open()
         order, job = await self._pushes.accept(request)
         self._must_be_open()
-        await shield(self._ledger.create([job], {}))
-        self._run_push(order, job)
-        return job
+        return await shield(self._accept_push(order, job))
 
     async def import_image(self, request: ImportRequest) -> Imported:
         self._must_be_open()
@@ -206,6 +204,11 @@ class JobService:
         for order in orders:
             self._run_build(order)
         return Accepted(jobs[0].image_id, jobs[0].build_id, jobs)
+
+    async def _accept_push(self, order: PushOrder, job: Job) -> Job:
+        await self._ledger.create([job], {})
+        self._run_push(order, job)
+        return job
 
     async def _begin_again(self, order: BuildOrder, siblings: tuple[str, ...]) -> Job:
         job = await self._ledger.reopen(order.id)
