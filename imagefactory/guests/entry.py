@@ -1,7 +1,7 @@
 """The shell text that enters a tree: mounts in a namespace of its own, then chroot.
 
-It runs as the first process of new mount and pid namespaces; when it ends, the kernel takes all mounts and processes
-away, whatever they are and however it ended. Nothing of this is ever written into the tree.
+It runs as the first process of new namespaces (mounts, pids, host name); when it ends, the kernel takes all mounts and
+processes away, whatever they are and however it ended. Nothing of this is ever written into the tree.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ _LEAVE = "trap 'exit 143' TERM INT HUP\nexec 3<&0\n"
 
 _SETUP = r"""set -e
 tree=$1
+(hostname localhost || echo localhost > /proc/sys/kernel/hostname) 2>/dev/null || true
 mount -t proc -o nosuid,nodev,noexec proc "$tree/proc" 2>/dev/null || mount --rbind /proc "$tree/proc"
 mount -t sysfs -o ro,nosuid,nodev,noexec sysfs "$tree/sys" 2>/dev/null || mount --rbind /sys "$tree/sys"
 mount -t tmpfs -o mode=0755,nosuid,size=1m tmpfs "$tree/dev"
@@ -75,7 +76,7 @@ wait $!
 """
 """`sh -c FILES sh TREE SCRIPT sh ARGUMENT...`: nothing mounted, so that what is touched is the tree itself."""
 
-NAMESPACES = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--")
+NAMESPACES = ("unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--")
 
 
 def running(tree: Path, resolv: Path) -> tuple[str, ...]:

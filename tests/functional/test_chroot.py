@@ -37,8 +37,8 @@ mkdir -p "$1"
 cd "$1"
 mkdir -p bin dev etc proc root run sys tmp usr/sbin
 cp /bin/busybox bin/
-for applet in base64 cat chmod chown grep head id ln ls mkdir mount mv readlink rm setsid sh sleep stat test touch \
-    true wc; do
+for applet in base64 cat chmod chown grep head hostname id ln ls mkdir mount mv readlink rm setsid sh sleep stat test \
+    touch true wc; do
     ln -s busybox "bin/$applet"
 done
 """
@@ -181,6 +181,14 @@ class SurroundingsTests(ChrootCase):
         async with self.guest as guest:
             await guest.run("echo up; mount -t tmpfs x /root", title="mounting", on_line=look)
         self.assertEqual(seen, [False])
+
+    async def test_host_name_is_apart(self) -> None:
+        """The builder's name does not get into images, and a command cannot change it."""
+        before = os.uname().nodename
+        async with self.guest as guest:
+            self.assertEqual(await guest.output("hostname", title="asking"), "localhost\n")
+            self.assertEqual(await guest.output("hostname changed; hostname", title="changing"), "changed\n")
+        self.assertEqual(os.uname().nodename, before)
 
     async def test_large_script_and_input(self) -> None:
         """Neither is bounded by what a command line may hold."""
