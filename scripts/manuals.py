@@ -1,7 +1,7 @@
 """Write the manual pages and the sample configuration from the tables they must agree with.
 
-    python -m scripts.manuals            write docs/man and etc/imagefactory/imagefactory.conf
-    python -m scripts.manuals --check    fail if they are not what would be written
+python -m scripts.manuals            write docs/man and etc/imagefactory/imagefactory.conf
+python -m scripts.manuals --check    fail if they are not what would be written
 """
 
 import sys
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from imagefactory import __version__
+from imagefactory.cli.warehouse import parser as warehouse_parser
 from imagefactory.rest.routes import ROUTES, Route
 from imagefactory.settings.manual import keys_roff, options_roff, sample
 
@@ -25,7 +26,7 @@ def documents() -> Iterator[tuple[Path, str]]:
 
 def _filled(text: str) -> str:
     for mark, write in {"@VERSION@": lambda: __version__, "@OPTIONS@\n": options_roff, "@KEYS@\n": keys_roff,
-                        "@ROUTES@\n": _routes}.items():  # fmt: skip
+                        "@ROUTES@\n": _routes, "@WAREHOUSE_OPTIONS@\n": _warehouse_options}.items():  # fmt: skip
         if mark in text:
             text = text.replace(mark, write())
     return text
@@ -45,6 +46,15 @@ def _route(route: Route) -> str:
         facts.append(route.media)
     path = route.path.replace("-", "\\-").replace("{", ":").replace("}", "")
     return f".TP\n.B {route.method} {path}\n{route.summary}. {'; '.join(facts)}.\n"
+
+
+def _warehouse_options() -> str:
+    return "".join(
+        f".TP\n.B {', '.join(action.option_strings)}{f' {action.metavar}' if action.metavar else ''}\n{action.help}\n".replace(
+            "-", "\\-"
+        )
+        for action in warehouse_parser()._actions
+    )
 
 
 def main(arguments: list[str]) -> int:
