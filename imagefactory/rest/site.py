@@ -159,7 +159,7 @@ class Front(Resource):
         """Klein answers by itself, later."""
         try:
             request.method.decode("ascii")
-            if b"%" in request.path or not request.path.isascii():
+            if b"%" in request.path:
                 unquote_to_bytes(request.path).decode()
             self._inner.render(request)
         except (HTTPException, UnicodeError):

@@ -205,7 +205,8 @@ class PushTests(ServiceTestCase):
     def test_what_is_missing_or_unknown(self) -> None:
         """400; an unknown provider is never another cloud by accident; credentials are not shown back."""
         path = "/imagefactory/provider_images"
-        self.assertEqual(self.wire.form("POST", path, {"provider": "mock1"}).status, 400)
+        answer = self.wire.form("POST", path, {"provider": "mock1"})
+        self.assertEqual((answer.status, answer.json["error"]), (400, "a push needs provider and credentials"))
         self.assertEqual(self.wire.form("POST", path, {"provider": "", "credentials": "<x/>"}).status, 400)
         answer = self.wire.form("POST", path, {"provider": "mokc", "credentials": CREDENTIALS})
         self.assertEqual((answer.status, answer.json["hint"]), (400, "known: mock, mock1"))

@@ -32,6 +32,14 @@ class JsonTests(SynchronousTestCase):
         for media in ("application/json; charset=utf-8", "Application/JSON", "application/json;charset=UTF-8"):
             self.assertEqual(read_fields(body, media), {"name": "Zürich", "x": "€"})
 
+    def test_too_deep(self) -> None:
+        """Nobody who means well nests so deeply."""
+        nested: object = "x"
+        for _ in range(40):
+            nested = [nested]
+        error = self.assertRaises(InvalidInput, read_fields, json.dumps({"a": nested}).encode(), "application/json")
+        self.assertIn("nested", str(error))
+
     def test_large(self) -> None:
         """Version 1.0 ignored JSON from 100 KiB on."""
         text = "x" * 1_000_000
