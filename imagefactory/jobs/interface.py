@@ -208,6 +208,10 @@ class JobStore(Protocol):
         """All jobs, in order of creation; what cannot be read any more is put aside and logged."""
         ...
 
+    async def others(self, after: int) -> tuple[int, list[Remembered]]:
+        """What other processes have written since revision `after` (0: ever), and the revision reached."""
+        ...
+
     async def write(self, batch: Batch) -> None:
         """Insert or replace, all or nothing; the jobs are this process's from now on.
 
@@ -215,8 +219,11 @@ class JobStore(Protocol):
         """
         ...
 
-    async def claim(self, id: str, owner: Owner) -> bool:
-        """Take a job over from `owner`, who is gone; False if it is not `owner`'s (any more)."""
+    async def claim(self, id: str, owner: Owner) -> Job | None:
+        """Take a job over from `owner`, who is gone; the answer is the last that `owner` wrote of it.
+
+        None if it is not `owner`'s (any more).
+        """
         ...
 
     async def request(self, id: str) -> str:

@@ -86,6 +86,13 @@ class Ledger:
         """A job that the store knows from before."""
         self.book.enter(job)
 
+    def hear(self, job: Job) -> None:
+        """Another process has changed its job: told to listeners, written by that process."""
+        self.book.enter(job)
+        self._event += 1
+        self._events.tell(JobEvent(self._event, self._clock.seconds(), job))
+        self._settle(job)
+
     async def reopen(self, id: str) -> Job:
         """Begin a final job anew; its log goes on.
 

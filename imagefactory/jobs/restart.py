@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from imagefactory.concurrency.clock import Clock
@@ -20,27 +20,43 @@ class Inheritance:
         self._ledger = ledger
         self._clock = clock
         self._alive = alive
+        self._revision = 0
+        self._foreign: list[Remembered] = []
 
     async def accept(self, *, resume: bool) -> list[Job]:
         """Fill the book from the store; the answer are queued builds to go on with, in their order."""
+        self._revision, _ = await self._store.others(0)
         remembered = await self._store.load()
         for one in remembered:
             self._ledger.recall(one.job)
-        orphans = [one for one in remembered if not is_final(one.job.state) and not self._alive(one.owner)]
-        waiting = [one for one in orphans if _can_wait(one.job)]
-        for one in orphans:
-            if one not in waiting and await self._store.claim(one.job.id, one.owner):
-                self._end(one.job, stopped(one.job.operation))
-        if not resume:
-            return []
-        return [one.job for one in waiting if await self._claimed(one)]
+        return await self._inherit(remembered, resume=resume)
+
+    async def look(self) -> list[Job]:
+        """What others have done since; the answer are queued builds of those who have gone meanwhile."""
+        self._revision, changed = await self._store.others(self._revision)
+        for one in changed:
+            self._ledger.hear(one.job)
+        current = {one.job.id: one for one in (*self._foreign, *changed)}
+        return await self._inherit(list(current.values()), resume=True)
+
+    async def _inherit(self, remembered: Sequence[Remembered], *, resume: bool) -> list[Job]:
+        live = [one for one in remembered if not is_final(one.job.state)]
+        self._foreign = [one for one in live if self._alive(one.owner)]
+        orphans = [one for one in live if one not in self._foreign and (resume or not _can_wait(one.job))]
+        # What the dead wrote last may be later than what we have read: only the claim tells.
+        claimed = [await self._store.claim(one.job.id, one.owner) for one in orphans]
+        return [job for job in claimed if job is not None and self._goes_on(job)]
+
+    def _goes_on(self, job: Job) -> bool:
+        if is_final(job.state):
+            self._ledger.hear(job)
+        elif not _can_wait(job):
+            self._end(job, stopped(job.operation))
+        return not is_final(job.state) and _can_wait(job)
 
     def give_up(self, job: Job, reason: str) -> None:
         """A queued job that cannot go on after all."""
         self._end(job, Failed(Failure(f"the daemon was stopped; {reason}", hint="ask for it again")))
-
-    async def _claimed(self, one: Remembered) -> bool:
-        return await self._store.claim(one.job.id, one.owner)
 
     def _end(self, job: Job, state: State) -> None:
         self._ledger.change(replace(job, state=state, activity="", ended=self._clock.seconds()))

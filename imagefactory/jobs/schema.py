@@ -11,7 +11,8 @@ from imagefactory.model.errors import Unavailable
 
 metadata = MetaData()
 
-#: `position` is the order of creation; `owner` is "pid:started"; `body` is the job as JSON.
+#: `position` is the order of creation; `owner` is "pid:started"; `body` is the job as JSON; `revision` grows with every
+#: write of any process.
 jobs = Table(
     "jobs",
     metadata,
@@ -20,7 +21,9 @@ jobs = Table(
     Column("owner", Text, nullable=False),
     Column("body", Text, nullable=False),
     Column("request", Text, nullable=False, server_default=""),
+    Column("revision", Integer, nullable=False, server_default="0"),
 )
+by_revision = Index("jobs_by_revision", jobs.c.revision)
 
 lines = Table(
     "lines",
@@ -61,8 +64,16 @@ def _first(connection: Connection) -> None:
     metadata.create_all(connection)
 
 
+def _revisions(connection: Connection) -> None:
+    """Processes that share the file see what the others change."""
+    columns = {row[1] for row in connection.exec_driver_sql("PRAGMA table_info(jobs)")}
+    if "revision" not in columns:
+        connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN revision INTEGER NOT NULL DEFAULT 0")
+    by_revision.create(connection, checkfirst=True)
+
+
 #: One step per version; a step that was released is never changed.
-MIGRATIONS = (_first,)
+MIGRATIONS = (_first, _revisions)
 
 
 def migrate(connection: Connection) -> None:

@@ -24,6 +24,7 @@ from imagefactory.jobs.interface import (
 from imagefactory.jobs.lanes import Lane
 from imagefactory.jobs.ledger import Ledger
 from imagefactory.jobs.lineage import Lineage
+from imagefactory.jobs.neighbours import Neighbours
 from imagefactory.jobs.orders import Parse, decode_order, encode_order
 from imagefactory.jobs.pushes import PushDesk
 from imagefactory.jobs.records import Records
@@ -97,6 +98,7 @@ class JobService:
         self._pushes = PushDesk(with_.records, with_.pusher, self._ledger.book, with_.clock, with_.new_id)
         self._imports = ImportDesk(with_.records, with_.builder, lineage, with_.clock, with_.new_id)
         self._inheritance = Inheritance(with_.store, self._ledger, with_.clock, with_.alive)
+        self._neighbours = Neighbours(self._inheritance, with_.clock, self._resume)
         self._retention = Retention(self._ledger, with_.clock, limits.retention_days)
         self._local = Lane(limits.builds)
         self._ec2 = Lane(limits.ec2_pushes)
@@ -114,12 +116,15 @@ class JobService:
         self._open = True
         for job in waiting:
             await self._resume(job)
+        if resume:
+            self._neighbours.start()
         await self._retention.start()
 
     async def stop(self) -> None:
         """Refuse new jobs, end running ones (bounded), write everything down."""
         self._open = False
         self._retention.stop()
+        self._neighbours.stop()
         await self._runner.stop(self._limits.ending, keep_queued=self._keeps_queue)
         await self._ledger.flush()
         self._ledger.close()

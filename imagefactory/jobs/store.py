@@ -17,6 +17,7 @@ from imagefactory.jobs import schema
 from imagefactory.jobs.codec import Damaged, decode_event, decode_job, encode_event, encode_job
 from imagefactory.jobs.interface import Batch, JobEvent, LogLine, Owner, Remembered
 from imagefactory.model.errors import FactoryError, NoSpace, Unavailable
+from imagefactory.model.jobs import Job
 
 #: How long one process waits for another that is just writing.
 BUSY_SECONDS = 15
@@ -58,10 +59,13 @@ class SqliteJobStore:
     async def load(self) -> list[Remembered]:
         return await self._threads.run(self._load)
 
+    async def others(self, after: int) -> tuple[int, list[Remembered]]:
+        return await self._threads.run(self._others, after)
+
     async def write(self, batch: Batch) -> None:
         await self._threads.run(self._write, batch)
 
-    async def claim(self, id: str, owner: Owner) -> bool:
+    async def claim(self, id: str, owner: Owner) -> Job | None:
         return await self._threads.run(self._claim, id, f"{owner.pid}:{owner.started}")
 
     async def request(self, id: str) -> str:
@@ -106,8 +110,17 @@ class SqliteJobStore:
             return connection.execute(query).scalar()
 
     def _load(self) -> list[Remembered]:
+        return self._readable(self._rows(select(schema.jobs).order_by(schema.jobs.c.position)))
+
+    def _others(self, after: int) -> tuple[int, list[Remembered]]:
+        c = schema.jobs.c
+        rows = self._rows(select(schema.jobs).where(c.revision > after).order_by(c.position))
+        last = max((row.revision for row in rows), default=after)
+        return last, self._readable([row for row in rows if row.owner != self._owner])
+
+    def _readable(self, rows: Sequence[Any]) -> list[Remembered]:
         found = []
-        for row in self._rows(select(schema.jobs).order_by(schema.jobs.c.position)):
+        for row in rows:
             try:
                 found.append(Remembered(decode_job(row.body), _owner(row.owner)))
             except Damaged as error:
@@ -138,14 +151,19 @@ class SqliteJobStore:
             _replace(connection, schema.events, rows)
 
     def _job(self, id: str, body: str, request: str | None) -> Any:
-        values = {"owner": self._owner, "body": body} | ({} if request is None else {"request": request})
+        revision = select(func.coalesce(func.max(schema.jobs.c.revision), 0) + 1).scalar_subquery()
+        values: dict[str, Any] = {"owner": self._owner, "body": body, "revision": revision}
+        values |= {} if request is None else {"request": request}
         return insert(schema.jobs).values(id=id, **values).on_conflict_do_update(index_elements=["id"], set_=values)
 
-    def _claim(self, id: str, owner: str) -> bool:
+    def _claim(self, id: str, owner: str) -> Job | None:
         c = schema.jobs.c
         with self._writing() as connection:
-            query = update(schema.jobs).where(c.id == id, c.owner == owner).values(owner=self._owner)
-            return connection.execute(query).rowcount == 1
+            body = connection.execute(select(c.body).where(c.id == id, c.owner == owner)).scalar()
+            if body is None:
+                return None
+            connection.execute(update(schema.jobs).where(c.id == id).values(owner=self._owner))
+            return decode_job(body)
 
     def _forget(self, ids: Sequence[str]) -> None:
         with self._writing() as connection:

@@ -35,6 +35,7 @@ class MemoryJobStore:
         self._requests: dict[str, str] = shared._requests if shared else {}
         self._lines: dict[tuple[str, int], LogLine] = shared._lines if shared else {}
         self._events: dict[tuple[int, str], JobEvent] = shared._events if shared else {}
+        self._revisions: dict[str, int] = shared._revisions if shared else {}
         self.failure: FactoryError | None = None
 
     def at(self, owner: Owner) -> MemoryJobStore:
@@ -44,20 +45,26 @@ class MemoryJobStore:
     async def load(self) -> list[Remembered]:
         return list(self._jobs.values())
 
+    async def others(self, after: int) -> tuple[int, list[Remembered]]:
+        changed = [one for id, one in self._jobs.items() if self._revisions[id] > after]
+        return max(self._revisions.values(), default=after), [one for one in changed if one.owner != self._owner]
+
     async def write(self, batch: Batch) -> None:
         if self.failure is not None:
             raise self.failure
         self._jobs.update({job.id: Remembered(job, self._owner) for job in batch.jobs})
+        last = max(self._revisions.values(), default=0)
+        self._revisions.update({job.id: last + 1 for job in batch.jobs})
         self._requests.update(batch.requests)
         self._lines.update({(line.job, line.number): line for line in batch.lines})
         self._events.update({(event.id, event.job.id): event for event in batch.events})
 
-    async def claim(self, id: str, owner: Owner) -> bool:
+    async def claim(self, id: str, owner: Owner) -> Job | None:
         known = self._jobs.get(id)
         if known is None or known.owner != owner:
-            return False
+            return None
         self._jobs[id] = Remembered(known.job, self._owner)
-        return True
+        return known.job
 
     async def request(self, id: str) -> str:
         return self._requests.get(id, "")
@@ -79,6 +86,7 @@ class MemoryJobStore:
         for id in ids:
             self._jobs.pop(id, None)
             self._requests.pop(id, None)
+            self._revisions.pop(id, None)
         for line in [key for key in self._lines if key[0] in ids]:
             del self._lines[line]
         for event in [key for key in self._events if key[1] in ids]:
@@ -150,10 +158,23 @@ class JobStoreContract(_Suite):
         gone, first, second = Owner(1, 1), Owner(2, 2), Owner(3, 3)
         await (await self.open_store(gone)).write(Batch([job()]))
         one, other = await self.open_store(first), await self.open_store(second)
-        self.assertTrue(await one.claim(job().id, gone))
-        self.assertFalse(await other.claim(job().id, gone))
-        self.assertFalse(await other.claim("nobody", gone))
+        self.assertEqual(job(), await one.claim(job().id, gone))
+        self.assertIsNone(await other.claim(job().id, gone))
+        self.assertIsNone(await other.claim("nobody", gone))
         self.assertEqual([Remembered(job(), first)], await other.load())
+
+    async def test_what_others_write(self) -> None:
+        """Each process can follow the jobs of the others, without its own and without reading all again."""
+        mine, theirs = await self.open_store(ME), await self.open_store(Owner(2, 2))
+        await mine.write(Batch([job("mine")]))
+        await theirs.write(Batch([job("a"), job("b")]))
+        revision, found = await mine.others(0)
+        self.assertEqual(["a", "b"], [one.job.id for one in found])
+        self.assertEqual((revision, []), await mine.others(revision))
+        await theirs.write(Batch([replace(job("b"), percent=99)]))
+        later, found = await mine.others(revision)
+        self.assertEqual([Remembered(replace(job("b"), percent=99), Owner(2, 2))], found)
+        self.assertEqual((later, []), await mine.others(later))
 
     async def test_forget(self) -> None:
         """A forgotten job leaves nothing; the others stay."""

@@ -66,6 +66,7 @@ class ServiceCase(SynchronousTestCase):
 
     def restart(self) -> None:
         """The process is gone; another begins with the same store."""
+        self.jobs._neighbours.stop()  # the dead do not look
         self.store = self.store.at(replace(ME, started=ME.started + 1))
         self.jobs = self.service(self.store)
         self.get(self.jobs.start(resume=True))

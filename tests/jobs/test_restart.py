@@ -1,19 +1,22 @@
 """The end of a process, and the next start."""
 
+from dataclasses import replace
+
 from twisted.internet.defer import Deferred
 
-from imagefactory.jobs.interface import BuildRequest, Owner
+from imagefactory.jobs.interface import Batch, BuildRequest, Owner, Remembered
 from imagefactory.model.errors import (
     BuildFailed,
     Conflict,
     Unavailable,
 )
-from imagefactory.model.jobs import Failed
-from imagefactory.testing.job_store import ME
+from imagefactory.model.jobs import Completed, Failed
+from imagefactory.testing.job_store import ME, MemoryJobStore
+from imagefactory.testing.job_store import job as running
 from imagefactory.testing.jobs import (
     template,
 )
-from tests.jobs.service_case import ServiceCase
+from tests.jobs.service_case import SOMEBODY, ServiceCase
 
 
 class StopTests(ServiceCase):
@@ -58,6 +61,36 @@ class StopTests(ServiceCase):
         self.restart()
         self.assertEqual(["BUILDING"], self.states())
         self.refused(self.jobs.cancel(id), Conflict)
+
+    def test_another_process_goes_on(self) -> None:
+        """Its jobs are followed: new ones, progress, the end; when it dies they are FAILED."""
+        command, other = Owner(7, 7), self.store.at(Owner(7, 7))
+        self.living.add(command)
+        job = replace(running(), id=SOMEBODY)
+        self.get(other.write(Batch([job, replace(job, id="second")])))
+        self.clock.advance(2)
+        self.assertEqual(["BUILDING", "BUILDING"], self.states())
+        end = Deferred.fromCoroutine(self.jobs.finished(SOMEBODY))
+        self.get(other.write(Batch([replace(job, state=Completed(size=1))])))
+        self.clock.advance(2)
+        self.assertEqual(Completed(size=1), self.successResultOf(end).state)
+        self.living.remove(command)
+        self.clock.advance(2)
+        self.assertEqual(["COMPLETED", "FAILED"], self.states())
+
+    def test_the_last_word_of_the_dead(self) -> None:
+        """A process that completed its job in its last moment has completed it."""
+        other = self.store.at(Owner(7, 7))
+        self.get(other.write(Batch([running()])))
+        found = self.get(self.store.load())
+
+        async def stale() -> list[Remembered]:
+            self.get(other.write(Batch([replace(running(), state=Completed(size=1))])))
+            return found
+
+        self.patch(MemoryJobStore, "load", lambda _: stale())
+        self.restart()
+        self.assertEqual(["COMPLETED"], self.states())
 
     def test_a_command_leaves_the_queue_alone(self) -> None:
         """It takes nothing of the daemon's queue, and cancels its own when it stops."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from twisted.trial.unittest import TestCase
 
 from imagefactory.jobs.interface import Batch, JobStore, Owner
-from imagefactory.jobs.store import open_store
+from imagefactory.jobs.store import SqliteJobStore, open_store
 from imagefactory.model.errors import NoSpace, Unavailable
 from imagefactory.testing.job_store import ME, JobStoreContract, MemoryJobStore, job
 from imagefactory.testing.threads import ImmediateThreads
@@ -28,7 +28,7 @@ class SqliteTests(JobStoreContract, TestCase):
     def setUp(self) -> None:
         self.path = Path(self.mktemp()) / "jobs.sqlite"
 
-    async def open_store(self, owner: Owner) -> JobStore:
+    async def open_store(self, owner: Owner) -> SqliteJobStore:
         store = await open_store(self.path, owner, ImmediateThreads())
         self.addCleanup(store._engine.dispose)
         return store
@@ -54,6 +54,19 @@ class SqliteTests(JobStoreContract, TestCase):
         self.raw("pragma user_version = 99")
         with self.assertRaisesRegex(Unavailable, "schema version 99"):
             await self.open_store(ME)
+
+    async def test_an_older_file_is_migrated(self) -> None:
+        """A file of the first version gets what is new, and keeps its jobs."""
+        store = await self.open_store(ME)
+        await store.write(Batch([job()]))
+        store._engine.dispose()
+        self.raw("drop index jobs_by_revision")
+        self.raw("alter table jobs drop column revision")
+        self.raw("pragma user_version = 1")
+        store = await self.open_store(Owner(2, 2))
+        self.assertEqual([job().id], [one.job.id for one in await store.load()])
+        await store.write(Batch([job("new")]))
+        self.assertEqual(1, (await store.others(0))[0])
 
     async def test_rubbish_is_refused(self) -> None:
         """A file that is no database is named, and not overwritten."""
