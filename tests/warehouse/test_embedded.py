@@ -1,13 +1,11 @@
 """The embedded store, held to the contract of warehouses."""
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
 from twisted.trial.unittest import TestCase
 
 from imagefactory.testing.threads import ImmediateThreads
 from imagefactory.testing.warehouse import WarehouseContract
 from imagefactory.warehouse.store import EmbeddedWarehouse, open_store
+from tests.warehouse.places import fresh_directory
 
 
 class EmbeddedContractTests(WarehouseContract, TestCase):
@@ -15,8 +13,6 @@ class EmbeddedContractTests(WarehouseContract, TestCase):
 
     async def make(self) -> EmbeddedWarehouse:
         """A store in a fresh directory."""
-        directory = TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        store = open_store(Path(directory.name) / "warehouse")
+        store = open_store(fresh_directory(self) / "warehouse")
         self.addCleanup(store.close)
         return EmbeddedWarehouse(store, ImmediateThreads())

@@ -43,7 +43,7 @@ class Download:
         try:
             return await self._send()
         finally:
-            if not self._gone:
+            if self._request.channel is not None:  # still connected
                 self._request.unregisterProducer()
             await self._threads.run(self._content.reader.close)
 
@@ -93,7 +93,7 @@ class Download:
             return True
         _log.error("the body of {bucket}/{key} (blob {blob}) is damaged", **_names(self._content), blob=blob.id)
         await self._threads.run(self._store.mark_damaged, blob.id)
-        if not self._gone:
+        if self._request.channel is not None:
             self._request.channel.forceAbortClient()
         return False
 

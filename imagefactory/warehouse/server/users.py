@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from secrets import token_hex
+from urllib.parse import unquote
 
 from oauthlib.oauth1 import RequestValidator, SignatureOnlyEndpoint
 from oauthlib.oauth1.rfc5849.utils import parse_authorization_header
@@ -76,7 +77,7 @@ def _oauth_parameters(call: Call) -> dict[str, str]:
         found = {}
     if "oauth_signature" not in found:
         raise Unauthorized("the call is not signed (OAuth 1.0)")
-    return found
+    return {name: unquote(value) for name, value in found.items()}
 
 
 def _signed_bodies(call: Call) -> Iterator[tuple[str | None, dict[str, str]]]:

@@ -27,7 +27,7 @@ class Incoming(Protocol):
     """A body on its way in; nobody sees it before it is placed. Errors: NoSpace."""
 
     def finish(self) -> Blob:
-        """Make it durable; nothing can be appended any more."""
+        """Make it durable; nothing can be appended any more. Twice is once."""
         ...
 
     def place(self) -> None:

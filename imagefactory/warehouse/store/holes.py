@@ -65,12 +65,11 @@ def copy(source: int, destination: int) -> None:
     """Copy the data of one file into another, empty one; what is a hole stays one."""
     size = os.fstat(source).st_size
     for start, length in extents(source, size):
-        done = 0
-        while done < length:
-            wrote = os.copy_file_range(source, destination, min(length - done, 64 << 20), start + done, start + done)
-            if not wrote:
-                raise OSError(errno.EIO, "the file became shorter while it was copied")
-            done += wrote
+        for offset, piece in _pieces(start, length):
+            data = os.pread(source, piece, offset)
+            while data:
+                wrote = os.pwrite(destination, data, offset)
+                data, offset = data[wrote:], offset + wrote  # noqa: PLW2901 - a write may be partial
     os.truncate(destination, size)
 
 

@@ -49,6 +49,7 @@ class Received(_File):
         with plain_errors(path):
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._hash = sha256()
+        self._blob: Blob | None = None
         self._rest = b""  # less than a block, not yet written
         self._written = 0  # up to here, holes included; a multiple of BLOCK until the end
 
@@ -89,6 +90,11 @@ class Received(_File):
             data, offset = data[wrote:], offset + wrote
 
     def finish(self) -> Blob:
+        if self._blob is None:
+            self._blob = self._finish()
+        return self._blob
+
+    def _finish(self) -> Blob:
         size = self.size
         with plain_errors(self._path):
             self._write_at(memoryview(self._rest), self._written)
@@ -119,9 +125,13 @@ class Adopted(_File):
     def __init__(self, id: str, path: Path, place: Path, source: Path, sha256: str) -> None:
         super().__init__(id, path, place)
         with plain_errors(path):
-            if not self._link(source):
-                self._copy(source)
-            self._finish(sha256)
+            try:
+                if not self._link(source):
+                    self._copy(source)
+                self._finish(sha256)
+            except BaseException:
+                self.discard()
+                raise
 
     def finish(self) -> Blob:
         return self._blob

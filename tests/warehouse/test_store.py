@@ -1,0 +1,243 @@
+"""The store: atomic, shared by processes, clean after a crash."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from hashlib import sha256
+from pathlib import Path
+from unittest.mock import patch
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from imagefactory.model.errors import Conflict, NoSpace, Unavailable
+from imagefactory.warehouse.store import objects, open_store
+from imagefactory.warehouse.store.holes import digest
+from imagefactory.warehouse.store.local import Store
+from tests.warehouse.places import fresh_directory
+
+WRITER = """
+import sys
+from pathlib import Path
+from imagefactory.warehouse.store import open_store
+store = open_store(Path(sys.argv[1]))
+for turn in range(25):
+    store.put("b", f"k{turn % 5}", b"same" * (turn % 3 + 1), {"writer": sys.argv[2]})
+    if turn % 7 == 0:
+        store.delete("b", f"k{turn % 5}")
+store.close()
+"""
+HOLDER = """
+import sys
+from pathlib import Path
+from imagefactory.warehouse.store import open_store
+store = open_store(Path(sys.argv[1]))
+incoming = store.blobs.receive()
+incoming.write(b"x" * 100_000)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+class StoreTestCase(SynchronousTestCase):
+    """A store with the bucket b."""
+
+    def setUp(self) -> None:
+        self.directory = fresh_directory(self)
+        self.path = self.directory / "warehouse"
+        self.store = self.open()
+        self.store.create_bucket("b")
+
+    def open(self) -> Store:
+        """The store in the test's directory."""
+        store = open_store(self.path)
+        self.addCleanup(lambda: store.close() if store.blobs._lock >= 0 else None)  # type: ignore[attr-defined]
+        return store
+
+    def files(self) -> list[Path]:
+        """All bodies, on their way or stored."""
+        return [path for path in self.path.rglob("*") if path.is_file() and len(path.name) == 32]
+
+
+class ProcessTests(StoreTestCase):
+    """Several processes, some of them dead."""
+
+    def run_python(self, program: str, *arguments: str, **more: object) -> subprocess.Popen[bytes]:
+        """A process of its own."""
+        return subprocess.Popen([sys.executable, "-c", program, str(self.path), *arguments], **more)  # type: ignore[call-overload]
+
+    def test_two_writers(self) -> None:
+        """Processes that store and delete the same bodies leave exactly what is referred to."""
+        writers = [self.run_python(WRITER, name) for name in "xy"]
+        self.assertEqual([writer.wait(60) for writer in writers], [0, 0])
+        kept = set()
+        for key in self.store.keys("b"):
+            opened = self.store.open("b", key)
+            assert opened is not None
+            self.assertEqual(opened[1].read(0, 99)[:4], b"same")
+            opened[1].close()
+            assert opened[0].blob is not None
+            kept.add(opened[0].blob.id)
+        self.assertEqual({path.name for path in self.files()}, kept)
+
+    def test_sweep(self) -> None:
+        """What a killed process left goes at the next start; what a living one is writing stays."""
+        living = self.store.blobs.receive()
+        self.addCleanup(living.discard)
+        living.write(b"y" * 100_000)
+        dead = self.run_python(HOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert dead.stdout is not None
+        self.assertEqual(dead.stdout.readline(), b"ready\n")
+        self.assertEqual(len(self.files()), 2)
+        self.assertEqual(self.store.sweep(), 0)
+        dead.kill()
+        dead.communicate()
+        self.assertEqual(self.open().sweep(), 0)  # opening it has swept
+        self.assertEqual(len(self.files()), 1)
+
+    def test_orphan_bodies(self) -> None:
+        """A body that no object came to own is swept."""
+        self.store.put("b", "k", b"owned", {})
+        orphan = self.path / "blobs" / "ab" / "cd" / ("abcd" + "0" * 28)
+        orphan.parent.mkdir(parents=True)
+        orphan.write_bytes(b"x")
+        self.assertEqual(self.store.sweep(), 1)
+        self.assertEqual(len(self.files()), 1)
+
+
+class FaultTests(StoreTestCase):
+    """What goes wrong changes nothing."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.store.put("b", "k", b"old", {"a": "1"})
+
+    def unchanged(self) -> None:
+        """All is as it was."""
+        found = self.store.describe("b", "k")
+        assert found is not None
+        assert found[0].blob is not None
+        self.assertEqual((found[1], found[0].blob.size, len(self.files())), ({"a": "1"}, 3, 1))
+
+    def test_transaction_fails(self) -> None:
+        """A failure after the body is in place takes body and attributes back."""
+        with patch.object(objects, "set_body", side_effect=RuntimeError("oops")):
+            self.assertRaises(RuntimeError, self.store.put, "b", "k", b"new", {"a": "2"})
+        self.unchanged()
+
+    def test_no_space(self) -> None:
+        """A full disk is NoSpace, and the file to adopt stays where it was."""
+        image = self.directory / "image"
+        image.write_bytes(b"x" * 1000)
+        with patch.object(os, "fsync", side_effect=OSError(28, "No space left on device")):
+            self.assertRaises(NoSpace, self.store.put, "b", "k", b"new", {"a": "2"})
+            self.assertRaises(NoSpace, self.store.adopt, "b", "k", image, {"a": "2"})
+        self.assertTrue(image.exists())
+        self.unchanged()
+
+    def test_condition(self) -> None:
+        """A condition that does not hold stops everything."""
+
+        def refuse(stored: object) -> None:
+            raise Conflict("no")
+
+        self.assertRaises(Conflict, self.store.put, "b", "k", b"new", {"a": "2"}, refuse)
+        self.unchanged()
+
+    def test_broken_database(self) -> None:
+        """A database that does not work is Unavailable, with its path."""
+        with self.store.database.write() as connection:
+            connection.exec_driver_sql("DROP TABLE attribute")
+        self.assertIn("warehouse.db", str(self.assertRaises(Unavailable, self.store.describe, "b", "k")))
+
+    def test_from_the_future(self) -> None:
+        """A newer program's warehouse is not touched."""
+        with self.store.database.write() as connection:
+            connection.exec_driver_sql("PRAGMA user_version = 99")
+        self.assertRaises(Conflict, open_store, self.path)
+
+    def test_open_again(self) -> None:
+        """All is there after closing and opening; nothing is lost by migrating twice."""
+        self.store.close()
+        self.store = open_store(self.path)
+        self.unchanged()
+
+
+class AdoptTests(StoreTestCase):
+    """Files that become bodies."""
+
+    def image(self) -> tuple[Path, bytes]:
+        """A file with holes, and its content."""
+        path = self.directory / "image"
+        with path.open("wb") as file:
+            file.seek(1 << 20)
+            file.write(b"middle")
+            file.truncate(3 << 20)
+        return path, path.read_bytes()
+
+    def check(self, path: Path, content: bytes) -> None:
+        """The file is the body of b/k now, with its holes."""
+        self.assertFalse(path.exists())
+        opened = self.store.open("b", "k")
+        assert opened is not None
+        assert opened[0].blob is not None
+        self.assertEqual(opened[1].read(0, 4 << 20), content)
+        self.assertEqual(opened[0].blob.sha256, sha256(content).hexdigest())
+        self.assertLess(opened[0].blob.allocated, 100_000)
+        opened[1].close()
+
+    def test_linked(self) -> None:
+        """On the same file system nothing is copied."""
+        path, content = self.image()
+        number = path.stat().st_ino
+        self.store.adopt("b", "k", path, {})
+        self.check(path, content)
+        self.assertEqual([file.stat().st_ino for file in self.files()], [number])
+
+    def test_copied(self) -> None:
+        """Where no link is possible, data is copied and holes are not."""
+        path, content = self.image()
+        with patch.object(os, "link", side_effect=OSError(18, "Invalid cross-device link")):
+            self.store.adopt("b", "k", path, {})
+        self.check(path, content)
+
+    @settings(deadline=None, max_examples=40)
+    @given(st.lists(st.tuples(st.booleans(), st.integers(0, 70_000)), max_size=6), st.integers(500, 50_000))
+    def test_pieces_make_no_difference(self, parts: list[tuple[bool, int]], step: int) -> None:
+        """However a body comes in, data and zeros, it is the same body; skipping is writing zeros."""
+        content = b"".join((b"d" if data else b"\0") * length for data, length in parts)
+        written, skipped = self.store.blobs.receive(), self.store.blobs.receive()
+        for at in range(0, len(content), step):
+            written.write(content[at : at + step])
+        for data, length in parts:
+            _ = skipped.write(b"d" * length) if data else skipped.skip(length)
+        one, two = written.finish(), skipped.finish()
+        expected = (sha256(content).hexdigest(), len(content))
+        self.assertEqual([(one.sha256, one.size), (two.sha256, two.size)], [expected, expected])
+        (path,) = (path for path in self.files() if path.name == one.id)
+        with path.open("rb") as file:
+            self.assertEqual((file.read(), digest(file.fileno())), (content, one.sha256))
+        written.discard()
+        skipped.discard()
+
+
+class ScaleTests(StoreTestCase):
+    """Many objects."""
+
+    def test_indexed_query(self) -> None:
+        """A conjunction is found among thousands of objects without looking at each."""
+        with self.store.database.write() as connection:
+            for number in range(3000):
+                stored = objects.obtain(connection, "b", f"k{number:05}", 0)
+                values = {"build": f"b-{number // 2}", "target": ("ec2", "mock")[number % 2], "uuid": f"u-{number}"}
+                objects.set_attributes(connection, stored.id, dict(values))
+        started = time.perf_counter()
+        for _ in range(20):
+            found = self.store.query("b", '$build == "b-700" && $target == "mock"')
+        self.assertEqual(found, ["k01401"])
+        self.assertLess((time.perf_counter() - started) / 20, 0.05)
+        self.assertEqual(len(self.store.query("b", '$target != "ec2"')), 1500)
