@@ -140,6 +140,7 @@ class Refused(Protocol):
 class Door(server.Site):
     """The site: one leaf resource behind limits (bytes, seconds, connections)."""
 
+    noisy = False
     requestFactory = DoorRequest
     protocol = DoorChannel  # type: ignore[assignment]  # not the one that may become HTTP/2
 
@@ -180,7 +181,7 @@ class Door(server.Site):
         """
         self._empty = Event()
         for channel in list(self._channels):
-            channel.forceAbortClient()
+            channel.transport.abortConnection()
         if self._channels:
             await self._empty.wait()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imagefactory.jobs.interface import Jobs, PushRequest
 from imagefactory.model.errors import InvalidInput, NotFound
-from imagefactory.model.jobs import Job
+from imagefactory.model.jobs import Completed, Job
 from imagefactory.model.records import ProviderImageRecord
 from imagefactory.rest import links, routes
 from imagefactory.rest.accepting import accept
@@ -76,12 +76,15 @@ class ProviderImages:
     async def _job(self, call: Call) -> Job:
         id = call.ids["provider_image_id"]
         try:
-            return self._jobs.job(id)
+            job = self._jobs.job(id)
         except NotFound:
             record = await self._catalogue.provider_image(id)
             target_image = await self._catalogue.target_image(record.target_image)
             build = await self._catalogue.build(target_image.build)
             return job_of_provider_image(record, target_image, build)
+        if isinstance(job.state, Completed):
+            await self._catalogue.provider_image(id)  # NotFound if it was removed since
+        return job
 
 
 def _id(call: Call, name: str) -> str | None:

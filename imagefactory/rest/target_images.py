@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imagefactory.jobs.interface import Jobs
 from imagefactory.model.errors import NotFound
-from imagefactory.model.jobs import Job
+from imagefactory.model.jobs import Completed, Job
 from imagefactory.rest.accepting import accept
 from imagefactory.rest.builds import target_image_fields
 from imagefactory.rest.call import Call
@@ -47,7 +47,10 @@ class TargetImages:
     async def _job(self, call: Call) -> Job:
         id = call.ids["target_image_id"]
         try:
-            return self._jobs.job(id)
+            job = self._jobs.job(id)
         except NotFound:
             record = await self._catalogue.target_image(id)
             return job_of_target_image(record, await self._catalogue.build(record.build))
+        if isinstance(job.state, Completed):
+            await self._catalogue.target_image(id)  # NotFound if it was removed since
+        return job

@@ -75,6 +75,18 @@ class DocumentTests(ServiceTestCase):
             self.assertEqual(self.wire.ask("GET", path + "/status").json["status"], "COMPLETED")
         self.assertEqual(self.wire.ask("GET", "/imagefactory/provider_images/none").status, 404)
 
+    def test_what_was_removed_is_not_found(self) -> None:
+        """The job is still known as a builder; its image is not there any more."""
+        for id, path in (
+            ("ti1", "/imagefactory/images/i1/builds/b1/target_images/ti1"),
+            ("pi1", "/imagefactory/provider_images/pi1"),
+        ):
+            self.jobs.add(Job(id, Operation.BUILD, "mock", "i1", "b1", 0.0, Completed()))
+            self.assertEqual(self.wire.ask("GET", path).status, 200)
+            self.assertEqual(self.wire.ask("DELETE", path + "?keep_on_provider=1").status, 204)
+            self.assertEqual(self.wire.ask("GET", path + "/status").status, 404)
+            self.assertEqual(self.wire.ask("GET", f"{BUILDERS}/{id}").json["status"], "COMPLETED")
+
     def test_links_behind_a_trusted_proxy(self) -> None:
         """As the client wrote them; a stranger's headers change nothing."""
         headers = [("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "cloud.example, inner")]
