@@ -4,6 +4,7 @@ python -m scripts.manuals            write docs/man and etc/imagefactory/imagefa
 python -m scripts.manuals --check    fail if they are not what would be written
 """
 
+import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,12 +50,12 @@ def _route(route: Route) -> str:
 
 
 def _warehouse_options() -> str:
-    return "".join(
-        f".TP\n.B {', '.join(action.option_strings)}{f' {action.metavar}' if action.metavar else ''}\n{action.help}\n".replace(
-            "-", "\\-"
-        )
-        for action in warehouse_parser()._actions
-    )
+    return "".join(_option(action) for action in warehouse_parser()._actions)
+
+
+def _option(action: argparse.Action) -> str:
+    value = f" {action.metavar}" if action.metavar else ""
+    return f".TP\n.B {', '.join(action.option_strings)}{value}\n{action.help}\n".replace("-", "\\-")
 
 
 def main(arguments: list[str]) -> int:

@@ -43,7 +43,7 @@ class Reactor(MemoryReactorClock):
         self.adopted: list[Any] = []
         self.stopped = 0
 
-    def adoptStreamPort(self, fileno: int, family: Any, factory: Any) -> Any:  # noqa: N802 (Twisted's name)
+    def adoptStreamPort(self, fileno: int, family: Any, factory: Any) -> Any:
         self.adopted.append(factory)
         return super().adoptStreamPort(fileno, family, factory)
 
