@@ -184,6 +184,7 @@ async def open_store(path: Path, owner: Owner, threads: Threads) -> SqliteJobSto
 def _open(path: Path, owner: Owner, threads: Threads) -> SqliteJobStore:
     with told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)  # templates may hold root passwords; the files beside it get the same mode
         engine = connect(path)
         with engine.connect().execution_options(write=True) as connection, connection.begin():
             schema.migrate(connection)

@@ -55,6 +55,11 @@ class SqliteTests(JobStoreContract, TestCase):
         with self.assertRaisesRegex(Unavailable, "schema version 99"):
             await self.open_store(ME)
 
+    async def test_nobody_else_reads_it(self) -> None:
+        """It keeps templates, which may hold root passwords."""
+        await (await self.open_store(ME)).write(Batch([job()]))
+        self.assertEqual({0o600}, {path.stat().st_mode & 0o777 for path in self.path.parent.iterdir()})
+
     async def test_an_older_file_is_migrated(self) -> None:
         """A file of the first version gets what is new, and keeps its jobs."""
         store = await self.open_store(ME)

@@ -1,0 +1,76 @@
+"""What is kept of a build, for a retry and for the store."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from imagefactory.jobs.codec import Damaged, decode_job, encode_job
+from imagefactory.jobs.contents import filled, remotes
+from imagefactory.jobs.orders import decode_order, encode_order
+from imagefactory.jobs.work import BuildOrder
+from imagefactory.model.errors import Conflict
+from imagefactory.model.jobs import Completed, Failed, Failure, Queued, Running
+from imagefactory.model.report import StageOutcome
+from imagefactory.model.template import GuestFile, Inline, Remote, Script, Template
+from imagefactory.testing.job_store import job
+from imagefactory.testing.jobs import template
+
+TEXT = st.text(max_size=20)
+STATES = st.one_of(
+    st.just(Queued()),
+    st.builds(Running, st.sampled_from(["BUILDING", "PUSHING"])),
+    st.builds(Completed, TEXT, st.none() | st.integers(0, 1 << 60)),
+    st.builds(Failed, st.builds(Failure, TEXT, TEXT, TEXT, st.booleans())),
+)
+STAGES = st.lists(st.builds(StageOutcome, TEXT, TEXT, st.booleans(), st.lists(TEXT).map(tuple)), max_size=3).map(tuple)
+CONTENTS = {"http://x/a": b"\0\xff", "http://x/c": b"c"}
+
+
+def parse(_source: bytes) -> Template:
+    """A template that refers to three things, one of them twice."""
+    return replace(
+        template(),
+        files=(GuestFile("/a", Remote("http://x/a")), GuestFile("/b", Inline(b"b"))),
+        precommands=(Script("first", Remote("http://x/c")),),
+        commands=(Script("last", Remote("http://x/a")),),
+    )
+
+
+class CodecTests(SynchronousTestCase):
+    """Jobs as text."""
+
+    @given(STATES, STAGES, TEXT, st.none() | TEXT)
+    def test_jobs_come_back(
+        self, state: object, stages: tuple[StageOutcome, ...], text: str, other: str | None
+    ) -> None:
+        """Whatever they hold."""
+        before = replace(job(), state=state, stages=stages, activity=text, provider=other)  # type: ignore[arg-type]
+        self.assertEqual(before, decode_job(encode_job(before)))
+
+    @given(st.text() | st.sampled_from(["{}", "[]", "null", "1", encode_job(job())[:-9], '{"state": 1}']))
+    def test_damage(self, text: str) -> None:
+        """Anything else is damaged, and is no other error."""
+        self.assertRaises(Damaged, decode_job, text)
+
+
+class OrderTests(SynchronousTestCase):
+    """Build orders as text."""
+
+    def test_round_trip(self) -> None:
+        """A retry builds exactly the same, even if the URLs have something else by now."""
+        complete = filled(parse(b""), CONTENTS)
+        order = BuildOrder(job().id, "image", "build", "mock", complete, "template-id", True)
+        text = encode_order(order, ["a", "b"], parse)
+        self.assertEqual((order, ("a", "b")), decode_order(text, job(), parse))
+        self.assertEqual((), remotes(complete))
+
+    def test_each_once(self) -> None:
+        """What is referred to twice is fetched once."""
+        self.assertEqual(("http://x/a", "http://x/c"), remotes(parse(b"")))
+
+    def test_nothing_kept(self) -> None:
+        """A job whose request is gone or damaged cannot be retried, and says so."""
+        for text in ("", "{}", "[]", '{"contents": 1}'):
+            self.assertRaises(Conflict, decode_order, text, job(), parse)
