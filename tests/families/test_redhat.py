@@ -52,6 +52,18 @@ class ReleaseTests(SynchronousTestCase):
         """Any pair is a release or None."""
         FAMILY.release(os, version)
 
+    def test_base_packages(self) -> None:
+        """EL 6 has neither systemd nor NetworkManager, EL 7 one kernel package and yum, the rest dnf."""
+        for version, inside, outside in (
+            ("6", "initscripts", "systemd"),
+            ("7", "yum", "dnf"),
+            ("9", "kernel-core", "yum"),
+        ):
+            release = Release("redhat", "RHEL", version)
+            packages = FAMILY.bootstrap(template(), release, TREE).packages
+            self.assertIn(inside, packages)
+            self.assertNotIn(outside, packages)
+
     def test_an_architecture_that_never_was_is_refused(self) -> None:
         """There is no EL 9 for i386."""
         self.assertRaises(Unsupported, FAMILY.bootstrap, template(arch=Arch.I386), ALMA, TREE)

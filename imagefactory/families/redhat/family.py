@@ -27,6 +27,26 @@ tool=$(command -v dnf || command -v yum || command -v microdnf) || {{ echo "no d
 """
 
 
+ENABLE = "! command -v systemctl >/dev/null || systemctl --quiet enable NetworkManager.service"
+
+# For systems without NetworkManager, and for it as well where it reads these files.
+ETH0 = b"DEVICE=eth0\nBOOTPROTO=dhcp\nONBOOT=yes\nTYPE=Ethernet\n"
+
+# The host's rpm wrote the database where the host has it; newer systems have theirs below /usr (the old place is a
+# link then). It is written anew by the system's own rpm.
+DATABASE = """\
+command -v rpm >/dev/null || exit 0
+place=$(rpm -E '%{_dbpath}')
+if [ "$place" != /var/lib/rpm ] && [ -d /var/lib/rpm ] && [ ! -L /var/lib/rpm ]; then
+  mkdir -p "$place"
+  mv /var/lib/rpm/* "$place"/
+  rmdir /var/lib/rpm
+  ln -s "../..$place" /var/lib/rpm
+fi
+rpm --rebuilddb
+"""
+
+
 class RedHatFamily:
     """See `Family`."""
 
@@ -61,12 +81,11 @@ class RedHatFamily:
         files = (
             *systemd.identity(template.name),
             File("/etc/locale.conf", b"LANG=C.UTF-8\n"),
+            File("/etc/sysconfig/network", b"NETWORKING=yes\n"),
+            File("/etc/sysconfig/network-scripts/ifcfg-eth0", ETH0),
             File("/.autorelabel", b""),  # files written from outside have no SELinux label until the first boot
         )
-        enable = "systemctl --quiet enable NetworkManager.service"
-        return Change(
-            files=files, steps=(Step("enable the network", f"! command -v systemctl >/dev/null || {enable}"),)
-        )
+        return Change(files=files, steps=(Step("package database", DATABASE), Step("enable the network", ENABLE)))
 
     def add_repositories(self, repositories: tuple[Repository, ...], release: Release) -> tuple[File, ...]:  # noqa: ARG002
         return tuple(sources.repository(one) for one in repositories)

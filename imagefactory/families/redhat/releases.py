@@ -61,6 +61,9 @@ ARCHES = {
     Arch.PPC64LE: "ppc64le",
     Arch.S390X: "s390x",
 }
+BASE = ("basesystem", "bash", "coreutils", "iproute", "passwd", "shadow-utils", "rootfiles")
+BEFORE_SYSTEMD = ("initscripts", "dhclient")
+FIRST_SYSTEMD_EL = 7
 LAST_I386_EL = 6
 LAST_I386_FEDORA = 30
 NAME = re.compile(r"([A-Za-z]+)(?:-(\d+))?")
@@ -119,9 +122,11 @@ def base_packages(release: Release) -> tuple[str, ...]:
     """What every image has: a kernel with the drivers of all our targets, an init, a network, a way to log in."""
     found = distribution(release.os)
     assert found is not None
-    base = ("basesystem", "bash", "coreutils", "systemd", "NetworkManager", "iproute", "passwd", "shadow-utils")
+    if not is_fedora(release) and major(release) < FIRST_SYSTEMD_EL:
+        return (found.release_package, *BASE, *BEFORE_SYSTEMD, "kernel", "dracut", tool(release))
     kernel = ("kernel-core", "kernel-modules") if tool(release) == "dnf" else ("kernel",)
-    return (found.release_package, *base, *kernel, "dracut", "dracut-config-generic", "rootfiles", tool(release))
+    drivers = ("dracut", "dracut-config-generic")  # an initrd for every machine, not for the builder's
+    return (found.release_package, *BASE, "systemd", "NetworkManager", *kernel, *drivers, tool(release))
 
 
 def keys(release: Release) -> tuple[str, ...]:
