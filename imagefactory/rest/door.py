@@ -181,7 +181,7 @@ class Door(server.Site):
         """
         self._empty = Event()
         for channel in list(self._channels):
-            channel.transport.abortConnection()
+            cast(ITCPTransport, channel.transport).abortConnection()
         if self._channels:
             await self._empty.wait()
 
