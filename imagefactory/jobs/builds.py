@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from imagefactory.concurrency.clock import Clock
@@ -34,6 +34,14 @@ class Wish:
     image_id: str | None
     build_id: str | None
     boot_check: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The orders of a wish, and the records that were made for them."""
+
+    orders: tuple[BuildOrder, ...]
+    made: tuple[tuple[Kind, str], ...]
 
 
 class BuildDesk:
@@ -70,11 +78,11 @@ class BuildDesk:
         await self._builder.check(template, targets)
         return Wish(targets, template, template_id, image_id, build_id, request.boot_check)
 
-    async def store(self, wish: Wish) -> tuple[BuildOrder, ...]:
+    async def store(self, wish: Wish) -> Stored:
         """Template, image and build; what was stored before something went wrong is removed again."""
         made: list[tuple[Kind, str]] = []
         try:
-            return await self._store(wish, made)
+            return Stored(await self._store(wish, made), tuple(made))
         except BaseException:
             await self._undo(made)
             raise
@@ -152,15 +160,11 @@ class BuildDesk:
             await self._records.store_build(BuildRecord(id, image_id, self._clock.seconds()))
         return id
 
-    async def undo(self, orders: tuple[BuildOrder, ...], wish: Wish) -> None:
+    async def undo(self, stored: Stored) -> None:
         """Remove the records of orders that came to nothing after all."""
-        first = orders[0]
-        made = [] if wish.build_id else [(Kind.BUILD, first.build_id)]
-        made += [] if wish.image_id else [(Kind.IMAGE, first.image_id)]
-        made += [] if wish.template_id else [(Kind.TEMPLATE, first.template_id)]
-        await self._undo(made)
+        await self._undo(stored.made)
 
-    async def _undo(self, made: list[tuple[Kind, str]]) -> None:
+    async def _undo(self, made: Sequence[tuple[Kind, str]]) -> None:
         for kind, id in reversed(made):
             try:
                 await self._records.delete(kind, id)

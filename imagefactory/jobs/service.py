@@ -196,14 +196,15 @@ class JobService:
             raise Unavailable("the daemon is stopping and takes no new jobs", hint="ask again when it is back")
 
     async def _accept(self, wish: Wish) -> Accepted:
-        orders = await self._builds.store(wish)
+        stored = await self._builds.store(wish)
+        orders = stored.orders
         jobs = self._builds.jobs(orders)
         ids = [job.id for job in jobs]
         try:
             requests = {order.id: encode_order(order, ids, self._parse) for order in orders}
             await self._ledger.create(jobs, requests)
         except BaseException:
-            await self._builds.undo(orders, wish)
+            await self._builds.undo(stored)
             raise
         self._settlement.together(ids)
         for order in orders:

@@ -127,8 +127,9 @@ class RefusalTests(ServiceCase):
     def test_a_job_store_that_fails(self) -> None:
         """A job that cannot be remembered is not accepted."""
         self.store.failure = NoSpace("full")
-        self.refused(self.jobs.build(BuildRequest(template(), ("mock",))), NoSpace)
-        self.assert_nothing()
+        for image in (None, SOMEBODY):
+            self.refused(self.jobs.build(BuildRequest(template(), ("mock",), image_id=image)), NoSpace)
+            self.assert_nothing()
 
 
 class CancelTests(ServiceCase):
