@@ -375,6 +375,20 @@ class DownloadTests(ServerTestCase):
         self.ask("DELETE", "/b/k")
         self.assertEqual(opened[1].read(0, 9999), self.BODY)
 
+    def test_client_stalls(self) -> None:
+        """A client that takes nothing for five minutes is given up, and its file closed."""
+        self.ask("PUT", "/b/large", os.urandom(5 << 20))
+        before = len(os.listdir("/proc/self/fd"))
+        wire = Wire(self.site)
+        channel = wire.transport.protocol
+        with patch.object(channel, "registerProducer", side_effect=lambda producer, _: producer.pauseProducing()):
+            wire.send(b"GET /b/large HTTP/1.1\r\nHost: h\r\n\r\n")
+        self.clock.advance(299)
+        self.assertTrue(wire.transport.connected)
+        self.clock.advance(2)
+        self.assertFalse(wire.transport.connected)
+        self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+
     def test_client_goes_away(self) -> None:
         """A client that stops reading and goes leaves no open file behind."""
         self.ask("PUT", "/b/large", os.urandom(5 << 20))

@@ -52,6 +52,7 @@ class Application:
     ) -> None:
         self.store = store
         self.threads = threads
+        self.clock = clock
         self.metrics = metrics or Metrics()
         self.sessions = Sessions(store, threads, clock)
         self._users = users

@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from twisted.web.http import Request
 from zope.interface import implementer
 
+from imagefactory.concurrency.clock import Clock, timeout
 from imagefactory.concurrency.task import Task
 from imagefactory.concurrency.threads import Threads
 from imagefactory.warehouse.server.content import Content, Piece
@@ -17,6 +18,9 @@ from imagefactory.warehouse.store.local import Store
 
 BLOCK = 1 << 20
 TLS_BLOCK = 256 << 10  # larger ones cost Twisted's TLS twice the processor time
+STALLED = 300
+"""Seconds that a client may take nothing of a body before it is given up."""
+
 _log = Logger()
 
 
@@ -28,8 +32,9 @@ class Download:
     digest is right: a client never gets all of a damaged body, but sees the connection break, and the damage is noted.
     """
 
-    def __init__(self, request: Request, content: Content, store: Store, threads: Threads) -> None:
+    def __init__(self, request: Request, content: Content, store: Store, threads: Threads, clock: Clock) -> None:
         self._request = request
+        self._clock = clock
         self._content = content
         self._store = store
         self._threads = threads
@@ -57,13 +62,22 @@ class Download:
             ahead = self._ahead(block)
             if block is None and not await self._intact():
                 return False
-            if self._paused is not None:
-                await self._paused
-            if self._gone:
+            if not await self._ready():
                 await self._settle(ahead)
                 return False
             self._request.write(data)
         return True
+
+    async def _ready(self) -> bool:
+        """Wait until the client takes more; False if it is gone, or took nothing for too long."""
+        if self._paused is not None:
+            try:
+                await timeout(self._clock, STALLED, self._paused)
+            except TimeoutError:
+                self._gone = True
+                if self._request.channel is not None:
+                    self._request.channel.forceAbortClient()
+        return not self._gone
 
     def _ahead(self, block: Piece | None) -> Task[bytes] | None:
         return None if block is None else Task(self._threads.run(self._read, block))

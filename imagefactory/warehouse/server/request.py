@@ -173,7 +173,9 @@ class WarehouseRequest(Request):
         if self.method == b"HEAD":
             await self._app.threads.run(content.reader.close)
             self._end()
-        elif await Download(self, content, self._app.store, self._app.threads).send():
+            return
+        download = Download(self, content, self._app.store, self._app.threads, self._app.clock)
+        if await download.send():
             self._end()
 
     def _head(self, reply: Reply, length: int) -> None:

@@ -1,0 +1,159 @@
+"""A body on its way to the warehouse: read in a thread, one block ahead, as fast as the other side takes it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IConsumer
+from twisted.python.failure import Failure
+from twisted.web.iweb import IBodyProducer
+from zope.interface import implementer
+
+from imagefactory.concurrency.task import Task
+from imagefactory.concurrency.threads import Threads
+from imagefactory.model.errors import NotFound
+from imagefactory.warehouse.server.content import FRAME
+from imagefactory.warehouse.store.holes import extents
+
+BLOCK = 256 << 10
+"""Larger ones cost Twisted's TLS twice the processor time."""
+
+Piece = bytes | tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What to send: pieces in memory, and (offset, length) of an open file of `size` bytes."""
+
+    pieces: tuple[Piece, ...]
+    size: int
+    descriptor: int = -1
+
+    @property
+    def length(self) -> int:
+        """How many bytes go over the wire."""
+        return sum(len(piece) if isinstance(piece, bytes) else piece[1] for piece in self.pieces)
+
+    def rest(self, offset: int) -> Source:
+        """The file itself from `offset` on."""
+        return replace(self, pieces=((offset, self.size - offset),))
+
+    def framed(self) -> Source | None:
+        """The file without its holes, for a server of ours; None if it has none worth leaving out. Blocks."""
+        data = list(extents(self.descriptor, self.size))
+        if sum(length for _, length in data) + FRAME.size * (len(data) + 1) > self.size - BLOCK:
+            return None
+        pieces: list[Piece] = []
+        for start, length in data:
+            pieces += [FRAME.pack(start, length), (start, length)]
+        return replace(self, pieces=(*pieces, FRAME.pack(self.size, 0)))
+
+    def blocks(self) -> Iterator[Piece]:
+        """The pieces, those of the file cut to blocks."""
+        for piece in self.pieces:
+            if isinstance(piece, bytes):
+                yield piece
+                continue
+            start, length = piece
+            for at in range(start, start + length, BLOCK):
+                yield at, min(BLOCK, start + length - at)
+
+    def read(self, block: Piece) -> bytes:
+        """The bytes of one block. Blocks."""
+        if isinstance(block, bytes):
+            return block
+        data = os.pread(self.descriptor, block[1], block[0])
+        if len(data) < block[1]:
+            raise OSError(errno.EIO, "the file became shorter while it was sent")
+        return data
+
+
+def in_memory(data: bytes) -> Source:
+    """These bytes."""
+    return Source((data,) if data else (), len(data))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Source]:
+    """The whole of a file, which stays the same when its name goes. Opening blocks; NotFound."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise NotFound("the file to store is not there", where=str(path)) from None
+    try:
+        size = os.fstat(descriptor).st_size
+        yield Source(((0, size),), size, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@implementer(IBodyProducer)
+class Sending:
+    """One attempt to send a source; `moved` is called whenever the other side has taken something."""
+
+    def __init__(self, source: Source, threads: Threads, moved: Callable[[], None]) -> None:
+        self.length = source.length
+        self._source = source
+        self._threads = threads
+        self._moved = moved
+        self._paused: Deferred[None] | None = None
+        self._stopped = False
+        self._task: Task[None] | None = None
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        """See `IBodyProducer`: the Deferred never fires once it was stopped."""
+        done: Deferred[None] = Deferred(lambda _: self.stopProducing())
+        self._task = Task(self._send(consumer))
+
+        def end(outcome: Failure | None) -> None:
+            if not self._stopped and not done.called:
+                done.callback(outcome)
+
+        self._task.ended.wait().addBoth(end)
+        return done
+
+    async def _send(self, consumer: IConsumer) -> None:
+        blocks = self._source.blocks()
+        ahead = self._ahead(next(blocks, None))
+        while ahead is not None:
+            data = await ahead
+            ahead = self._ahead(next(blocks, None))
+            if self._paused is not None:
+                await self._paused
+            if self._stopped:
+                if ahead is not None:
+                    await ahead.settled()
+                return
+            consumer.write(data)
+            self._moved()
+
+    def _ahead(self, block: Piece | None) -> Task[bytes] | None:
+        return None if block is None else Task(self._threads.run(self._source.read, block))
+
+    async def ended(self) -> None:
+        """Stop if need be, and wait until no thread reads any more."""
+        self.stopProducing()
+        if self._task is not None:
+            await self._task.settled()
+
+    def pauseProducing(self) -> None:
+        """The other side takes no more for now."""
+        if self._paused is None:
+            self._paused = Deferred()
+
+    def resumeProducing(self) -> None:
+        """It takes more."""
+        paused, self._paused = self._paused, None
+        if paused is not None:
+            paused.callback(None)
+
+    def stopProducing(self) -> None:
+        """It will take nothing more."""
+        self._stopped = True
+        self.resumeProducing()
