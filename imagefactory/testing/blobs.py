@@ -1,0 +1,99 @@
+"""The contract suite of `BlobStore`: a directory passes it, and so must whatever comes beside it."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from imagefactory.model.errors import NotFound
+from imagefactory.warehouse.store.blobs import BlobStore
+
+if TYPE_CHECKING:
+    from unittest import TestCase as _Base
+else:
+    _Base = object
+
+
+class BlobContract(_Base):
+    """Mix into a trial SynchronousTestCase that defines `make()`; the store is fresh for each test."""
+
+    def make(self) -> BlobStore:
+        """The store to test; what it needs to be ended belongs into addCleanup."""
+        raise NotImplementedError
+
+    def test_written_and_read(self) -> None:
+        """What was written, and what was skipped as zeros, is read back by ranges."""
+        store = self.make()
+        incoming = store.receive()
+        incoming.write(b"begin")
+        incoming.skip(1 << 20)
+        incoming.write(b"end")
+        self.assertEqual(incoming.size, (1 << 20) + 8)
+        blob = incoming.finish()
+        self.assertEqual(blob, incoming.finish())
+        incoming.place()
+        content = b"begin" + bytes(1 << 20) + b"end"
+        self.assertEqual((blob.size, blob.sha256), (len(content), sha256(content).hexdigest()))
+        reader = store.open(blob.id)
+        self.addCleanup(reader.close)
+        self.assertEqual(reader.size, blob.size)
+        self.assertEqual((reader.read(0, 6), reader.read(blob.size - 3, 99)), (b"begin\0", b"end"))
+        self.assertEqual(reader.read(blob.size, 1), b"")
+        data = sum(length for _, length in reader.extents())
+        self.assertTrue(8 <= data <= blob.size)
+
+    def test_unseen_before_it_is_placed(self) -> None:
+        """A body that is not placed cannot be opened, and is gone when it is discarded; twice is once."""
+        store = self.make()
+        incoming = store.receive()
+        incoming.write(b"x")
+        blob = incoming.finish()
+        with self.assertRaises(NotFound):
+            store.open(blob.id)
+        incoming.discard()
+        incoming.discard()
+
+    def test_ids_are_never_reused(self) -> None:
+        """Equal bodies have different ids: the store does not compare."""
+        store = self.make()
+        blobs = []
+        for _ in range(2):
+            incoming = store.receive()
+            incoming.write(b"same")
+            blobs.append(incoming.finish())
+            incoming.discard()
+        self.assertEqual(blobs[0].sha256, blobs[1].sha256)
+        self.assertNotEqual(blobs[0].id, blobs[1].id)
+
+    def test_removed_while_read(self) -> None:
+        """A reader keeps what it opened; removing what is not there is no error."""
+        store = self.make()
+        incoming = store.receive()
+        incoming.write(b"kept")
+        blob = incoming.finish()
+        incoming.place()
+        reader = store.open(blob.id)
+        self.addCleanup(reader.close)
+        store.remove(blob.id)
+        store.remove(blob.id)
+        self.assertEqual(reader.read(0, 9), b"kept")
+        with self.assertRaises(NotFound):
+            store.open(blob.id)
+
+    def test_sweep(self) -> None:
+        """What the metadata does not know goes, what it knows and what is arriving stays."""
+        store = self.make()
+        blobs = []
+        for body in (b"known", b"orphan"):
+            incoming = store.receive()
+            incoming.write(body)
+            blobs.append(incoming.finish())
+            incoming.place()
+        arriving = store.receive()
+        self.assertEqual(store.sweep(lambda ids: {blobs[0].id} & set(ids)), 1)
+        store.open(blobs[0].id).close()
+        with self.assertRaises(NotFound):
+            store.open(blobs[1].id)
+        arriving.write(b"still")
+        arriving.finish()
+        arriving.discard()
