@@ -106,6 +106,10 @@ class Sessions:
         for session in list(self._open.values()):
             await self.discard(session)
 
+    def now(self) -> float:
+        """The time by which uploads are forgotten."""
+        return self._clock.seconds()
+
     def upload(self, session: Session, flow: Flow) -> Upload:
         """What feeds the session from one connection."""
         return Upload(session.incoming.write, self._threads, flow)
@@ -144,5 +148,5 @@ class PartBody:
 
     async def abort(self) -> None:
         """What has arrived stays, for the client to go on."""
-        await self._upload.written()
-        self._session.busy = False
+        await self._upload.settled()
+        self._session.busy, self._session.touched = False, self._sessions.now()

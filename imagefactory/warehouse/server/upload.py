@@ -83,5 +83,9 @@ class Upload:
         """Write nothing more; back when no thread does."""
         self._over = True
         self._pieces.clear()
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Wait until what arrived is written, or writing has failed; raises nothing of that."""
         if self._writing is not None:
             await self._writing.settled()
