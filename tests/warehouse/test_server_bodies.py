@@ -261,6 +261,14 @@ class ResumeTests(ServerTestCase):
         self.assertEqual(self.part(b"ef", "bytes 4-5/6"), (201, None))
         self.assertEqual(self.ask("GET", "/b/k").body, b"abcdef")
 
+    def test_disk_full(self) -> None:
+        """An upload that could not be written is forgotten: the client begins again."""
+        self.part(b"a" * 100_000, "bytes 0-99999/300000")
+        with patch.object(os, "pwrite", side_effect=OSError(28, "No space left on device")):
+            self.assertEqual(self.part(b"b" * 100_000, "bytes 100000-199999/300000")[0], 507)
+        self.assertEqual(self.blobs(), [])
+        self.assertEqual(self.part(b"", "bytes */300000"), (202, "0"))
+
     def test_wrong_parts(self) -> None:
         """A part that does not follow is 409 with the offset; what cannot be a part is 400."""
         self.part(b"abc", "bytes 0-2/6")

@@ -147,6 +147,8 @@ class PartBody:
         return await self._sessions.end(self._session, self._call)
 
     async def abort(self) -> None:
-        """What has arrived stays, for the client to go on."""
+        """What has arrived stays, for the client to go on; unless it could not be written."""
         await self._upload.settled()
+        if self._upload.broken:
+            await self._sessions.discard(self._session)
         self._session.busy, self._session.touched = False, self._sessions.now()

@@ -28,7 +28,10 @@ class Flow(Protocol):
 
 
 class Upload:
-    """Feeds `write` in a thread; `pending` bytes have arrived and are not yet written."""
+    """Feeds `write` in a thread; `pending` bytes have arrived and are not yet written.
+
+    Once writing has failed it is `broken`: what was written is worth nothing.
+    """
 
     def __init__(self, write: Callable[[bytes], None], threads: Threads, flow: Flow) -> None:
         self._write = write
@@ -37,6 +40,7 @@ class Upload:
         self._pieces: list[bytes] = []
         self._writing: Task[None] | None = None
         self._over = False
+        self.broken = False
         self.pending = 0
 
     def add(self, data: bytes) -> None:
@@ -59,7 +63,7 @@ class Upload:
                 if self.pending <= LOW:
                     self._flow.resume()
         except Exception as error:
-            self._over = True
+            self._over = self.broken = True
             self._flow.failed(error)
             raise
 
