@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 
 from imagefactory.jobs.interface import Owner
-from imagefactory.process.identity import ProcessIdentity, identity_of
+from imagefactory.process.proc import stat
 
 
 def this_process() -> Owner:
     """The owner that we are."""
-    me = identity_of(os.getpid())
+    me = stat(os.getpid())
     return Owner(os.getpid(), me.started if me else 0)
 
 
 def alive(owner: Owner) -> bool:
     """Whether that very process runs; a later one that got its pid is another."""
-    return ProcessIdentity(owner.pid, owner.started).alive
+    found = stat(owner.pid)
+    return found is not None and found.started == owner.started and not found.dead

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagefactory.model.errors import Conflict, FactoryError
-from imagefactory.process.identity import ProcessIdentity, identity_of
+from imagefactory.process.proc import Stat, stat
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +27,18 @@ class PidFile:
                 hint="stop it first, or name another file with --pid_file",
             )
 
-    def holder(self) -> ProcessIdentity | None:
+    def holder(self) -> Stat | None:
         """The living process that wrote the file."""
         try:
             pid, started = (int(line) for line in self.path.read_text().split()[:2])
         except (OSError, ValueError):
             return None
-        written = ProcessIdentity(pid, started)
-        return written if identity_of(pid) == written else None
+        found = stat(pid)
+        return found if found is not None and found.started == started and not found.dead else None
 
     def write(self) -> None:
         """Name this process, in one step."""
-        mine = identity_of(os.getpid())
+        mine = stat(os.getpid())
         new = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.model.errors import Conflict, FactoryError
-from imagefactory.process.identity import identity_of
+from imagefactory.process.proc import stat
 from imagefactory.service.pidfile import PidFile
 
 
@@ -27,7 +27,7 @@ class PidFileTests(SynchronousTestCase):
 
     def test_a_living_writer_is_an_obstacle(self) -> None:
         """Another process that still runs is named."""
-        parent = identity_of(os.getppid())
+        parent = stat(os.getppid())
         assert parent is not None
         self.path.write_text(f"{parent.pid}\n{parent.started}\n")
         self.assertIn(str(parent.pid), self.assertRaises(Conflict, self.pidfile.check).message)
