@@ -17,6 +17,7 @@ from imagefactory.jobs.recipe import Recipe, recipe
 from imagefactory.jobs.results import Finished, Results
 from imagefactory.jobs.work import BuildOrder, Progress
 from imagefactory.jobs.workspaces import Workspaces
+from imagefactory.model.errors import NotBooting
 from imagefactory.model.jobs import Completed
 from imagefactory.model.report import Report, Silence, StageOutcome
 from imagefactory.model.template import OperatingSystem, Repository, Template
@@ -139,9 +140,26 @@ class Pipeline:
         async with self._tools.workspaces.open(order.id) as workspace:
             body = await self._tools.results.link(image, workspace)
             icicle = image.facts[ICICLE].encode()
-            notes = await self._tools.prove(body, piece, icicle, progress) if order.boot_check else None
+            notes, failure = await self._proof(order, piece, body, icicle, progress)
             progress.activity("storing")
             parameters = piece.target.parameters(piece.template, order.id, image.size)
             finished = Finished(body, image.size, image.sha256, icicle, parameters, notes)
             await self._tools.results.store(order, finished)
+        if failure is not None:
+            raise failure
         return Completed(size=image.size)
+
+    async def _proof(
+        self, order: BuildOrder, piece: Piece, body: Path, icicle: bytes, report: Report
+    ) -> tuple[Mapping[str, str], NotBooting | None]:
+        """What the boot check says of the image.
+
+        One that does not boot is stored all the same, with the last lines of its serial port, so that somebody can
+        find out why; its job fails.
+        """
+        if not order.boot_check:
+            return {}, None
+        try:
+            return await self._tools.prove(body, piece, icicle, report), None
+        except NotBooting as failure:
+            return {"boot_check": "failed", "boot_log": "\n".join(failure.tail)}, failure

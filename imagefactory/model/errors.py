@@ -100,6 +100,10 @@ class CommandFailed(BuildFailed):
         return "\n  | ".join([super().__str__(), *self.tail])
 
 
+class NotBooting(CommandFailed):
+    """A finished image did not come to its login prompt; `tail` are the last lines of its serial port."""
+
+
 class TimedOut(BuildFailed):
     """A step took longer than its limit, or was silent for too long."""
 

@@ -18,7 +18,7 @@ from imagefactory.concurrency.clock import Clock, sleep, timeout
 from imagefactory.concurrency.event import Event
 from imagefactory.concurrency.scope import Scope
 from imagefactory.concurrency.threads import Threads
-from imagefactory.model.errors import BuildFailed, CommandFailed, NoSpace, Unavailable
+from imagefactory.model.errors import BuildFailed, CommandFailed, NoSpace, NotBooting, Unavailable
 from imagefactory.model.report import Report
 from imagefactory.process.interface import Command, Processes
 from imagefactory.qemu.accel import KVM, TCG, Acceleration
@@ -89,7 +89,7 @@ async def boot_check(
 ) -> BootProof:
     """Boot `image` (of qemu's `format`) until its login prompt and, with `ssh`, until an SSH server answers.
 
-    The image is not changed. `limit` is seconds for all of it; `firmware_kind` is bios or uefi. Raises CommandFailed
+    The image is not changed. `limit` is seconds for all of it; `firmware_kind` is bios or uefi. Raises NotBooting
     with the last lines of the serial port, MissingTool, Unsupported, NoSpace (the machine's writes go to `tmpdir`).
     """
     files = await threads.run(firmware, arch, firmware_kind)
@@ -221,6 +221,6 @@ class _Check:
             file.seek(offset)
             return file.read(1 << 20)
 
-    def _failed(self, outcome: str, log: SerialLog) -> CommandFailed:
+    def _failed(self, outcome: str, log: SerialLog) -> NotBooting:
         tail = log.tail() or ("(nothing came over the serial port)",)
-        return CommandFailed(_TITLE, outcome, tail, hint="the lines are the last ones of the machine's serial port")
+        return NotBooting(_TITLE, outcome, tail, hint="the lines are the last ones of the machine's serial port")

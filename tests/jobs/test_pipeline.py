@@ -18,7 +18,7 @@ from imagefactory.jobs.pipeline import Pipeline, Tools
 from imagefactory.jobs.results import Results
 from imagefactory.jobs.work import BuildOrder
 from imagefactory.jobs.workspaces import Workspaces
-from imagefactory.model.errors import BuildFailed, NoSpace
+from imagefactory.model.errors import BuildFailed, NoSpace, NotBooting
 from imagefactory.model.records import Kind
 from imagefactory.model.report import Report, StageOutcome
 from imagefactory.model.template import Template
@@ -135,6 +135,7 @@ class PipelineTests(SynchronousTestCase):
         self.cache = DirectoryCache(self.root / "cache", 1 << 30, threads=threads, clock=Clock())
         self.get(self.cache.start())
         self.proofs: list[Path] = []
+        self.broken: NotBooting | None = None
         self.new_id = ids()
         self.tools = Tools(
             planner=self.planner,
@@ -151,6 +152,8 @@ class PipelineTests(SynchronousTestCase):
 
     async def prove(self, image: Path, piece: Piece, icicle: bytes, report: Report) -> Mapping[str, str]:
         self.proofs.append(image)
+        if self.broken is not None:
+            raise self.broken
         return {"boot_check": "ok"}
 
     def get(self, work: Coroutine[Any, Any, T]) -> T:
@@ -307,6 +310,15 @@ class PipelineTests(SynchronousTestCase):
         self.build(order)
         attributes = self.get(self.records.attributes(Kind.TARGET_IMAGE, order.id)) or {}
         self.assertEqual(("ok", 1), (attributes["boot_check"], len(self.proofs)))
+
+    def test_an_image_that_does_not_boot(self) -> None:
+        """It is kept with what its serial port said, for whoever has to find out why; the job fails."""
+        self.broken = NotBooting("boot check", "failed: Kernel panic", ["no root", "Kernel panic"])
+        order = self.order(boot_check=True)
+        self.failureResultOf(self.begin(order), NotBooting)
+        self.assert_clean()
+        attributes = self.get(self.records.attributes(Kind.TARGET_IMAGE, order.id)) or {}
+        self.assertEqual(("failed", "no root\nKernel panic"), (attributes["boot_check"], attributes["boot_log"]))
 
     def test_mock(self) -> None:
         """A target without operating system needs no engine."""
