@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
+from imagefactory.app.clouds import InstalledClouds
 from imagefactory.jobs.templates import Templates
 from imagefactory.model.credentials import Credentials, parse_credentials
 from imagefactory.model.providers import Provider
@@ -13,18 +14,18 @@ from imagefactory.rest.interface import ReadTemplate
 class RestArguments:
     """See `imagefactory.rest.interface.Arguments`."""
 
-    def __init__(self, templates: Templates, provider: Callable[[str], Provider]) -> None:
+    def __init__(self, templates: Templates, clouds: InstalledClouds) -> None:
         self._templates = templates
-        self._provider = provider
+        self._clouds = clouds
 
-    async def template(self, text: str) -> ReadTemplate:
+    async def template(self, text: str, targets: Sequence[str]) -> ReadTemplate:
         """Never a path: who asks over the network gets nothing of this host's files."""
-        found = await self._templates.resolve(text, local=False)
+        found = await self._templates.resolve(text, loosely=self._clouds.install_nothing(targets))
         return ReadTemplate(found.template, found.template_id)
 
     def provider(self, text: str) -> Provider:
         """A name, or a definition as JSON or XML."""
-        return self._provider(text)
+        return self._clouds.provider(text)
 
     def credentials(self, text: str) -> Credentials:
         """XML with a `provider_credentials` element anywhere."""

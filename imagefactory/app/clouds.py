@@ -30,6 +30,13 @@ class InstalledClouds:
         """Names of all targets."""
         return names()
 
+    def install_nothing(self, targets: Sequence[str]) -> bool:
+        """Whether no target needs an operating system, so that the template may lack one.
+
+        Raises Unsupported.
+        """
+        return bool(targets) and not any(self._targets.target(name).os for name in targets)
+
     def provider(self, text: str) -> Provider:
         """Raises InvalidInput, Unsupported."""
         return resolve_provider(text, self._read())

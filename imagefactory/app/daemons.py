@@ -63,7 +63,7 @@ class FactoryBody:
         return make_site(
             factory.jobs,
             factory.catalogue,
-            arguments=RestArguments(factory.templates, factory.clouds.provider),
+            arguments=RestArguments(factory.templates, factory.clouds),
             clouds=factory.clouds,
             settings=self._settings,
             clock=self._reactor,

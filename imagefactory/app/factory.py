@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,6 @@ from imagefactory.jobs.service import Collaborators, JobService, Limits
 from imagefactory.jobs.store import open_store
 from imagefactory.jobs.templates import Templates
 from imagefactory.model.errors import InvalidInput
-from imagefactory.model.providers import Provider
 from imagefactory.settings import Settings
 from imagefactory.targets.interface import Surroundings
 from imagefactory.targets.registry import Targets
@@ -39,7 +37,6 @@ class Factory:
     catalogue: Catalogue
     clouds: InstalledClouds
     storage: Storage
-    provider: Callable[[str], Provider]
     _stack: AsyncExitStack
 
     async def stop(self) -> None:
@@ -84,7 +81,7 @@ async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, res
     )
     jobs = JobService(collaborators, _limits(settings))
     catalogue = Catalogue(storage.records, jobs, clouds)
-    factory = Factory(settings, jobs, templates, catalogue, clouds, storage, clouds.provider, stack)
+    factory = Factory(settings, jobs, templates, catalogue, clouds, storage, stack)
     stack.push_async_callback(jobs.stop)
     await jobs.start(resume=resume)
     return factory

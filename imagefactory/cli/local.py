@@ -62,7 +62,8 @@ async def run(factory: Factory, mode: Mode, terminal: Terminal) -> int:
 async def _request(factory: Factory, mode: Build) -> BuildRequest:
     template, template_id = None, None
     if mode.template:
-        found = await factory.templates.resolve(mode.template, local=True)
+        loosely = factory.clouds.install_nothing(mode.targets)
+        found = await factory.templates.resolve(mode.template, local=True, loosely=loosely)
         template, template_id = found.template, found.template_id
     return BuildRequest(
         template, mode.targets, image_id=mode.image, template_id=template_id, boot_check=mode.boot_check
@@ -85,7 +86,7 @@ async def _build(factory: Factory, mode: Build, terminal: Terminal) -> int:
 async def _push(factory: Factory, mode: Push, terminal: Terminal) -> int:
     credentials = read_credentials(mode.credentials)
     requests = [
-        PushRequest(factory.provider(name), credentials, image_id=mode.image) for name in mode.providers
+        PushRequest(factory.clouds.provider(name), credentials, image_id=mode.image) for name in mode.providers
     ]  # all names are resolved before anything is pushed
     jobs = [await factory.jobs.push(request) for request in requests]
     for job in jobs:

@@ -11,7 +11,7 @@ from imagefactory.jobs.contents import filled, remotes
 from imagefactory.jobs.records import Records
 from imagefactory.model.errors import Forbidden, InvalidInput, NotFound, TooLarge
 from imagefactory.model.local_sources import local_path, refuse_local_sources
-from imagefactory.model.tdl import parse_template
+from imagefactory.model.tdl import parse_loosely, parse_template
 from imagefactory.model.template import Template
 from imagefactory.model.template_argument import Address, LocalFile, StoredId, XmlText, classify
 
@@ -49,8 +49,10 @@ class Templates:
         self._limit = limit
         self._file_sources = tuple(file_sources)
 
-    async def resolve(self, argument: str, *, local: bool = False) -> Resolved:
+    async def resolve(self, argument: str, *, local: bool = False, loosely: bool = False) -> Resolved:
         """The template that `argument` means; a path and `file:` sources only for a `local` caller.
+
+        For targets that install nothing it need not be complete (`loosely`, see `parse_loosely`).
 
         Raises InvalidInput, Forbidden, NotFound, TooLarge, Unavailable.
         """
@@ -66,11 +68,12 @@ class Templates:
                 source = await self._threads.run(_read, path, self._limit)
             case LocalFile():
                 raise Forbidden("a template cannot be given as a path here", hint="send its XML text, a URL or a UUID")
-        return Resolved(await self.complete(self.parse(source), local=local), template_id)
+        parse = parse_loosely if loosely else parse_template
+        return Resolved(await self.complete(parse(source, limit=self._limit), local=local), template_id)
 
     def parse(self, source: bytes) -> Template:
-        """The template in `source`; what it refers to is not fetched."""
-        return parse_template(source, limit=self._limit)
+        """A template that was accepted before; what it refers to is not fetched."""
+        return parse_loosely(source, limit=self._limit)
 
     async def complete(self, template: Template, *, local: bool = False) -> Template:
         """The template with everything that it refers to by URL in it."""

@@ -59,10 +59,11 @@ class Images:
         build_id = _ids(call)[1]
         if build_id and not image_id:
             raise InvalidInput("build_id needs the image's id in the address", hint="PUT /imagefactory/images/<id>")
-        read = await self._arguments.template(text_field(call.fields, "template"))
+        targets = _targets(text_field(call.fields, "targets"))
+        read = await self._arguments.template(text_field(call.fields, "template"), targets)
         request = BuildRequest(
             template=read.template,
-            targets=_targets(text_field(call.fields, "targets")),
+            targets=targets,
             image_id=image_id,
             build_id=build_id,
             template_id=read.id,

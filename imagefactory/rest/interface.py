@@ -66,8 +66,11 @@ class ReadTemplate:
 class Arguments(Protocol):
     """Understands the texts that come in requests; all raise InvalidInput or Unsupported."""
 
-    async def template(self, text: str) -> ReadTemplate:
-        """XML, a URL under the rules for remote templates, or a UUID; never a path."""
+    async def template(self, text: str, targets: Sequence[str]) -> ReadTemplate:
+        """XML, a URL under the rules for remote templates, or a UUID; never a path.
+
+        What makes a good template depends on the targets it is for.
+        """
         ...
 
     def provider(self, text: str) -> Provider:

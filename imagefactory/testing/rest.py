@@ -249,7 +249,7 @@ def _found(records: Mapping[str, T], id: str) -> T:
 class FakeArguments:
     """Understands `<template>...`, provider names that begin with mock, any well-formed credentials."""
 
-    async def template(self, text: str) -> ReadTemplate:
+    async def template(self, text: str, targets: Sequence[str]) -> ReadTemplate:
         if not text.startswith("<template"):
             raise InvalidInput("the template is not XML, not a URL, not a UUID")
         name = _xml(text).findtext("name") or "unnamed"
