@@ -5,6 +5,9 @@ Steps get a `Report` and nothing else; who listens (log, REST, events, terminal)
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -58,3 +61,25 @@ class Silence:
 
     def stage(self, outcome: StageOutcome) -> None:
         pass
+
+
+_current: ContextVar[Report | None] = ContextVar("report", default=None)
+
+
+def current_report() -> Report | None:
+    """The report of the job on whose behalf this runs; None outside of jobs.
+
+    For what is shared by all jobs and has no step of its own (a client that waits for its server). Steps use the report
+    that they are given.
+    """
+    return _current.get()
+
+
+@contextmanager
+def reporting_to(report: Report) -> Iterator[None]:
+    """Make it the current report of all that is awaited in the block."""
+    token = _current.set(report)
+    try:
+        yield
+    finally:
+        _current.reset(token)

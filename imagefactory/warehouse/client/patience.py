@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from twisted.internet.interfaces import IDelayedCall
 
 from imagefactory.concurrency.clock import Clock
 from imagefactory.concurrency.task import Task
@@ -17,14 +19,17 @@ class Patience:
     def __init__(self, clock: Clock, seconds: float) -> None:
         self._clock = clock
         self._seconds = seconds
-        self._task: Task[object] | None = None
+        self._task: Task[Any] | None = None
+        self._call: IDelayedCall | None = None
         self._held = False
         self._expired = False
 
     async def guard(self, work: Awaitable[T]) -> T:
         """Await `work`; TimeoutError, its clean-up being over, if it stood still for too long."""
-        task = self._task = Task(work)
-        self._call = None if task.ended.fired else self._clock.callLater(self._seconds, self._expire)
+        task = Task(work)
+        self._task = task
+        if not task.ended.fired:
+            self._call = self._clock.callLater(self._seconds, self._expire)
         interruption = await task.settled(on_cancel=task.cancel)
         if self._call is not None and self._call.active():
             self._call.cancel()
@@ -36,7 +41,7 @@ class Patience:
 
     def moved(self) -> None:
         """Something happened."""
-        if self._task is not None and self._call is not None and self._call.active():
+        if self._call is not None and self._call.active():
             self._call.reset(self._seconds)
 
     def hold(self) -> None:

@@ -46,19 +46,20 @@ class Arrival:
 
     async def save(self, write: Callable[[bytes], None], threads: Threads) -> None:
         """Write the body in threads, as fast as they can; what arrived before an error is written, too."""
-        stream = _Stream(lambda data: upload.add(data), self._patience)
+
+        def take(data: bytes) -> None:
+            upload.add(data)
+
+        stream = _Stream(take, self._patience)
         upload = Upload(write, threads, stream)
         try:
             await self._deliver(stream)
+        finally:
             await upload.written()
-        except BaseException:
-            await upload.settled()
-            raise
 
     def drop(self) -> None:
         """The body is of no interest."""
-        stream = _Stream(lambda _: stream.stop(), self._patience)
-        stream.done.addErrback(lambda _: None)
+        stream = _Stream(lambda _: None, self._patience)
         self._response.deliverBody(stream)
         stream.stop()
 
@@ -90,7 +91,7 @@ class _Stream(Protocol):
     def connectionLost(self, reason: Failure = Failure(ResponseDone())) -> None:  # noqa: B008 - Twisted's default
         if not self._over:
             self._over = True
-            self.done.callback(None if reason.check(ResponseDone) else reason)  # type: ignore[arg-type]
+            self.done.callback(None if reason.check(ResponseDone) else reason)
 
     def stop(self) -> None:
         """Take nothing more; the connection goes with it."""

@@ -20,5 +20,5 @@ class Signer:
     def headers(self, method: str, url: str) -> dict[str, str]:
         """The header to send with this one request; it is good for one use."""
         client = Client(self._key, client_secret=self._secret.reveal(), timestamp=str(int(self._now())))
-        signed: dict[str, str] = client.sign(url, http_method=method)[1]
+        signed: dict[str, str] = client.sign(url, http_method=method)[1]  # type: ignore[arg-type]
         return signed

@@ -1,0 +1,51 @@
+"""Where things are, and what both kinds of warehouse say about buckets."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlencode
+
+from imagefactory.model.errors import NotFound
+from imagefactory.warehouse.client.exchange import Ask, Exchange
+from imagefactory.warehouse.client.receiving import Arrival
+from imagefactory.warehouse.client.refusals import refusal
+
+
+def path(*names: str, **arguments: str | int) -> str:
+    """The path of a bucket, object or attribute; every special character is escaped."""
+    query = f"?{urlencode(arguments)}" if arguments else ""
+    return "/" + "/".join(quote(name, safe="-._~") for name in names) + query
+
+
+async def create(exchange: Exchange, bucket: str) -> bool:
+    """Make it; False if it is there. Both answer 500 then, as they do when something is wrong."""
+    where = path(bucket)
+
+    async def take(arrival: Arrival) -> bool:
+        arrival.drop()
+        if arrival.status != 500:
+            return True
+        if await exists(exchange, bucket):
+            return False
+        raise refusal(500, exchange.url + where, "")
+
+    return await exchange.call(Ask("PUT", where, accept={200, 201, 500}), take)
+
+
+async def exists(exchange: Exchange, bucket: str) -> bool:
+    """Whether there is such a bucket."""
+
+    async def take(arrival: Arrival) -> bool:
+        arrival.drop()
+        return arrival.status == 200
+
+    return await exchange.call(Ask("GET", path(bucket, limit=1), accept={200, 404}), take)
+
+
+async def stored(exchange: Exchange, bucket: str, arrival: Arrival) -> None:
+    """Look at the reply to a body: both kinds answer 500 where the bucket is missing. Raises NotFound, Passing."""
+    await arrival.read(1 << 16)
+    if arrival.status != 500:
+        return
+    if not await exists(exchange, bucket):
+        raise NotFound("there is no such bucket", where=f"{exchange.url}{path(bucket)}")
+    raise refusal(500, f"{exchange.url}{path(bucket)}", "")

@@ -1,0 +1,94 @@
+"""Putting a client together."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from treq.client import HTTPClient
+from twisted.web.client import Agent, HTTPConnectionPool
+from twisted.web.iweb import IAgent
+
+from imagefactory.concurrency.clock import Clock, timeout
+from imagefactory.concurrency.threads import Threads
+from imagefactory.model.errors import FactoryError
+from imagefactory.model.secret import Secret
+from imagefactory.warehouse.client.exchange import Ask, Exchange
+from imagefactory.warehouse.client.receiving import Arrival
+from imagefactory.warehouse.client.remote import RemoteWarehouse
+from imagefactory.warehouse.client.signing import Signer
+from imagefactory.warehouse.client.tls import StrictPolicy, read_authorities
+from imagefactory.warehouse.client.waiting import Waiting
+
+CONNECT_SECONDS = 30
+CONNECTIONS = 8
+KEPT_SECONDS = 60
+"""How long an idle connection is kept: less than our server keeps its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a warehouse is, who we are to it, and how long a job waits for it (seconds).
+
+    `ca` is a PEM file of authorities, `fingerprint` the SHA-256 of the only certificate that is accepted; without both
+    the system's authorities are trusted.
+    """
+
+    url: str
+    key: str = ""
+    secret: Secret = field(default_factory=lambda: Secret(""))
+    ca: str = ""
+    fingerprint: str = ""
+    wait: float = 600
+
+
+async def connect_warehouse(place: Place, reactor: Any, threads: Threads) -> RemoteWarehouse:
+    """A client; nothing is asked yet, so that a warehouse that is down now may come up later.
+
+    `reactor` provides time and connections. InvalidInput if the authorities cannot be read.
+    """
+    pem = await threads.run(read_authorities, Path(place.ca)) if place.ca else b""
+    pool = _pool(reactor)
+    agent = Agent(reactor, StrictPolicy(pem, place.fingerprint), connectTimeout=CONNECT_SECONDS, pool=pool)
+
+    async def close() -> None:
+        await pool.closeCachedConnections()
+
+    return RemoteWarehouse(make_exchange(place, agent, reactor, threads), close)
+
+
+def make_exchange(place: Place, agent: IAgent, clock: Clock, threads: Threads) -> Exchange:
+    """What a `RemoteWarehouse` talks through, over any agent."""
+    signer = Signer(place.key, place.secret, clock.seconds) if place.key and place.secret else None
+    waiting = Waiting(clock, random.random, place.wait)
+    return Exchange(HTTPClient(agent), place.url, clock=clock, threads=threads, waiting=waiting, signer=signer)
+
+
+def _pool(reactor: Any) -> HTTPConnectionPool:
+    pool = HTTPConnectionPool(reactor)
+    pool.maxPersistentPerHost = CONNECTIONS
+    pool.cachedConnectionTimeout = KEPT_SECONDS
+    pool.retryAutomatically = False  # that is what Waiting is for
+    return pool
+
+
+async def probe(url: str, reactor: Any, threads: Threads, *, seconds: float = 1.0) -> bool:
+    """Whether something answers at `url` that is an Image Warehouse, ours or iwhd; in `seconds`, without any error."""
+    pool = HTTPConnectionPool(reactor, persistent=False)
+    agent = Agent(reactor, StrictPolicy(), connectTimeout=seconds, pool=pool)
+    return await looks_like_warehouse(make_exchange(Place(url), agent, reactor, threads), reactor, seconds)
+
+
+async def looks_like_warehouse(exchange: Exchange, clock: Clock, seconds: float) -> bool:
+    """As `probe`, over an exchange."""
+
+    async def take(arrival: Arrival) -> bytes:
+        return await arrival.read(1 << 20)
+
+    try:
+        root = await timeout(clock, seconds, exchange.once(Ask("GET", "/", {200, 401}), take))
+    except (TimeoutError, FactoryError):
+        return False
+    return bool(exchange.ours) or b'service="image_warehouse"' in root

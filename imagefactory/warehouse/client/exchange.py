@@ -1,0 +1,177 @@
+"""One request and its reply: signed, watched, its status checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Container, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from OpenSSL import SSL
+from treq.client import HTTPClient
+from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
+from twisted.python.failure import Failure
+from twisted.web.client import (
+    RequestGenerationFailed,
+    RequestTransmissionFailed,
+    ResponseFailed,
+    ResponseNeverReceived,
+)
+from twisted.web.http import PotentialDataLoss
+from twisted.web.http_headers import Headers
+
+from imagefactory import __version__
+from imagefactory.concurrency.clock import Clock
+from imagefactory.concurrency.threads import Threads
+from imagefactory.model.errors import FactoryError, TooLarge, Unavailable
+from imagefactory.warehouse.client.patience import Patience
+from imagefactory.warehouse.client.receiving import Arrival
+from imagefactory.warehouse.client.refusals import HICCUPS, Passing, refusal
+from imagefactory.warehouse.client.sending import Sending, Source, in_memory
+from imagefactory.warehouse.client.signing import Signer
+from imagefactory.warehouse.client.waiting import Waiting
+
+IDLE = 60.0
+"""Seconds without a byte in either direction."""
+
+PROBLEM = "application/problem+json"
+_LISTS = 64 << 20  # the largest reply that is no body
+_OURS = "imagewarehouse/"
+_BROKEN = (
+    RequestTransmissionFailed,
+    ResponseNeverReceived,
+    ResponseFailed,
+    ConnectError,
+    ConnectionClosed,
+    DNSLookupError,
+    PotentialDataLoss,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request: `path` from the warehouse's root on, quoted; `accept`: statuses that the asker deals with."""
+
+    method: str
+    path: str
+    accept: Container[int] = range(200, 300)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Source | None = None
+    idle: float = IDLE
+
+
+class Exchange:
+    """Asks one warehouse; `ours` says whether it is one of ours, None as long as that is not known."""
+
+    def __init__(
+        self, http: HTTPClient, url: str, *, clock: Clock, threads: Threads, waiting: Waiting, signer: Signer | None
+    ) -> None:
+        self.url = url.rstrip("/")
+        self.threads = threads
+        self.waiting = waiting
+        self.ours: bool | None = None
+        self._http = http
+        self._clock = clock
+        self._signer = signer
+
+    async def read(self, ask: Ask, limit: int = _LISTS) -> tuple[int, bytes]:
+        """Status and body, tried until it works; FactoryErrors with the URL."""
+
+        async def take(arrival: Arrival) -> tuple[int, bytes]:
+            return arrival.status, await arrival.read(limit)
+
+        return await self.call(ask, take)
+
+    async def call(self, ask: Ask, take: Callable[[Arrival], Awaitable[T]]) -> T:
+        """What `take` makes of the reply, tried until it works."""
+        return await self.waiting.until_done(lambda: self.once(ask, take))
+
+    async def once(self, ask: Ask, take: Callable[[Arrival], Awaitable[T]]) -> T:
+        """One try; Passing if another may work."""
+        patience = Patience(self._clock, ask.idle)
+        where = f"{ask.method} {self.url}{ask.path}"
+        try:
+            return await patience.guard(self._try(ask, take, patience, where))
+        except TimeoutError:
+            self.ours = None
+            raise Passing(f"the warehouse was silent for {ask.idle:g} seconds", where=where) from None
+        except RequestGenerationFailed as error:
+            error.reasons[0].raiseException()
+            raise
+        except _BROKEN as error:
+            self.ours = None
+            raise _broken(error, where) from error
+        except TooLarge as error:
+            raise TooLarge(error.message, where=where) from None
+
+    async def _try(self, ask: Ask, take: Callable[[Arrival], Awaitable[T]], patience: Patience, where: str) -> T:
+        body = in_memory(b"") if ask.body is None and ask.method in {"PUT", "POST"} else ask.body
+        sending = None if body is None else Sending(body, self.threads, patience.moved)
+        try:
+            response = await self._http.request(
+                ask.method,
+                self.url + ask.path,
+                headers=self._headers(ask),
+                data=sending,
+                allow_redirects=False,
+                unbuffered=True,
+                reactor=self._clock,  # type: ignore[arg-type]
+            )
+            patience.moved()
+            arrival = Arrival(response, patience)
+            self._recognise(arrival)
+            if arrival.status not in ask.accept:
+                raise refusal(arrival.status, where, await _reason(arrival))
+            return await take(arrival)
+        finally:
+            if sending is not None:
+                await sending.ended()
+
+    def _headers(self, ask: Ask) -> Headers:
+        given = {"User-Agent": f"imagefactory/{__version__}", "Accept": PROBLEM, **ask.headers}
+        if self._signer is not None:
+            given |= self._signer.headers(ask.method, self.url + ask.path)
+        return Headers({name: [value] for name, value in given.items()})
+
+    def _recognise(self, arrival: Arrival) -> None:
+        if arrival.status not in {502, 503, 504}:  # those may be a proxy's
+            self.ours = arrival.header("server").startswith(_OURS)
+
+
+async def _reason(arrival: Arrival) -> str:
+    """What a server of ours says about an error; others say nothing, or a page for people."""
+    if arrival.header("content-type") != PROBLEM:
+        arrival.drop()
+        return ""
+    try:
+        document = json.loads(await arrival.read(1 << 16))
+    except (ValueError, FactoryError):
+        return ""
+    return str(document.get("title", "")) if isinstance(document, dict) else ""
+
+
+def _broken(error: Exception, where: str) -> FactoryError:
+    cause = _cause(error)
+    if isinstance(cause, SSL.Error) and "certificate" in str(cause):
+        return Unavailable(
+            "the warehouse did not prove that it is the one meant",
+            where=where,
+            hint="name its authority (warehouse_ca) or its certificate (warehouse_fingerprint); "
+            "the certificate needs the host's name as subject alternative name",
+        )
+    if isinstance(cause, (ConnectError, DNSLookupError)):
+        return Passing(f"the warehouse cannot be reached: {cause}", where=where)
+    return Passing(f"the connection to the warehouse broke: {cause}", where=where)
+
+
+def _cause(error: BaseException | None) -> BaseException | None:
+    """Twisted wraps what went wrong in lists of failures."""
+    reasons = getattr(error, "reasons", None)
+    return _cause(reasons[0].value) if reasons and isinstance(reasons[0], Failure) else error
+
+
+def rubbish(what: str, where: str) -> Passing:
+    """The error for a reply that nobody can read."""
+    return Passing(f"the warehouse answers rubbish: {what}", where=where, tries=HICCUPS)

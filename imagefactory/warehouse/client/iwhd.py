@@ -1,0 +1,104 @@
+"""How an iwhd is asked: attribute by attribute, the body first, what queries select on last.
+
+So an object that is only half stored is never found. What iwhd cannot do is done in the nearest way: an attribute that
+is removed becomes the text `none`, which its clients take for absent, and reads as absent here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from imagefactory.model.errors import Unsupported
+from imagefactory.warehouse import names
+from imagefactory.warehouse.client import lists
+from imagefactory.warehouse.client.buckets import path, stored
+from imagefactory.warehouse.client.exchange import IDLE, Ask, Exchange
+from imagefactory.warehouse.client.sending import Source, in_memory
+from imagefactory.warehouse.client.upload import HASHED
+from imagefactory.warehouse.query.tokens import Kind, tokenise
+
+_FORM = "application/x-www-form-urlencoded"
+_GONE = "none"
+_SELECTORS = ("target", "provider", "image", "build", "target_image")
+"""Set last, in this order: the factory's queries name one of the last three."""
+
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyz_")
+
+
+class Iwhd:
+    """A `Dialect`."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    async def send(self, bucket: str, key: str, body: Source, attributes: Mapping[str, str], sha256: str) -> None:  # noqa: ARG002 - iwhd knows no digests
+        """The body whole, then one request per attribute."""
+        ask = Ask("PUT", path(bucket, key), {200, 201, 500}, {}, body, IDLE + body.size / HASHED)
+        await self._exchange.call(ask, lambda arrival: stored(self._exchange, bucket, arrival))
+        await self.annotate(bucket, key, attributes)
+
+    async def annotate(self, bucket: str, key: str, attributes: Mapping[str, str | None]) -> None:
+        """One request per attribute: its multi-attribute form does not survive long values."""
+        if not attributes:
+            form = {"Content-Type": _FORM}
+            key_only = in_memory(f"_key={path(key)[1:]}".encode())
+            await self._exchange.read(Ask("POST", path(bucket), headers=form, body=key_only))
+        for name in sorted(attributes, key=_rank):
+            value = attributes[name]
+            if value:
+                await self._put(bucket, key, name, value)
+            elif await self._attribute(bucket, key, name) is not None:
+                await self._put(bucket, key, name, _GONE)
+
+    async def attributes(self, bucket: str, key: str) -> dict[str, str] | None:
+        """The list of names, then each value."""
+        where = path(bucket, key, "_attrs")
+        status, data = await self._exchange.read(Ask("GET", where, {200, 404}, {"Accept": "application/xml"}))
+        if status == 404:
+            return None
+        found = {}
+        for name in lists.names(data, self._exchange.url + where):
+            value = await self._attribute(bucket, key, name)
+            if value is not None and name not in names.RESERVED_ATTRIBUTES:
+                found[name] = value
+        return found
+
+    async def keys(self, bucket: str, prefix: str, after: str, limit: int | None) -> list[str]:
+        """The whole listing, sorted here: iwhd knows no order and no pages."""
+        where = path(bucket)
+        _, data = await self._exchange.read(Ask("GET", where, headers={"Accept": lists.JSON}))
+        found = sorted(lists.keys(data, self._exchange.url + where), key=str.encode)
+        wanted = [key for key in found if key.startswith(prefix) and key.encode() > after.encode()]
+        return wanted[:limit]
+
+    async def query(self, bucket: str, expression: str) -> list[str]:
+        """Only what iwhd can read: to a query that it cannot read it answers with all objects."""
+        _demand_old_names(expression)
+        where = path(bucket, "_query")
+        headers = {"Accept": lists.JSON, "Content-Type": _FORM}
+        ask = Ask("POST", where, {200, 404}, headers, in_memory(expression.encode()))
+        status, data = await self._exchange.read(ask)
+        return [] if status == 404 else sorted(lists.keys(data, self._exchange.url + where), key=str.encode)
+
+    async def _put(self, bucket: str, key: str, name: str, value: str) -> None:
+        headers = {"Content-Type": "text/plain"}
+        await self._exchange.read(Ask("PUT", path(bucket, key, name), headers=headers, body=in_memory(value.encode())))
+
+    async def _attribute(self, bucket: str, key: str, name: str) -> str | None:
+        status, data = await self._exchange.read(Ask("GET", path(bucket, key, name), {200, 404}))
+        value = data.decode(errors="replace")
+        return None if status == 404 or value in {"", _GONE} else value
+
+
+def _rank(name: str) -> int:
+    return _SELECTORS.index(name) if name in _SELECTORS else -1
+
+
+def _demand_old_names(expression: str) -> None:
+    for token in tokenise(expression):
+        if token.text == "#" and token.kind is Kind.SIGN:
+            raise Unsupported("this warehouse (iwhd) does not survive # in a query", where=expression)
+        if token.kind is Kind.NAME and not _NAME.issuperset(token.text):
+            raise Unsupported(
+                "this warehouse (iwhd) reads only names of lower-case letters and _ in queries", where=expression
+            )

@@ -1,0 +1,101 @@
+"""How a warehouse of ours is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote, urlencode
+
+from imagefactory.model.errors import NotFound, Unavailable
+from imagefactory.warehouse.client import buckets, lists
+from imagefactory.warehouse.client.buckets import path
+from imagefactory.warehouse.client.exchange import Ask, Exchange
+from imagefactory.warehouse.client.sending import Source, in_memory
+from imagefactory.warehouse.client.upload import Upload
+from imagefactory.warehouse.server.reception import DIGEST
+
+PAGE = 10_000
+_FORM = "application/x-www-form-urlencoded"
+_IN_HEADER = 16 << 10  # bytes of attributes that go with the body; more would be too much for proxies
+_JSON = {"Accept": lists.JSON}
+
+
+class Ours:
+    """A `Dialect`."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    async def send(self, bucket: str, key: str, body: Source, attributes: Mapping[str, str], sha256: str) -> None:
+        """In one request, but for attributes that are too large for it: those come first."""
+        light, heavy = _split(attributes)
+        if heavy:
+            await self._demand(bucket)  # setting attributes would make the bucket
+            await self.annotate(bucket, key, heavy)
+        headers = {"X-Warehouse-Attributes": light} if light else {}
+        if sha256:
+            headers[DIGEST] = sha256
+        reported = await Upload(self._exchange, bucket, path(bucket, key), body, headers).send()
+        if sha256 and reported and reported != sha256:
+            raise Unavailable(
+                "the warehouse stored something else than was sent",
+                where=f"{self._exchange.url}{path(bucket, key)}",
+                hint="something between here and there changes data: store it again",
+            )
+
+    async def annotate(self, bucket: str, key: str, attributes: Mapping[str, str | None]) -> None:
+        """One form, one transaction."""
+        form = {"_key": key, **{name: value or "" for name, value in attributes.items()}}
+        data = in_memory(urlencode(form, quote_via=quote, safe="").encode())
+        await self._exchange.read(Ask("POST", path(bucket), headers={"Content-Type": _FORM}, body=data))
+
+    async def attributes(self, bucket: str, key: str) -> dict[str, str] | None:
+        """All in one reply."""
+        where = path(bucket, key, "_attrs") + "?values=1"
+        status, data = await self._exchange.read(Ask("GET", where, {200, 404}, _JSON))
+        return None if status == 404 else lists.values(data, self._exchange.url + where)
+
+    async def keys(self, bucket: str, prefix: str, after: str, limit: int | None) -> list[str]:
+        """Page by page."""
+        found: list[str] = []
+        while limit is None or len(found) < limit:
+            wanted = PAGE if limit is None else min(PAGE, limit - len(found))
+            where = path(bucket, prefix=prefix, after=after, limit=wanted)
+            _, data = await self._exchange.read(Ask("GET", where, headers=_JSON))
+            page = lists.keys(data, self._exchange.url + where)
+            found += page
+            if len(page) < wanted:
+                break
+            after = page[-1]
+        return found
+
+    async def query(self, bucket: str, expression: str) -> list[str]:
+        """Page by page; no match is 404."""
+        found: list[str] = []
+        page, after = [""], ""
+        headers = {**_JSON, "Content-Type": _FORM}
+        while page:
+            where = path(bucket, "_query", after=after, limit=PAGE)
+            ask = Ask("POST", where, {200, 404}, headers, in_memory(expression.encode()))
+            status, data = await self._exchange.read(ask)
+            page = [] if status == 404 else lists.keys(data, self._exchange.url + where)
+            found += page
+            if len(page) < PAGE:
+                break
+            after = page[-1]
+        return found
+
+    async def _demand(self, bucket: str) -> None:
+        if not await buckets.exists(self._exchange, bucket):
+            raise NotFound("there is no such bucket", where=f"{self._exchange.url}{path(bucket)}")
+
+
+def _split(attributes: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """What fits into a header, as a form, and the rest: the largest ones."""
+    form, heavy = "", {}
+    for name, value in sorted(attributes.items(), key=lambda item: len(item[1])):
+        field = urlencode({name: value})
+        if len(form) + len(field) < _IN_HEADER:
+            form += ("&" if form else "") + field
+        else:
+            heavy[name] = value
+    return form, heavy

@@ -1,0 +1,139 @@
+"""A warehouse that is reached over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
+from hashlib import sha256 as hashed
+from pathlib import Path
+
+from imagefactory.model.errors import TooLarge
+from imagefactory.warehouse import names
+from imagefactory.warehouse.client import buckets
+from imagefactory.warehouse.client.buckets import path as place
+from imagefactory.warehouse.client.dialect import Dialect
+from imagefactory.warehouse.client.download import Download
+from imagefactory.warehouse.client.exchange import Ask, Exchange, rubbish
+from imagefactory.warehouse.client.iwhd import Iwhd
+from imagefactory.warehouse.client.ours import Ours
+from imagefactory.warehouse.client.receiving import Arrival
+from imagefactory.warehouse.client.sending import in_memory, opened
+from imagefactory.warehouse.query import parse
+from imagefactory.warehouse.server.reception import DIGEST
+from imagefactory.warehouse.store.holes import digest
+from imagefactory.warehouse.store.local import check_all
+
+
+async def _nothing() -> None:
+    pass
+
+
+class RemoteWarehouse:
+    """A `Warehouse`; see there for what the methods do.
+
+    All of them wait for a warehouse that is down (see `Waiting`) and raise Unavailable in the end; also Unauthorized.
+    """
+
+    def __init__(self, exchange: Exchange, close: Callable[[], Awaitable[None]] = _nothing) -> None:
+        self._exchange = exchange
+        self._close = close
+        self._ours = Ours(exchange)
+        self._iwhd = Iwhd(exchange)
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self._exchange.url
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await self._close()
+
+    async def create_bucket(self, bucket: str) -> bool:
+        names.check_bucket(bucket)
+        return await buckets.create(self._exchange, bucket)
+
+    async def put(self, bucket: str, key: str, body: bytes | None, attributes: Mapping[str, str]) -> None:
+        if body is None:
+            await self.set_attributes(bucket, key, attributes)
+            return
+        _check(bucket, key, attributes)
+        sha256 = await self._exchange.threads.run(_sha256, body)
+        await (await self._dialect()).send(bucket, key, in_memory(body), attributes, sha256)
+
+    async def adopt(
+        self, bucket: str, key: str, path: Path, attributes: Mapping[str, str], *, sha256: str = ""
+    ) -> None:
+        await self.send(bucket, key, path, attributes, sha256=sha256)
+        await self._exchange.threads.run(path.unlink, missing_ok=True)
+
+    async def send(self, bucket: str, key: str, path: Path, attributes: Mapping[str, str], *, sha256: str = "") -> None:
+        """As `adopt`, but the file stays."""
+        _check(bucket, key, attributes)
+        threads = self._exchange.threads
+        with ExitStack() as stack:
+            body = await threads.run(stack.enter_context, opened(path))
+            known = sha256.lower() or await threads.run(digest, body.descriptor)
+            await (await self._dialect()).send(bucket, key, body, attributes, known)
+
+    async def set_attributes(self, bucket: str, key: str, attributes: Mapping[str, str | None]) -> None:
+        _check(bucket, key, attributes)
+        await (await self._dialect()).annotate(bucket, key, attributes)
+
+    async def attributes(self, bucket: str, key: str) -> dict[str, str] | None:
+        _check(bucket, key)
+        return await (await self._dialect()).attributes(bucket, key)
+
+    async def body(self, bucket: str, key: str, *, limit: int = 16 << 20) -> bytes | None:
+        _check(bucket, key)
+        ask = Ask("GET", place(bucket, key), {200, 404})
+        where = f"{ask.method} {self.url}{ask.path}"
+
+        async def take(arrival: Arrival) -> bytes | None:
+            if arrival.status == 404:
+                arrival.drop()
+                return None
+            if (length := arrival.header("content-length")).isdigit() and int(length) > limit:
+                arrival.drop()
+                raise TooLarge(f"the body has {length} bytes, {limit} are allowed", where=where)
+            data = await arrival.read(limit)
+            wanted = arrival.header(DIGEST)
+            if wanted and await self._exchange.threads.run(_sha256, data) != wanted.lower():
+                raise rubbish("what arrived is not what is stored: the SHA-256 differs", where)
+            return data
+
+        return await self._exchange.call(ask, take)
+
+    async def local(self, bucket: str, key: str, workspace: Path) -> Path | None:
+        _check(bucket, key)
+        path = workspace / key
+        return path if await Download(self._exchange, place(bucket, key), path).run() else None
+
+    async def delete(self, bucket: str, key: str) -> bool:
+        _check(bucket, key)
+        status, _ = await self._exchange.read(Ask("DELETE", place(bucket, key), {200, 404}))
+        return status == 200
+
+    async def keys(self, bucket: str, *, prefix: str = "", after: str = "", limit: int | None = None) -> list[str]:
+        names.check(bucket, "a bucket")
+        return await (await self._dialect()).keys(bucket, prefix, after, limit)
+
+    async def query(self, bucket: str, expression: str) -> list[str]:
+        names.check(bucket, "a bucket")
+        parse(expression)
+        return await (await self._dialect()).query(bucket, expression)
+
+    async def _dialect(self) -> Dialect:
+        """Ours or iwhd's: known from the last reply; after a broken connection it is asked again."""
+        if self._exchange.ours is None:
+            await self._exchange.read(Ask("GET", "/_health", range(200, 500)), 1 << 20)
+        return self._ours if self._exchange.ours else self._iwhd
+
+
+def _check(bucket: str, key: str, attributes: Mapping[str, str | None] | None = None) -> None:
+    names.check(bucket, "a bucket")
+    check_all(key, attributes or {})
+
+
+def _sha256(data: bytes) -> str:
+    return hashed(data).hexdigest()

@@ -1,0 +1,74 @@
+"""Sending one body to a warehouse of ours: without its holes, or in a way that can go on after a break."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from secrets import token_hex
+
+from imagefactory.warehouse.client.buckets import stored
+from imagefactory.warehouse.client.exchange import IDLE, Ask, Exchange
+from imagefactory.warehouse.client.receiving import Arrival
+from imagefactory.warehouse.client.refusals import Passing
+from imagefactory.warehouse.client.sending import Source
+from imagefactory.warehouse.server.content import EXTENTS
+from imagefactory.warehouse.server.reception import DIGEST
+from imagefactory.warehouse.server.sessions import NAME, OFFSET
+
+SMALL = 8 << 20
+"""Bodies up to this size are sent again as a whole."""
+
+HASHED = 64 << 20
+"""Bytes that the slowest server is believed to hash and write in a second, once it has them all."""
+
+
+class Upload:
+    """One body to one object; `headers` go with it."""
+
+    def __init__(self, exchange: Exchange, bucket: str, place: str, body: Source, headers: Mapping[str, str]) -> None:
+        self._exchange = exchange
+        self._bucket = bucket
+        self._place = place
+        self._body = body
+        self._headers = headers
+        self._idle = IDLE + body.size / HASHED
+        self._name = token_hex(16)
+        self._begun = False
+
+    async def send(self) -> str:
+        """Send it, again if need be; the SHA-256 that the server says it stored, empty if it does not say."""
+        threads = self._exchange.threads
+        framed = await threads.run(self._body.framed) if self._body.descriptor >= 0 else None
+        if framed is not None:
+            self._body = framed
+            headers = {**self._headers, "Content-Type": EXTENTS}
+            return await self._exchange.call(self._ask(framed, headers), self._stored)
+        if self._body.size <= SMALL:
+            return await self._exchange.call(self._ask(self._body, self._headers), self._stored)
+        return await self._exchange.waiting.until_done(self._go_on)
+
+    async def _go_on(self) -> str:
+        """Send what the server does not have yet."""
+        offset = await self._offset() if self._begun else 0
+        self._begun = True
+        last, size = self._body.size - 1, self._body.size
+        headers = {**self._headers, NAME: self._name, "Content-Range": f"bytes {offset}-{last}/{size}"}
+        return await self._exchange.once(self._ask(self._body.rest(offset), headers), self._stored)
+
+    async def _offset(self) -> int:
+        headers = {NAME: self._name, "Content-Range": f"bytes */{self._body.size}"}
+
+        async def take(arrival: Arrival) -> int:
+            await self._stored(arrival)
+            offset = arrival.header(OFFSET)
+            return int(offset) if offset.isascii() and offset.isdigit() else 0
+
+        return await self._exchange.once(Ask("PUT", self._place, {202, 409, 500}, headers), take)
+
+    def _ask(self, body: Source, headers: Mapping[str, str]) -> Ask:
+        return Ask("PUT", self._place, {200, 201, 409, 500}, headers, body, self._idle)
+
+    async def _stored(self, arrival: Arrival) -> str:
+        await stored(self._exchange, self._bucket, arrival)
+        if arrival.status == 409:  # the server has not noticed yet that the last connection broke, or lost what it had
+            raise Passing("the upload cannot go on yet", where=f"PUT {self._exchange.url}{self._place}")
+        return arrival.header(DIGEST).lower()

@@ -1,0 +1,82 @@
+"""Trying again: the one place that does."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from math import inf
+from typing import TypeVar
+
+from twisted.logger import Logger
+
+from imagefactory.concurrency.backoff import backoff
+from imagefactory.concurrency.clock import Clock, sleep
+from imagefactory.model.errors import Unavailable
+from imagefactory.model.report import current_report
+from imagefactory.warehouse.client.refusals import Passing
+
+FIRST, LONGEST = 0.25, 30.0
+BRIEF = 5.0
+"""Seconds to wait where no job does: somebody sits at the other end of a request."""
+
+T = TypeVar("T")
+
+
+class Waiting:
+    """Waits for a warehouse that does not answer: a job up to `limit` seconds, others briefly.
+
+    The time counts from when it was found down, whoever found it: what is asked of it after that time (as clean-up of a
+    job that has given up) fails at once. Everything tried here must be safe to repeat.
+    """
+
+    _log = Logger()
+
+    def __init__(self, clock: Clock, random: Callable[[], float], limit: float) -> None:
+        self._clock = clock
+        self._random = random
+        self._limit = limit
+        self._down: float | None = None  # since when
+        self._failed = -inf  # last time
+
+    async def until_done(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """What the first attempt that is not a `Passing` failure answers or raises; Unavailable after the limit."""
+        delays = backoff(self._random, first=FIRST, limit=LONGEST)
+        tries, told = 0, False
+        while True:
+            tries += 1
+            try:
+                answer = await attempt()
+            except Passing as error:
+                delay = self._delay(error, tries, delays)
+                told = self._tell(error) or told
+            else:
+                self._down = None
+                if told and (report := current_report()):
+                    report.activity("the warehouse answers again")
+                return answer
+            await sleep(self._clock, delay)
+
+    def _delay(self, error: Passing, tries: int, delays: Iterator[float]) -> float:
+        """How long to wait now; Unavailable if that is no use any more."""
+        now, delay = self._clock.seconds(), next(delays)
+        if error.tries < inf:
+            if tries >= error.tries:
+                raise Unavailable(error.message, where=error.where, hint="look into the warehouse's log") from error
+            return delay
+        if self._down is None or now - self._failed > 2 * LONGEST:
+            self._down = now
+        self._failed = now
+        limit = self._limit if current_report() else min(self._limit, BRIEF)
+        if now + delay > self._down + limit:
+            raise Unavailable(
+                f"{error.message}; waited {now - self._down:.0f} seconds",
+                where=error.where,
+                hint="see that the warehouse runs and is reachable, then retry: what was built is kept",
+            ) from error
+        return delay
+
+    def _tell(self, error: Passing) -> bool:
+        self._log.warn("waiting for the warehouse: {error}", error=str(error))
+        if report := current_report():
+            report.activity("waiting for the warehouse")
+            return True
+        return False
