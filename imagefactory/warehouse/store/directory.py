@@ -83,7 +83,9 @@ class DirectoryBlobs:
     def close(self) -> None:
         shutil.rmtree(self._mine, ignore_errors=True)
         _lock_of(self._mine).unlink(missing_ok=True)
-        os.close(self._lock)
+        if self._lock >= 0:  # a second close must not take the number from somebody who got it meanwhile
+            os.close(self._lock)
+            self._lock = -1
 
     def _place(self, id: str) -> Path:
         return self._blobs / id[:2] / id[2:4] / id
