@@ -17,7 +17,6 @@ from imagefactory.cli.watch import Watcher
 from imagefactory.concurrency.scope import Scope
 from imagefactory.jobs.interface import BuildRequest, ImportRequest, JobEvent, PushRequest
 from imagefactory.model.credentials import Credentials, parse_credentials
-from imagefactory.model.descriptor import render_descriptor
 from imagefactory.model.errors import Conflict, InvalidInput
 from imagefactory.model.jobs import Completed, Job
 
@@ -95,7 +94,7 @@ async def _push(factory: Factory, mode: Push, terminal: Terminal) -> int:
 
 
 async def _import(factory: Factory, mode: Import, terminal: Terminal) -> int:
-    descriptor = _text_or_file(mode.descriptor) or render_descriptor(mode.identifier)
+    descriptor = _text_or_file(mode.descriptor) if mode.descriptor else None
     imported = await factory.jobs.import_image(
         ImportRequest(mode.target, mode.provider, mode.identifier, descriptor, image_id=mode.image)
     )

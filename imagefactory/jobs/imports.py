@@ -11,7 +11,7 @@ from imagefactory.jobs.interface import Imported, ImportRequest
 from imagefactory.jobs.lineage import Lineage
 from imagefactory.jobs.records import Records
 from imagefactory.jobs.work import Builder
-from imagefactory.model.descriptor import parse_descriptor
+from imagefactory.model.descriptor import parse_descriptor, render_descriptor
 from imagefactory.model.errors import InvalidInput
 from imagefactory.model.records import BuildRecord, ImageRecord, ProviderImageRecord, TargetImageRecord
 
@@ -35,7 +35,8 @@ class ImportDesk:
         checked(request.build_id, "build_id")
         if not request.provider or not request.target_identifier:
             raise InvalidInput("an import needs the provider and its identifier of the image")
-        parse_descriptor(request.descriptor)
+        if request.descriptor is not None:
+            parse_descriptor(request.descriptor)
 
     async def store(self, request: ImportRequest) -> Imported:
         """All records, then the image's latest build."""
@@ -52,8 +53,11 @@ class ImportDesk:
     async def _image(self, request: ImportRequest, build: BuildRecord | None) -> str:
         id = request.image_id or (build.image if build else self._new_id())
         known = await self._records.image(id)
-        record = replace(known, descriptor=request.descriptor) if known else ImageRecord(id, request.descriptor)
-        await self._records.store_image(record)
+        given = request.descriptor
+        if known is None:
+            await self._records.store_image(ImageRecord(id, given or render_descriptor(request.target_identifier)))
+        elif given is not None:
+            await self._records.store_image(replace(known, descriptor=given))
         return id
 
     async def _new_build(self, request: ImportRequest, image_id: str) -> str:

@@ -49,13 +49,14 @@ class PushRequest:
 class ImportRequest:
     """Make known an image that a provider already has.
 
-    `descriptor` is XML whose root is `image` with a `name`.
+    `descriptor` is XML whose root is `image` with a `name`; None leaves that of a known image as it is, and names a new
+    one after the identifier.
     """
 
     target: str
     provider: str
     target_identifier: str
-    descriptor: bytes
+    descriptor: bytes | None
     image_id: str | None = None
     build_id: str | None = None
 
