@@ -23,6 +23,7 @@ class Arrival:
 
     def __init__(self, response: IResponse, patience: Patience) -> None:
         self.status: int = response.code
+        self.length: int | None = response.length if isinstance(response.length, int) else None
         self._response = response
         self._patience = patience
         self._headers: Headers = response.headers

@@ -93,9 +93,9 @@ class RemoteWarehouse:
             if arrival.status == 404:
                 arrival.drop()
                 return None
-            if (length := arrival.header("content-length")).isdigit() and int(length) > limit:
+            if arrival.length is not None and arrival.length > limit:
                 arrival.drop()
-                raise TooLarge(f"the body has {length} bytes, {limit} are allowed", where=where)
+                raise TooLarge(f"the body has {arrival.length} bytes, {limit} are allowed", where=where)
             data = await arrival.read(limit)
             wanted = arrival.header(DIGEST)
             if wanted and await self._exchange.threads.run(_sha256, data) != wanted.lower():

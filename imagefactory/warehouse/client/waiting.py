@@ -43,10 +43,11 @@ class Waiting:
         tries, told = 0, False
         while True:
             tries += 1
+            began = self._clock.seconds()
             try:
                 answer = await attempt()
             except Passing as error:
-                delay = self._delay(error, tries, delays)
+                delay = self._delay(error, tries, began, delays)
                 told = self._tell(error) or told
             else:
                 self._down = None
@@ -55,15 +56,15 @@ class Waiting:
                 return answer
             await sleep(self._clock, delay)
 
-    def _delay(self, error: Passing, tries: int, delays: Iterator[float]) -> float:
+    def _delay(self, error: Passing, tries: int, began: float, delays: Iterator[float]) -> float:
         """How long to wait now; Unavailable if that is no use any more."""
         now, delay = self._clock.seconds(), next(delays)
         if error.tries < inf:
             if tries >= error.tries:
                 raise Unavailable(error.message, where=error.where, hint="look into the warehouse's log") from error
             return delay
-        if self._down is None or now - self._failed > 2 * LONGEST:
-            self._down = now
+        if self._down is None or began - self._failed > 2 * LONGEST:  # else it is still the same outage
+            self._down = began
         self._failed = now
         limit = self._limit if current_report() else min(self._limit, BRIEF)
         if now + delay > self._down + limit:
