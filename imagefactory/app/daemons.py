@@ -18,15 +18,16 @@ from twisted.web.server import Site
 from imagefactory.app.arguments import RestArguments
 from imagefactory.app.clients import clients_of
 from imagefactory.app.factory import Factory, compose
-from imagefactory.app.storage import open_embedded
+from imagefactory.app.storage import USUAL, answers, open_embedded
 from imagefactory.concurrency.threads import PoolThreads
+from imagefactory.model.errors import FactoryError
 from imagefactory.model.secret import Secret
 from imagefactory.rest import tls
 from imagefactory.rest.door import Door
 from imagefactory.rest.names import host_names
 from imagefactory.service.daemon import Daemon, Face
 from imagefactory.service.instance import Instance
-from imagefactory.service.listening import bind
+from imagefactory.service.listening import BoundSocket, bind
 from imagefactory.service.notify import Notifier
 from imagefactory.service.pidfile import PidFile
 from imagefactory.settings import Settings
@@ -41,14 +42,15 @@ log = Logger()
 class FactoryBody:
     """The factory between the daemon's start and stop."""
 
-    def __init__(self, settings: Settings, reactor: Any) -> None:
+    def __init__(self, settings: Settings, reactor: Any, *, look: bool) -> None:
         self._settings = settings
         self._reactor = reactor
+        self._look = look
         self._factory: Factory | None = None
 
     async def start(self) -> None:
         """Queued jobs go on."""
-        self._factory = await compose(self._settings, self._reactor, resume=True)
+        self._factory = await compose(self._settings, self._reactor, resume=True, look=self._look)
 
     async def stop(self) -> None:
         """Running jobs are cancelled, bounded in time."""
@@ -119,12 +121,12 @@ def factory_daemon(settings: Settings, *, reopen_log: Callable[[], None] | None,
         marks.check()
     instance = Instance(settings.state_dir)
     instance.claim()
-    body = FactoryBody(settings, reactor)
     clients = clients_of(settings)
+    warehouse = _embedded_socket(settings)
+    body = FactoryBody(settings, reactor, look=warehouse is None)
     faces = [_rest_face(settings, lambda: body.rest_site(clients))]
-    if embeds_warehouse(settings):
-        users = load_users(Path(settings.warehouse_users)) if settings.warehouse_users else None
-        faces.append(warehouse_face(settings, reactor, body.warehouse, users, option="--warehouse_port"))
+    if warehouse is not None:
+        faces.append(warehouse_face(warehouse, settings, reactor, body.warehouse))
     notifier = Notifier(os.environ, os.getpid(), reactor)
     return Daemon(reactor, body, faces, instance=instance, notifier=notifier, pidfile=marks, reopen_log=reopen_log)
 
@@ -139,15 +141,24 @@ def warehouse_daemon(settings: Settings, *, reopen_log: Callable[[], None] | Non
     instance = Instance(Path(settings.warehouse_path), "warehouse.lock")
     instance.claim()
     body = WarehouseBody(Path(settings.warehouse_path), reactor)
-    users = load_users(Path(settings.warehouse_users)) if settings.warehouse_users else None
-    face = warehouse_face(settings, reactor, body.warehouse, users, option="--port")
+    socket = bind(settings.warehouse_address, settings.warehouse_port, "--address or --port")
+    face = warehouse_face(socket, settings, reactor, body.warehouse)
     notifier = Notifier(os.environ, os.getpid(), reactor)
     return Daemon(reactor, body, [face], instance=instance, notifier=notifier, pidfile=marks, reopen_log=reopen_log)
 
 
-def embeds_warehouse(settings: Settings) -> bool:
-    """Whether the daemon serves a warehouse of its own."""
-    return not settings.warehouse
+def _embedded_socket(settings: Settings) -> BoundSocket | None:
+    """Where the embedded warehouse will listen; None if a warehouse is named, or one has the usual port already."""
+    if settings.warehouse:
+        return None
+    try:
+        return bind(settings.warehouse_address, settings.warehouse_port, "--warehouse_address or --warehouse_port")
+    except FactoryError:
+        usual = Settings()
+        here = (settings.warehouse_address, settings.warehouse_port)
+        if here == (usual.warehouse_address, usual.warehouse_port) and answers(USUAL):
+            return None
+        raise
 
 
 def _rest_face(settings: Settings, site: Callable[[], Door]) -> Face:
@@ -167,26 +178,27 @@ def _rest_face(settings: Settings, site: Callable[[], Door]) -> Face:
         for door in doors:
             await door.close()
 
-    return Face(socket, make, f"the REST API answers on {where}{identity}", end)
+    return Face(socket, make, f"the REST API answers on {where}{identity}", end=end)
 
 
 def warehouse_face(
-    settings: Settings,
-    reactor: Any,
-    warehouse: Callable[[], EmbeddedWarehouse],
-    users: Mapping[str, Secret] | None,
-    *,
-    option: str,
+    socket: BoundSocket, settings: Settings, reactor: Any, warehouse: Callable[[], EmbeddedWarehouse]
 ) -> Face:
     """The warehouse's port."""
-    socket = bind(settings.warehouse_address, settings.warehouse_port, option)
+    users = load_users(Path(settings.warehouse_users)) if settings.warehouse_users else None
     host, port = socket.address
+    sites: list[WarehouseSite] = []
 
     def make() -> WarehouseSite:
         embedded = warehouse()
-        return warehouse_site(embedded.store, embedded.threads, reactor, users)
+        sites.append(warehouse_site(embedded.store, embedded.threads, reactor, users))
+        return sites[0]
 
-    return Face(socket, make, f"the warehouse answers on http://{host}:{port}/")
+    async def drain() -> None:
+        for site in sites:
+            await site.application.sessions.close()
+
+    return Face(socket, make, f"the warehouse answers on http://{host}:{port}/", drain=drain)
 
 
 def _tls(settings: Settings) -> tuple[CertificateOptions | None, str]:

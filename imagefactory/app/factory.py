@@ -44,23 +44,25 @@ class Factory:
         await self._stack.aclose()
 
 
-async def compose(settings: Settings, reactor: Any, *, resume: bool) -> Factory:
+async def compose(settings: Settings, reactor: Any, *, resume: bool, look: bool = True) -> Factory:
     """Start a factory. With `resume` (the daemon) jobs that were queued go on.
+
+    With `look`, a warehouse that answers at the usual address is used if the settings name none.
 
     `reactor` provides time, processes, threads and connections. What was started is stopped again if a later part
     cannot start.
     """
     stack = AsyncExitStack()
     try:
-        return await _start(settings, reactor, stack, resume=resume)
+        return await _start(settings, reactor, stack, resume=resume, look=look)
     except BaseException:
         await stack.aclose()
         raise
 
 
-async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, resume: bool) -> Factory:
+async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, resume: bool, look: bool) -> Factory:
     ground = await lay(settings, reactor, stack)
-    storage = await open_storage(settings, reactor, ground.threads, stack)
+    storage = await open_storage(settings, reactor, ground.threads, stack, look=look)
     clouds = InstalledClouds(Targets(Surroundings(settings, ground.threads)), settings.provider_definitions)
     templates = _templates(settings, reactor, ground, storage)
     store = await open_store(settings.state_dir / "jobs.db", this_process(), ground.threads)

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
+
+from twisted.logger import Logger
 
 from imagefactory.concurrency.threads import Threads
 from imagefactory.model.records import Buckets
 from imagefactory.settings import Settings
+from imagefactory.warehouse.client.connect import Place, connect_warehouse, probe
 from imagefactory.warehouse.interface import Warehouse
 from imagefactory.warehouse.records import Records
 from imagefactory.warehouse.store.embedded import EmbeddedWarehouse, open_store
+
+#: Where version 1.0 expected a warehouse.
+USUAL = "http://localhost:9090/"
+
+#: What the root document of an Image Warehouse has in it.
+SIGN = b'service="image_warehouse"'
+
+log = Logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +37,43 @@ class Storage:
     embedded: EmbeddedWarehouse | None
 
 
-async def open_storage(settings: Settings, reactor: Any, threads: Threads, stack: AsyncExitStack) -> Storage:
-    """Open it; `stack` closes it."""
+async def open_storage(
+    settings: Settings, reactor: Any, threads: Threads, stack: AsyncExitStack, *, look: bool
+) -> Storage:
+    """The warehouse of the settings; without one and with `look`, what answers at the usual address; else the embedded.
+
+    `stack` closes it.
+    """
+    url = settings.warehouse
+    if not url and look and await probe(USUAL, reactor, threads):
+        url = USUAL
+        log.info("using the warehouse that answers at {url}", url=url)
+    if url:
+        remote = await connect_warehouse(_place(settings, url), reactor, threads)
+        stack.push_async_callback(remote.close)
+        return Storage(remote, Records(remote, buckets(settings)), None)
     embedded = await open_embedded(Path(settings.warehouse_path), threads, stack)
     return Storage(embedded, Records(embedded, buckets(settings)), embedded)
+
+
+def _place(settings: Settings, url: str) -> Place:
+    return Place(
+        url,
+        settings.warehouse_key,
+        settings.warehouse_secret,
+        settings.warehouse_ca,
+        settings.warehouse_fingerprint,
+        settings.warehouse_wait,
+    )
+
+
+def answers(url: str) -> bool:
+    """As `probe`, for a process whose reactor does not run yet; waits a second at most."""
+    try:
+        with urlopen(url, timeout=1) as answer:  # noqa: S310 - the URL is ours
+            return SIGN in answer.read(1 << 20)
+    except (OSError, HTTPException):
+        return False
 
 
 async def open_embedded(path: Path, threads: Threads, stack: AsyncExitStack) -> EmbeddedWarehouse:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,18 +29,22 @@ class Startable(Protocol):
     async def stop(self) -> None: ...
 
 
+Ending = Callable[[], Awaitable[None]]
+
+
 @dataclass(frozen=True, slots=True)
 class Face:
     """One way the service is reached.
 
-    `make` gives the protocol factory once the body has started; `end` ends its connections after the body has stopped
-    (they may stream until then); `description` is for the log.
+    `make` gives the protocol factory once the body has started. `drain` lets go of what it holds of the body before that
+    stops, `end` ends its connections afterwards: they may stream until then. `description` is for the log.
     """
 
     socket: BoundSocket
     make: Callable[[], IProtocolFactory]
     description: str
-    end: Callable[[], Awaitable[None]] | None = None
+    drain: Ending | None = None
+    end: Ending | None = None
 
 
 class Daemon(Service):
@@ -116,11 +120,11 @@ class Daemon(Service):
             await self._starting.settled()
         for port in self._ports:
             await _stopped(port)
+        serving = self._faces[: len(self._ports)]
         try:
+            await _all(face.drain for face in serving)
             await self._body.stop()
-            for face in self._faces[: len(self._ports)]:
-                if face.end is not None:
-                    await face.end()
+            await _all(face.end for face in serving)
         finally:
             if self._pidfile is not None:
                 self._pidfile.remove()
@@ -135,6 +139,12 @@ class Daemon(Service):
             reopen_log()
         except FactoryError as error:
             self._log.error("the log goes on in the old file: {error}", error=error)
+
+
+async def _all(endings: Iterable[Ending | None]) -> None:
+    for ending in endings:
+        if ending is not None:
+            await ending()
 
 
 async def _stopped(port: IListeningPort) -> None:
