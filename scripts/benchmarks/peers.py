@@ -1,0 +1,193 @@
+"""Other programs that make bootable images or change them; what cannot run here says why."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.benchmarks.tables import progress
+from scripts.benchmarks.timing import Cost, Failed, must, run
+
+SIZE = "3G"
+PATIENCE = 1200
+#: Where libguestfs finds no kernel of the host, it takes this one.
+KERNEL = "linux-image-cloud-amd64"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What all of them are given: a directory, the mirror, the release's code name, the packages, and apt's sources."""
+
+    directory: Path
+    mirror: str
+    release: str
+    packages: tuple[str, ...]
+    sources: str
+
+    @property
+    def image(self) -> Path:
+        """A finished image of ours, to be customised by others."""
+        return self.directory / "finished.qcow2"
+
+    def keep_image(self) -> None:
+        """Put the newest of ours there."""
+        bodies = (self.directory / "state" / "warehouse").rglob("*")
+        largest = max((path for path in bodies if path.is_file()), key=lambda path: path.stat().st_size)
+        shutil.copyfile(largest, self.image)
+
+
+Peer = Callable[[Work, Path], Cost]
+
+
+def attempt(name: str, peer: Peer, work: Work, *, install: bool) -> Cost | Failed:
+    """Run it in a directory of its own; the answer is its cost, or why there is none."""
+    progress(name)
+    place = work.directory / name
+    place.mkdir()
+    try:
+        if install:
+            _install(PACKAGES.get(name, ()), place)
+        return must(peer(work, place))
+    except Failed as failed:
+        return Failed(_hidden(_telling(str(failed)), work))
+    except FileNotFoundError as error:
+        return Failed(f"{error.filename} is not installed")
+    finally:
+        _unmount(place)
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _install(packages: tuple[str, ...], place: Path) -> None:
+    if packages:
+        argv = ("apt-get", "install", "-q", "-y", "--no-install-recommends", *packages)
+        run(*argv, directory=place, env={"DEBIAN_FRONTEND": "noninteractive"})
+
+
+def _telling(output: str) -> str:
+    """The line of a failed program's output that tells best why."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    words = ("error", "failed", "cannot", "can't", "no such", "unable", "not found", "unknown")
+    telling = [line for line in lines if any(word in line.lower() for word in words)]
+    return (telling or lines)[-1][:200]
+
+
+def _hidden(text: str, work: Work) -> str:
+    return text.replace(work.mirror, "MIRROR").replace(str(work.directory), "DIR")
+
+
+def _unmount(place: Path) -> None:
+    """Peers that fail leave mounts; those below their own directory are taken away, the innermost first."""
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for mount in reversed([mount for mount in mounts if mount.startswith(f"{place}/")]):
+        subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
+
+
+def vmdb2(work: Work, place: Path) -> Cost:
+    """A specification and its image, MBR with GRUB."""
+    packages = ", ".join(work.packages)
+    specification = place / "image.vmdb"
+    specification.write_text(f"""\
+steps:
+- {{mkimg: "{{{{ output }}}}", size: {SIZE}}}
+- {{mklabel: msdos, device: "{{{{ output }}}}"}}
+- {{mkpart: primary, device: "{{{{ output }}}}", start: 1MiB, end: 100%, tag: root}}
+- {{kpartx: "{{{{ output }}}}"}}
+- {{mkfs: ext4, partition: root}}
+- {{mount: root}}
+- {{debootstrap: {work.release}, mirror: "{work.mirror}", target: root}}
+- {{apt: install, packages: [{packages}], tag: root}}
+- {{fstab: root}}
+- {{grub: bios, tag: root}}
+""")
+    return run("vmdb2", specification, "--output", place / "image.raw", directory=place, timeout=PATIENCE)
+
+
+def grml_debootstrap(work: Work, place: Path) -> Cost:
+    """One command, MBR with GRUB."""
+    argv = (
+        *("grml-debootstrap", "--force", "--vmfile", "--vmsize", SIZE, "--target", place / "image.raw"),
+        *("--release", work.release, "--mirror", work.mirror, "--hostname", "bench", "--password", "bench"),
+        *("--nopackages", "--debopt", f"--include={','.join(work.packages)}"),
+    )
+    return run(*argv, directory=place, timeout=PATIENCE)
+
+
+def mkosi(work: Work, place: Path) -> Cost:
+    """Version 14, GPT with GRUB."""
+    argv = (
+        *("mkosi", "-d", "debian", "-r", work.release, "-m", work.mirror, "-t", "gpt_ext4", "-b"),
+        *("--boot-protocols", "bios", "--root-size", SIZE, "--password", "bench", "-p", ",".join(work.packages)),
+        *("--directory", place, "--output-dir", place / "out", "-f", "build"),
+    )
+    (place / "out").mkdir()
+    return run(*argv, directory=place, timeout=PATIENCE)
+
+
+def diskimage_builder(work: Work, place: Path) -> Cost:
+    """From PyPI, MBR with GRUB."""
+    programs = _diskimage_builder()
+    env = {
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "DIB_RELEASE": work.release,
+        "DIB_DISTRIBUTION_MIRROR": work.mirror,
+        "DIB_DEBIAN_SECURITY_MIRROR": f"{work.mirror}-security",
+        "TMP_DIR": str(place),
+        "DIB_NO_TMPFS": "1",
+    }
+    packages = ",".join(work.packages)
+    argv = ("disk-image-create", "-a", "amd64", "-o", place / "image", "--image-size", "3", "-p", packages)
+    return run(*argv, "vm", "block-device-mbr", "debian-minimal", directory=place, env=env, timeout=PATIENCE)
+
+
+def _diskimage_builder() -> Path:
+    found = shutil.which("disk-image-create")
+    if found:
+        return Path(found).parent
+    place = Path(sys.prefix) / "bench-dib"
+    if not (place / "bin" / "disk-image-create").exists():
+        raise FileNotFoundError(2, "not installed", "disk-image-create (pip install diskimage-builder setuptools)")
+    return place / "bin"
+
+
+def customise(work: Work, place: Path) -> Cost:
+    """virt-customize adds one package, which it is given, to a finished image."""
+    fetched = run("apt-get", "download", "tree", directory=place, cwd=place)
+    must(fetched)
+    package = next(place.glob("tree_*.deb"))
+    image = place / "image.qcow2"
+    shutil.copyfile(work.image, image)
+    argv = ("virt-customize", "-a", image, "--copy-in", f"{package}:/root", "--run-command", "dpkg -i /root/tree_*.deb")
+    env = {"LIBGUESTFS_BACKEND": "direct", "LIBGUESTFS_BACKEND_SETTINGS": "force_tcg", **_appliance_kernel(place)}
+    return run(*argv, directory=place, env=env, timeout=PATIENCE)
+
+
+def _appliance_kernel(place: Path) -> Mapping[str, str]:
+    """A container has no kernel in /boot, from which libguestfs makes its machine."""
+    if any(Path("/boot").glob("vmlinuz-*")):
+        return {}
+    depends = subprocess.run(["apt-cache", "depends", KERNEL], capture_output=True, text=True, check=True).stdout
+    package = next(word for word in depends.split() if word.startswith("linux-image-"))
+    must(run("apt-get", "download", package, directory=place, cwd=place))
+    must(run("dpkg", "-x", next(place.glob("linux-image-*.deb")), place / "kernel", directory=place))
+    kernel = next((place / "kernel" / "boot").glob("vmlinuz-*"))
+    modules = next((place / "kernel" / "lib" / "modules").iterdir())
+    must(run("depmod", "-b", place / "kernel", modules.name, directory=place))
+    return {"SUPERMIN_KERNEL": str(kernel), "SUPERMIN_MODULES": str(modules)}
+
+
+PEERS: Mapping[str, Peer] = {
+    "vmdb2": vmdb2,
+    "grml-debootstrap": grml_debootstrap,
+    "mkosi": mkosi,
+    "diskimage-builder": diskimage_builder,
+}
+PACKAGES = {
+    "vmdb2": ("vmdb2", "kpartx"),
+    "grml-debootstrap": ("grml-debootstrap",),
+    "mkosi": ("mkosi", "systemd-container"),
+    "diskimage-builder": ("debootstrap", "kpartx", "gdisk", "qemu-utils", "sudo"),
+    "virt-customize": ("libguestfs-tools",),
+}
