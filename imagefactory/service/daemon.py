@@ -36,7 +36,7 @@ Ending = Callable[[], Awaitable[None]]
 class Face:
     """One way the service is reached.
 
-    `make` gives the protocol factory once the body has started. `drain` lets go of what it holds of the body before that
+    `make` gives the protocol factory once the body has started. `drain` lets go of the body before that
     stops, `end` ends its connections afterwards: they may stream until then. `description` is for the log.
     """
 
