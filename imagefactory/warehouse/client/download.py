@@ -56,7 +56,7 @@ class Download:
             self._received = await self._exchange.threads.run(self._begin)
             await self._save(arrival, self._received)
             return
-        arrival.drop()
+        await arrival.skip()
         if arrival.status != 404:
             raise rubbish("this is not the part that was asked for", self._where)
 

@@ -143,7 +143,7 @@ class Exchange:
 async def _reason(arrival: Arrival) -> str:
     """What a server of ours says about an error; others say nothing, or a page for people."""
     if arrival.header("content-type") != PROBLEM:
-        arrival.drop()
+        await arrival.skip()
         return ""
     try:
         document = json.loads(await arrival.read(1 << 16))

@@ -17,6 +17,8 @@ from imagefactory.model.errors import TooLarge
 from imagefactory.warehouse.client.patience import Patience
 from imagefactory.warehouse.server.upload import Upload
 
+_SHORT = 64 << 10
+
 
 class Arrival:
     """A reply whose body has not come yet; one of the methods must be called, once."""
@@ -58,8 +60,11 @@ class Arrival:
         finally:
             await upload.written()
 
-    def drop(self) -> None:
-        """The body is of no interest."""
+    async def skip(self) -> None:
+        """The body is of no interest: a short one is read, so that the connection can be used again."""
+        if self.length is not None and self.length <= _SHORT:
+            await self.read(_SHORT)
+            return
         stream = _Stream(lambda _: None, self._patience)
         self._response.deliverBody(stream)
         stream.stop()
@@ -96,8 +101,8 @@ class _Stream(Protocol):
 
     def stop(self) -> None:
         """Take nothing more; the connection goes with it."""
-        self._over = True
-        if self.transport is not None:
+        if not self._over:
+            self._over = True
             self.transport.loseConnection()
 
     def pause(self) -> None:

@@ -91,10 +91,10 @@ class RemoteWarehouse:
 
         async def take(arrival: Arrival) -> bytes | None:
             if arrival.status == 404:
-                arrival.drop()
+                await arrival.skip()
                 return None
             if arrival.length is not None and arrival.length > limit:
-                arrival.drop()
+                await arrival.skip()
                 raise TooLarge(f"the body has {arrival.length} bytes, {limit} are allowed", where=where)
             data = await arrival.read(limit)
             wanted = arrival.header(DIGEST)

@@ -68,10 +68,10 @@ class WarehouseRequest(Request):
         except CancelledError:
             raise
         except Exception as error:
+            self.resume()  # before the answer, which may end the request, and with the connection's next one to come
             self._refuse(error)
             return
-        finally:
-            self.resume()
+        self.resume()
         if self._disconnected:
             await self._reception.abort()
             return
