@@ -83,6 +83,10 @@ class Unavailable(FactoryError):
     """Something on the other side (mirror, warehouse, cloud) does not answer or answers rubbish."""
 
 
+class Busy(FactoryError):
+    """Too many ask at once; the same may be asked again later."""
+
+
 class BuildFailed(FactoryError):
     """A step of a build or push went wrong."""
 

@@ -17,8 +17,8 @@ from twisted.web import http, server
 from twisted.web.resource import Resource
 
 from imagefactory.concurrency.event import Event
-from imagefactory.model.errors import TooLarge
-from imagefactory.rest.errors import Busy, error_reply, status_of
+from imagefactory.model.errors import Busy, TooLarge
+from imagefactory.rest.errors import error_reply, status_of
 
 LINGER_SECONDS = 1.0
 

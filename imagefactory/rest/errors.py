@@ -20,10 +20,6 @@ class UnsupportedMedia(errors.InvalidInput):
     """The request's body is of a type that is not understood."""
 
 
-class Busy(errors.FactoryError):
-    """Too many clients at once."""
-
-
 #: The first class that fits decides; subclasses stand before their bases.
 STATUS: tuple[tuple[type[errors.FactoryError], int], ...] = (
     (UnsupportedMedia, http.UNSUPPORTED_MEDIA_TYPE),
@@ -37,7 +33,7 @@ STATUS: tuple[tuple[type[errors.FactoryError], int], ...] = (
     (errors.MissingTool, http.SERVICE_UNAVAILABLE),
     (errors.Unavailable, http.SERVICE_UNAVAILABLE),
     (errors.Stopped, http.SERVICE_UNAVAILABLE),
-    (Busy, http.SERVICE_UNAVAILABLE),
+    (errors.Busy, http.SERVICE_UNAVAILABLE),
     (errors.FactoryError, http.INTERNAL_SERVER_ERROR),
 )
 REALM = b'OAuth realm="imagefactory"'

@@ -28,11 +28,11 @@ from imagefactory.rest.documents import JobDocuments
 from imagefactory.rest.door import Door
 from imagefactory.rest.errors import error_reply, reply_to
 from imagefactory.rest.events import Events
+from imagefactory.rest.gate import Gate, OAuthGate, OpenGate
 from imagefactory.rest.images import Images
 from imagefactory.rest.info import Info
 from imagefactory.rest.interface import Arguments, Catalogue, Clouds
 from imagefactory.rest.metrics import Metrics
-from imagefactory.rest.oauth import Gate, OAuthGate, OpenGate
 from imagefactory.rest.origin import Origin
 from imagefactory.rest.provider_images import ProviderImages
 from imagefactory.rest.reply import Reply

@@ -64,7 +64,7 @@ class Application:
     async def admit(self, call: Call, length: int | None, flow: Flow) -> Reception:
         """Decide on a streamed body before it is read: who, names, bucket, room. `length` None: not known."""
         if self._users:
-            self._users.check(call)
+            self._users.check(call, streamed=True)
         assert call.path is not None
         _check_names(call)
         part = part_of(call)

@@ -8,6 +8,7 @@ from uuid import uuid4
 from twisted.logger import Logger
 
 from imagefactory.model.errors import (
+    Busy,
     Conflict,
     FactoryError,
     Forbidden,
@@ -29,6 +30,7 @@ _STATUS: tuple[tuple[type[FactoryError], int], ...] = (
     (TooLarge, 413),
     (NoSpace, 507),
     (Unavailable, 503),
+    (Busy, 503),
 )
 PROBLEM = "application/problem+json"
 _log = Logger()

@@ -3,11 +3,8 @@
 import json
 
 from oauthlib.oauth1 import Client
-from twisted.internet.task import Clock
 
 from imagefactory.model.secret import Secret
-from imagefactory.rest.errors import Busy
-from imagefactory.rest.nonces import Nonces
 from tests.rest.service import TEMPLATE, ServiceTestCase
 
 IMAGES = "/imagefactory/images"
@@ -201,19 +198,3 @@ class ProxiedTests(OAuthTestCase):
         answer = self.wire.ask("POST", IMAGES, BODY.encode(), host="10.0.0.1:8075", headers=sent)
         self.assertEqual(answer.status, 202)
         self.assertTrue(answer.json["href"].startswith(uri + "/"))
-
-
-class NoncesTests(ServiceTestCase):
-    """The store of nonces."""
-
-    def test_bounded_and_forgetful(self) -> None:
-        """Full of living ones it is busy; old ones make room."""
-        clock = Clock()
-        nonces = Nonces(clock.seconds, 300, most=3)
-        for number in range(3):
-            nonces.add("key", 0, str(number))
-        self.assertRaises(Busy, nonces.add, "key", 0, "3")
-        self.assertTrue(nonces.known("key", 0, "0"))
-        clock.advance(301)
-        nonces.add("key", 301, "3")
-        self.assertEqual((len(nonces), nonces.known("key", 0, "0")), (1, False))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from imagefactory.rest.errors import Busy
+from imagefactory.model.errors import Busy
 
 MOST = 100_000
 

@@ -1,0 +1,157 @@
+"""Checks signatures: HMAC-SHA1 and HMAC-SHA256, a window of time, each nonce once, the body's hash if there is one.
+
+What oauthlib leaves open is decided here. It reads the system's clock; the window is checked on the injected one. It
+asks for the nonce before it knows the signature to be good; here the nonce is noted afterwards, so that nobody but a
+known client can fill the memory.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from oauthlib.oauth1 import RequestValidator, SignatureOnlyEndpoint
+
+from imagefactory.model.errors import Unauthorized
+from imagefactory.model.secret import Secret
+from imagefactory.oauth.nonces import Nonces
+
+FORM = "application/x-www-form-urlencoded"
+METHODS = ("HMAC-SHA1", "HMAC-SHA256")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a door accepts: seconds of difference between the clocks, both ways; shortest and longest nonce and key."""
+
+    window: int
+    nonce: tuple[int, int] = (1, 255)
+    key: tuple[int, int] = (1, 255)
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A request as far as a signature looks at it.
+
+    `forms` are the form fields (urlencoded) that may be part of what was signed: any of them will do, "" is none.
+    `body` is what `oauth_body_hash` is compared with; None for one that is streamed, which is not looked at.
+    """
+
+    method: str
+    url: str
+    authorization: str = field(default="", repr=False)
+    forms: tuple[str, ...] = ("",)
+    body: bytes | None = field(default=None, repr=False)
+
+
+class Verifier:
+    """Knows the clients (keys and secrets); `now` is the time in Unix seconds."""
+
+    def __init__(self, clients: Mapping[str, Secret], now: Callable[[], float], limits: Limits) -> None:
+        self._nonces = Nonces(now, limits.window)
+        self._rules = _Rules(clients, now, limits, self._nonces)
+        self._endpoint = SignatureOnlyEndpoint(self._rules)
+
+    def check(self, request: Signed) -> None:
+        """Raises Unauthorized unless a known client has signed it, now, and for the first time; Busy."""
+        parameters = self._parameters(request)
+        if request.body is not None:
+            _check_body(request.body, parameters.get("oauth_body_hash"))
+        names = ("oauth_consumer_key", "oauth_timestamp", "oauth_nonce")
+        client, timestamp, nonce = (parameters[name] for name in names)
+        self._nonces.add(client, int(timestamp), nonce)
+
+    def _parameters(self, request: Signed) -> dict[str, str]:
+        """The `oauth_` parameters, once the signature proved good."""
+        self._rules.refusal = refused("oauth parameters are missing, malformed, repeated, or in more than one place")
+        headers = {"Content-Type": FORM}
+        if request.authorization:
+            headers["Authorization"] = request.authorization
+        for form in request.forms:
+            try:
+                good, seen = self._endpoint.validate_request(request.url, request.method, form, headers)
+            except (ValueError, TypeError):
+                continue
+            if good:
+                return dict(seen.oauth_params)
+        raise self._rules.refusal
+
+
+class _Rules(RequestValidator):
+    """What oauthlib asks us; `refusal` is the reason for people, which oauthlib does not tell."""
+
+    enforce_ssl = False  # TLS is the door's, or that of a trusted proxy
+    allowed_signature_methods = METHODS
+    timestamp_lifetime = 1 << 40
+    dummy_client = "-"
+
+    def __init__(self, clients: Mapping[str, Secret], now: Callable[[], float], limits: Limits, nonces: Nonces) -> None:
+        super().__init__()
+        self._clients = clients
+        self._now = now
+        self._limits = limits
+        self._nonces = nonces
+        self._dummy_secret = secrets.token_hex(16)
+        self.refusal = refused("")
+
+    def check_client_key(self, client_key: str) -> bool:
+        shortest, longest = self._limits.key
+        return shortest <= len(client_key) <= longest
+
+    def check_nonce(self, nonce: str) -> bool:
+        shortest, longest = self._limits.nonce
+        return shortest <= len(nonce) <= longest
+
+    def validate_timestamp_and_nonce(
+        self, client_key: str, timestamp: str, nonce: str, request: object, *tokens: object
+    ) -> bool:
+        """Only looks."""
+        skew = self._now() - int(timestamp)
+        if abs(skew) > self._limits.window:
+            side = "old" if skew > 0 else "in the future"
+            self.refusal = refused(
+                f"oauth_timestamp is {abs(skew):.0f} s {side}, {self._limits.window} are allowed",
+                hint="set the clock of the client, or of this host",
+            )
+            return False
+        if self._nonces.known(client_key, int(timestamp), nonce):
+            self.refusal = refused("oauth_nonce was used before", hint="sign each request anew")
+            return False
+        self.refusal = refused("unknown client or wrong signature")
+        return True
+
+    def validate_client_key(self, client_key: str, request: object) -> bool:
+        return client_key in self._clients
+
+    def get_client_secret(self, client_key: str, request: object) -> str:
+        """An unknown client costs the same time as a known one."""
+        known = self._clients.get(client_key)
+        return self._dummy_secret if known is None else known.reveal()
+
+    def get_access_token_secret(self, client_key: str, token: str, request: object) -> str:
+        """There are no tokens: the second half of the key is empty."""
+        return ""
+
+
+def refused(
+    reason: str, *, hint: str = "sign the request with OAuth 1.0, a client's key and secret, and no token"
+) -> Unauthorized:
+    """The error for a request that is not let in."""
+    return Unauthorized(f"OAuth: {reason}", hint=hint)
+
+
+def _check_body(body: bytes, announced: str | None) -> None:
+    """Compare the body's hash (OAuth Request Body Hash extension) if the client sent one.
+
+    The extension knows SHA-1 only; clients that sign with SHA-256 hash with it, too.
+    """
+    if announced is None:
+        return
+    digests = (hashlib.sha1(body, usedforsecurity=False), hashlib.sha256(body))
+    expected = [base64.b64encode(digest.digest()) for digest in digests]
+    if not any(hmac.compare_digest(each, announced.encode()) for each in expected):
+        raise refused("the body is not the one that oauth_body_hash was made of")

@@ -1,0 +1,61 @@
+"""Who may change something: two-legged OAuth 1.0, or everybody.
+
+The parameters come in the Authorization header, the query or a form. Form fields are signed. Other bodies (JSON) are
+signed only if the client sends `oauth_body_hash`; clients of version 1.0 that do not are still let in, so without TLS
+somebody in the middle could change such a body once, within the window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+from urllib.parse import urlencode
+
+from twisted.internet.interfaces import IReactorTime
+
+from imagefactory.model.secret import Secret
+from imagefactory.oauth.verifier import Limits, Signed, Verifier, refused
+from imagefactory.rest.call import Call
+from imagefactory.rest.fields import FORM, form_pairs, media_type
+
+LIMITS = Limits(window=300)
+
+
+class Gate(Protocol):
+    """Lets requests in, or not."""
+
+    def admit(self, call: Call) -> None:
+        """Raises Unauthorized, Busy."""
+
+
+class OpenGate:
+    """Lets everybody in."""
+
+    def admit(self, call: Call) -> None:
+        """Nothing is asked."""
+
+
+class OAuthGate:
+    """Lets in what a known client has signed, once."""
+
+    def __init__(self, clients: Mapping[str, Secret], clock: IReactorTime) -> None:
+        self._verifier = Verifier(clients, clock.seconds, LIMITS)
+
+    def admit(self, call: Call) -> None:
+        """Raises InvalidInput, too, for a form that cannot be read."""
+        method = call.request.method.decode("latin-1")
+        self._verifier.check(Signed(method, call.uri, _authorization(call), (_form(call),), call.body))
+
+
+def _authorization(call: Call) -> str:
+    values = call.request.requestHeaders.getRawHeaders(b"authorization") or [b""]
+    if len(values) > 1:
+        raise refused("there is more than one Authorization header")
+    return str(values[0].decode("latin-1"))
+
+
+def _form(call: Call) -> str:
+    """The fields of a form as we understand them, encoded anew: what is signed is what is used."""
+    if media_type((call.request.getHeader(b"content-type") or b"").decode("latin-1")) != FORM:
+        return ""
+    return urlencode(form_pairs(call.body))
