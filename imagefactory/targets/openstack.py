@@ -25,12 +25,12 @@ class OpenStackKvm(Target):
         )
 
     def conversion(self) -> Conversion:
-        """Compressed with zlib, though zstd would be made five times faster.
+        """Compressed with zstd, which is made five times faster than zlib at the same size.
 
-        Glance keeps what it is given, and the image is read by whatever qemu a compute node has: zstd needs 5.1, zlib
-        is read by all. The time is spent once per image, the smaller file saves it with every transfer.
+        Glance keeps what it is given, and the image is read by the compute node's qemu: zstd needs 5.1 (2020), older
+        than any maintained release of OpenStack's distributions.
         """
-        return Conversion("qcow2", {"compat": "1.1"}, compress=True, suffix="qcow2")
+        return Conversion("qcow2", {"compat": "1.1", "compression_type": "zstd"}, compress=True, suffix="qcow2")
 
 
 ROOM = Room("openstack-kvm", "OpenStack, KVM", lambda _: OpenStackKvm())
