@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 from twisted.trial.unittest import SynchronousTestCase
@@ -185,6 +185,7 @@ class IndexTests(SynchronousTestCase):
 
     @settings(deadline=None, max_examples=150)
     @given(QUERIES, OBJECTS)
+    @example('$a == "x" && $b == "y" && $c != "z"', [{"a": "x", "b": "y"}, {"a": "x"}])
     def test_same_answer(self, query: str, attributes: list[dict[str, str]]) -> None:
         """Whatever the query and the objects: compiled and evaluated answers are equal."""
         engine = create_engine("sqlite://")

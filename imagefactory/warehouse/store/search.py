@@ -51,11 +51,12 @@ def _narrow(connection: Connection, equalities: tuple[Equality, ...]) -> list[Co
     ranked = sorted(equalities, key=partial(_frequency, connection)) if len(equalities) > 1 else equalities
     conditions: list[ColumnElement[bool]] = []
     for rank, equality in enumerate(ranked):
-        here = (attribute.c.name == equality.name) & (attribute.c.value == equality.value)
+        other = attribute.alias()  # not the one that a query around this may have joined
+        here = (other.c.name == equality.name) & (other.c.value == equality.value)
         if rank == 0:
-            conditions.append(object_.c.id.in_(select(attribute.c.object_id).where(here)))
+            conditions.append(object_.c.id.in_(select(other.c.object_id).where(here)))
         else:
-            conditions.append(exists().where(attribute.c.object_id == object_.c.id, here))
+            conditions.append(exists().where(other.c.object_id == object_.c.id, here))
     return conditions
 
 
