@@ -1,0 +1,158 @@
+"""Copying bodies to other warehouses and directories, as policies want it.
+
+What is to be copied is in the store's queue (see `store.providers`); here is who works it off: one copy at a time, what
+fails later again, over restarts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from itertools import islice
+from pathlib import Path
+from uuid import uuid4
+
+from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
+
+from imagefactory.concurrency.backoff import backoff
+from imagefactory.concurrency.clock import Clock, sleep
+from imagefactory.concurrency.task import Task
+from imagefactory.concurrency.threads import Threads
+from imagefactory.model.errors import FactoryError, Unavailable
+from imagefactory.model.secret import Secret
+from imagefactory.warehouse.client import Place, RemoteWarehouse
+from imagefactory.warehouse.store.holes import copy as copy_data
+from imagefactory.warehouse.store.incoming import make_durable
+from imagefactory.warehouse.store.local import Store
+from imagefactory.warehouse.store.objects import DAMAGED, Stored
+from imagefactory.warehouse.store.providers import Copy, Provider
+
+LOOK_EVERY = 5.0
+"""Seconds between two looks into an empty queue."""
+
+FIRST, LONGEST = 5.0, 3600.0
+_STEEPEST = 12  # failures after which the delay does not grow any more
+
+Connect = Callable[[Place], Awaitable[RemoteWarehouse]]
+
+
+class Replicator:
+    """Makes the copies of one store, between `start()` and `stop()`.
+
+    A provider of type `http` is a warehouse: it gets the attributes, too (but not `_policy`, which is ours), so that
+    the copy can be used in its own right. One of type `fs` gets the body as PATH/BUCKET/KEY. Nobody copies to `s3` and
+    `cf`: such copies are dropped with an error in the log, and `op=check` says that they are not there.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, store: Store, threads: Threads, clock: Clock, connect: Connect, random: Callable[[], float]
+    ) -> None:
+        self._store = store
+        self._queue = store.replication
+        self._threads = threads
+        self._clock = clock
+        self._connect = connect
+        self._random = random
+        self._clients: dict[Provider, RemoteWarehouse] = {}
+        self._task: Task[None] | None = None
+
+    def start(self) -> None:
+        """Work from now on."""
+        self._task = Task(self._work())
+
+    async def stop(self) -> None:
+        """Back when nothing is copied any more; what was on its way is copied after the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            await self._task.settled()
+        while self._clients:
+            await self._clients.popitem()[1].close()
+
+    async def _work(self) -> None:
+        while True:
+            try:
+                due = await self._threads.run(self._queue.next)
+                if due is not None:
+                    await self._attempt(due)
+                    continue
+            except CancelledError:
+                raise
+            except Exception:  # the queue must go on, whatever is wrong with the database or with us
+                self._log.failure("the queue of copies cannot be worked off")
+            await sleep(self._clock, LOOK_EVERY)
+
+    async def _attempt(self, due: Copy) -> None:
+        try:
+            await self._make(due)
+        except (FactoryError, OSError) as error:
+            delays = backoff(self._random, first=FIRST, limit=LONGEST)
+            delay = next(islice(delays, min(due.attempts, _STEEPEST), None))
+            self._log.warn("{copy} failed, again in {delay:.0f} s: {error}", copy=due, delay=delay, error=str(error))
+            await self._threads.run(self._queue.postponed, due, delay, str(error))
+
+    async def _make(self, due: Copy) -> None:
+        known = {one.name: one for one in await self._threads.run(self._queue.providers)}
+        found = await self._threads.run(self._store.describe, due.bucket, due.key)
+        provider = known.get(due.provider)
+        if provider is None or found is None or found[0].blob is None:
+            await self._threads.run(self._queue.dropped, due)
+            return
+        stored, attributes = found
+        match provider.type:
+            case "http":
+                await self._to_warehouse(provider, stored, attributes)
+            case "fs":
+                await self._threads.run(_to_directory, self._path(stored), Path(provider.path), stored)
+            case other:
+                self._log.error("{copy}: nobody can copy to providers of type {type}", copy=due, type=other)
+                await self._threads.run(self._queue.dropped, due)
+                return
+        if await self._threads.run(self._store.describe, due.bucket, due.key) == found:  # else it is due again
+            assert stored.blob is not None
+            await self._threads.run(self._queue.copied, due, stored.blob.sha256)
+
+    def _path(self, stored: Stored) -> Path:
+        assert stored.blob is not None
+        path = self._store.blobs.path(stored.blob.id)
+        if path is None or stored.blob.sha256.startswith(DAMAGED):
+            raise Unavailable("the body is damaged, or in no file", where=f"{stored.bucket}/{stored.key}")
+        return path
+
+    async def _to_warehouse(self, provider: Provider, stored: Stored, attributes: Mapping[str, str]) -> None:
+        mine = {name: value for name, value in attributes.items() if name != "_policy"}
+        there, bucket, key = await self._client(provider), stored.bucket, stored.key
+        theirs = await there.attributes(bucket, key)
+        if theirs is None or not await self._threads.run(self._queue.has_copy, bucket, key, provider.name):
+            assert stored.blob is not None
+            await there.create_bucket(bucket)
+            await there.send(bucket, key, self._path(stored), mine, sha256=stored.blob.sha256)
+        gone = {name: None for name in theirs or {} if name not in attributes}
+        changes = gone | {name: value for name, value in mine.items() if theirs and theirs.get(name) != value}
+        if changes:
+            await there.set_attributes(bucket, key, changes)
+
+    async def _client(self, provider: Provider) -> RemoteWarehouse:
+        if provider not in self._clients:
+            host = provider.host if "://" in provider.host else f"http://{provider.host}"
+            secret = Secret(provider.password)
+            place = Place(f"{host}:{provider.port}", provider.username, secret, wait=0)  # it is the queue that waits
+            self._clients[provider] = await self._connect(place)
+        return self._clients[provider]
+
+
+def _to_directory(body: Path, root: Path, stored: Stored) -> None:
+    """Atomically, and holes stay holes. Blocks."""
+    directory = root / stored.bucket
+    directory.mkdir(parents=True, exist_ok=True)
+    beside = directory / f".{uuid4().hex}"
+    try:
+        with body.open("rb") as source, beside.open("xb") as copy:
+            copy_data(source.fileno(), copy.fileno())
+            os.fsync(copy.fileno())
+        beside.rename(directory / stored.key)
+    finally:
+        beside.unlink(missing_ok=True)
+    make_durable(directory)

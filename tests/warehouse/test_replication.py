@@ -1,0 +1,151 @@
+"""Copies to other warehouses and directories: the worker, its queue and its patience."""
+
+import os
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from imagefactory.testing.threads import ImmediateThreads
+from imagefactory.warehouse.client import Place, RemoteWarehouse
+from imagefactory.warehouse.replication import Replicator
+from imagefactory.warehouse.store.embedded import open_store
+from imagefactory.warehouse.store.local import Store
+from imagefactory.warehouse.store.providers import Provider
+from tests.warehouse.client.places import World, new_clock, our_site
+from tests.warehouse.places import fresh_directory
+
+
+class ReplicationTests(SynchronousTestCase):
+    """A store whose bucket `b` is to be copied to everybody."""
+
+    def setUp(self) -> None:
+        self.clock: Clock = new_clock()
+        self.directory = fresh_directory(self)
+        self.there = our_site(self, self.clock)
+        self.world = World(self.there, self.clock, wait=0)
+        self.places: list[Place] = []
+        self.begin()
+
+    def begin(self) -> None:
+        """Open the store and start the worker, as after a restart."""
+        self.store = open_store(self.directory / "warehouse", self.clock.seconds)
+        self.addCleanup(self.store.close)
+        self.worker = Replicator(self.store, ImmediateThreads(), self.clock, self._connect, lambda: 0.0)
+        self.worker.start()
+        self.addCleanup(lambda: self.world.run(self.worker.stop()))
+
+    async def _connect(self, place: Place) -> RemoteWarehouse:
+        self.places.append(place)
+        return self.world.warehouse
+
+    def ready(self, *providers: Provider) -> Store:
+        for provider in providers:
+            self.store.replication.add(provider)
+        self.store.create_bucket("b")
+        self.store.annotate("b", "_default", {"_policy": "1"})
+        return self.store
+
+    def other(self) -> Provider:
+        return Provider("other", "http", "copy.example", 9090, "key", "p-word")
+
+    def copy(self, key: str = "k") -> Any:
+        """What the other warehouse has: digest and attributes."""
+        found = self.there.application.store.describe("b", key)
+        return None if found is None else (found[0].blob and found[0].blob.sha256, found[1])
+
+    def test_body_and_attributes(self) -> None:
+        """The other warehouse gets both, and the store knows that it has; the policy stays here."""
+        store = self.ready(self.other())
+        stored = store.put("b", "k", b"body", {"target": "mock", "_policy": "1"})
+        self.assertFalse(store.replication.has_copy("b", "k", "other"))
+        self.world.advance(6)
+        assert stored.blob is not None
+        self.assertEqual(self.copy(), (stored.blob.sha256, {"target": "mock"}))
+        self.assertTrue(store.replication.has_copy("b", "k", "other"))
+        self.assertEqual(store.replication.waiting(), 0)
+        self.assertEqual(self.places[0].url, "http://copy.example:9090")
+        self.assertNotIn("p-word", repr(self.places))
+
+    def test_changed_attributes(self) -> None:
+        """Attributes follow without the body being sent again; removed ones go."""
+        store = self.ready(self.other())
+        store.put("b", "k", os.urandom(1 << 20), {"a": "1", "b": "2"})
+        self.world.advance(6)
+        before = self.there.application.metrics.received
+        store.put("b", "k", None, {"a": "x", "b": None})
+        self.world.advance(6)
+        self.assertEqual(self.copy()[1], {"a": "x"})
+        self.assertLess(self.there.application.metrics.received - before, 1000)
+
+    def test_replaced_body(self) -> None:
+        """A copy of what was there before is none."""
+        store = self.ready(self.other())
+        store.put("b", "k", b"old", {})
+        self.world.advance(6)
+        new = store.put("b", "k", b"new", {})
+        self.assertFalse(store.replication.has_copy("b", "k", "other"))
+        self.world.advance(6)
+        assert new.blob is not None
+        self.assertEqual(self.copy()[0], new.blob.sha256)
+
+    def test_other_side_down(self) -> None:
+        """It is tried again, later and later, and comes through in the end; the queue says so meanwhile."""
+        store = self.ready(self.other())
+        self.world.net.server = None
+        store.put("b", "k", b"body", {})
+        self.world.advance(300, step=5)
+        self.assertEqual(store.replication.waiting(), 1)
+        self.world.net.server = self.there
+        self.world.advance(600, step=5)
+        self.assertEqual(store.replication.waiting(), 0)
+        self.assertIsNotNone(self.copy())
+
+    def test_restart(self) -> None:
+        """What was waiting is copied by the next process."""
+        store = self.ready(self.other())
+        self.world.net.server = None
+        store.put("b", "k", b"body", {})
+        self.world.advance(6)
+        self.world.run(self.worker.stop())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.world.net.server = self.there
+        self.begin()
+        self.world.advance(60)
+        self.assertIsNotNone(self.copy())
+
+    def test_directory(self) -> None:
+        """A provider of type fs gets the body as a file, holes included."""
+        store = self.ready(Provider("disk", "fs", path=str(self.directory / "copies")))
+        store.put("b", "a b", bytes(4 << 20) + b"end", {})
+        self.world.advance(6)
+        copy = self.directory / "copies" / "b" / "a b"
+        self.assertEqual(copy.read_bytes(), bytes(4 << 20) + b"end")
+        self.assertLess(copy.stat().st_blocks * 512, 1 << 20)
+        self.assertEqual([path.name for path in copy.parent.iterdir()], ["a b"])
+
+    def test_unusable_directory(self) -> None:
+        """A directory that cannot be written keeps its copies waiting, and nobody else's."""
+        (self.directory / "file").write_bytes(b"")
+        store = self.ready(Provider("disk", "fs", path=str(self.directory / "file")), self.other())
+        store.put("b", "k", b"body", {})
+        self.world.advance(10)
+        self.assertEqual(store.replication.waiting(), 1)
+        self.assertIsNotNone(self.copy())
+
+    def test_deleted_meanwhile(self) -> None:
+        """What is gone is not waited for."""
+        store = self.ready(self.other())
+        store.put("b", "k", b"body", {})
+        store.delete("b", "k")
+        self.world.advance(6)
+        self.assertEqual(store.replication.waiting(), 0)
+        self.assertIsNone(self.copy())
+
+    def test_unknown_kind_of_place(self) -> None:
+        """Nobody copies to s3 yet: it is said, not waited for, and no copy is claimed."""
+        store = self.ready(Provider("cloud", "s3", "s3.example", 443, "k", "s"))
+        store.put("b", "k", b"body", {})
+        self.world.advance(6)
+        self.assertEqual(store.replication.waiting(), 0)
+        self.assertFalse(store.replication.has_copy("b", "k", "cloud"))
