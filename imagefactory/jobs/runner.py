@@ -16,6 +16,7 @@ from imagefactory.jobs.ledger import Ledger
 from imagefactory.jobs.reporter import Reporter
 from imagefactory.model.errors import Conflict, FactoryError, TimedOut
 from imagefactory.model.jobs import Completed, Failed, Failure, Job, Operation, Running, State
+from imagefactory.model.report import report_to
 
 Work = Callable[[Reporter], Awaitable[Completed]]
 Settle = Callable[[Job, State], Awaitable[None]]
@@ -120,8 +121,10 @@ class Runner:
             self._end(run.id, self._ended(run) or stopped(self._ledger.book.job(run.id).operation))
 
     async def _live(self, run: _Run) -> None:
+        reporter = Reporter(self._ledger, run.id)
         try:
-            state = await self._outcome(run)
+            report_to(reporter)
+            state = await self._outcome(run, reporter)
             if state is not None:
                 run.settling = True
                 self._end(run.id, await self._settled(run.id, state))
@@ -129,7 +132,7 @@ class Runner:
         finally:
             del self._runs[run.id]
 
-    async def _outcome(self, run: _Run) -> State | None:
+    async def _outcome(self, run: _Run, reporter: Reporter) -> State | None:
         try:
             await run.lane.enter(run.id)
         except CancelledError:
@@ -137,7 +140,7 @@ class Runner:
         run.waiting = False
         try:
             self._begin(run.id)
-            return await run.work(Reporter(self._ledger, run.id))
+            return await run.work(reporter)
         except Exception as error:  # the root of the job: cancellation ends here, too, as a state
             return self._failed(run, error)
         finally:

@@ -5,8 +5,6 @@ Steps get a `Report` and nothing else; who listens (log, REST, events, terminal)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
@@ -75,11 +73,9 @@ def current_report() -> Report | None:
     return _current.get()
 
 
-@contextmanager
-def reporting_to(report: Report) -> Iterator[None]:
-    """Make it the current report of all that is awaited in the block."""
-    token = _current.set(report)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+def report_to(report: Report) -> None:
+    """Make it the current report of the coroutine that calls, and of all that it awaits or starts.
+
+    A coroutine that Twisted drives has a context of its own, so this ends with it.
+    """
+    _current.set(report)

@@ -3,6 +3,7 @@
 from twisted.internet.defer import Deferred
 
 from imagefactory.jobs.interface import BuildRequest
+from imagefactory.jobs.work import BuildOrder, Progress
 from imagefactory.model.errors import (
     BuildFailed,
     Conflict,
@@ -14,6 +15,7 @@ from imagefactory.model.errors import (
     Unsupported,
 )
 from imagefactory.model.jobs import Completed, Failed, Queued
+from imagefactory.model.report import current_report
 from imagefactory.testing.jobs import (
     template,
 )
@@ -44,6 +46,21 @@ class BuildTests(ServiceCase):
         self.builder.running[id].finish()
         job = self.successResultOf(end)
         self.assertEqual((Completed(size=7), 100), (job.state, job.percent))
+
+    def test_who_shares_a_client_may_speak_for_the_job(self) -> None:
+        """What waits for a server deep below a job shows in the activity of that job, and of no other."""
+        plain = self.builder.build
+
+        async def build(order: BuildOrder, progress: Progress) -> Completed:
+            report = current_report()
+            assert report is not None
+            report.activity(f"waiting for {order.target}")
+            return await plain(order, progress)
+
+        self.patch(self.builder, "build", build)
+        ids = self.build("mock", "ec2")
+        self.assertEqual(["waiting for mock", "waiting for ec2"], [self.jobs.job(id).activity for id in ids])
+        self.assertIsNone(current_report())
 
     def test_a_failure_says_why(self) -> None:
         """An expected error is the job's failure, with what to do about it, and is in the log."""

@@ -4,7 +4,7 @@ from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.model.errors import Unauthorized, Unavailable
-from imagefactory.model.report import Silence, reporting_to
+from imagefactory.model.report import Silence, report_to
 from imagefactory.testing.bad_server import Act, BadServer, reply
 from tests.warehouse.client.places import World, new_clock, our_site
 
@@ -29,8 +29,8 @@ class OutageTests(SynchronousTestCase):
 
     async def in_job(self) -> bool:
         """What a job does."""
-        with reporting_to(self.heard):
-            return await self.world.warehouse.create_bucket("b")
+        report_to(self.heard)
+        return await self.world.warehouse.create_bucket("b")
 
     def test_a_job_waits_and_says_so(self) -> None:
         """A job goes on when the warehouse comes up, and its activity says what it waits for."""
