@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from twisted.application.service import IService, IServiceMaker
 from twisted.logger import ILogObserver, LogLevel
 from twisted.plugin import IPlugin
 from twisted.python import usage
-from twisted.scripts.twistd import ServerOptions, runApp
+from twisted.scripts._twistd_unix import ServerOptions, UnixApplicationRunner
 from zope.interface import implementer
 
 from imagefactory.service.daemon import Daemon
@@ -51,6 +52,25 @@ class _TwistdOptions(ServerOptions):
         return [(self._maker.tapname, None, usage.Options, self._maker.description)]
 
 
+class _Runner(UnixApplicationRunner):
+    """Twistd's, but the process that was started ends only when the daemon answers or has said why it cannot."""
+
+    def __init__(self, options: _TwistdOptions, daemon: Daemon) -> None:
+        super().__init__(options)  # type: ignore[no-untyped-call]
+        self._daemon = daemon
+
+    def daemonize(self, reactor: Any) -> None:
+        """Fork; twistd, which gets no pipe from us, leaves it to us to say how it went."""
+        pipe = super().daemonize(reactor)  # type: ignore[no-untyped-call]
+
+        def tell(reason: str) -> None:
+            words = f"1 {reason}" if reason else "0"
+            os.write(pipe, words.encode("ascii", "backslashreplace")[:100])  # as much as twistd reads
+            os.close(pipe)
+
+        self._daemon.tell(tell)
+
+
 #: Where this process logs; twistd asks for it by name, once its own log begins, and brings what was said before.
 _observers: list[ILogObserver] = []
 
@@ -72,13 +92,14 @@ def serve_factory(settings: Settings) -> int:
 
 
 def serve(name: str, settings: Settings, make: Make) -> int:
-    """Log, make the daemon, and run it in the foreground or background."""
+    """Log, make the daemon, and run it in the foreground or background; to be ended by a signal is no failure."""
+    os.umask(int(settings.umask, 8))
     reopen = _log(settings)
     daemon = make(reopen)
     options = _TwistdOptions(_Maker(name, daemon))
     arguments = ["--pidfile=", "--rundir=/", f"--umask={settings.umask}", f"--logger={__name__}.observer"]
     options.parseOptions([*(["--nodaemon"] if settings.foreground else []), *arguments, name])  # type: ignore[no-untyped-call]
-    runApp(options)
+    _Runner(options, daemon).run()  # type: ignore[no-untyped-call]
     return 1 if daemon.failed else 0
 
 

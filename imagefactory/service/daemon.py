@@ -75,14 +75,16 @@ class Daemon(Service):
         self._reopen_log = reopen_log
         self._ports: list[IListeningPort] = []
         self._starting: Task[None] | None = None
+        self._listener: Callable[[str], None] = lambda _: None
         self.failed = False
+
+    def tell(self, listener: Callable[[str], None]) -> None:
+        """Call `listener` once it answers, or with the reason why it does not."""
+        self._listener = listener
 
     def startService(self) -> None:
         """Leave the marks, then start the body; connections wait until it is up."""
         super().startService()  # type: ignore[no-untyped-call]
-        self._instance.sign()
-        if self._pidfile is not None:
-            self._pidfile.write()
         if self._reopen_log is not None:
             self._reactor.callWhenRunning(self._hear_hangups, self._reopen_log)
         self._starting = Task(self._start())
@@ -93,11 +95,15 @@ class Daemon(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _start(self) -> None:
+        self._instance.sign()
+        if self._pidfile is not None:
+            self._pidfile.write()
         await self._body.start()
         for face in self._faces:
             self._ports.append(face.socket.serve(self._reactor, face.make()))
             self._log.info("{description}", description=face.description)
         self._notifier.ready()
+        self._listener("")
 
     def _give_up(self, failure: Failure) -> None:
         if isinstance(failure.value, CancelledError):  # stopped before it was up
@@ -108,8 +114,9 @@ class Daemon(Service):
             self._log.critical("cannot start: {error}{hint}", error=failure.value, hint=hint)
         else:
             self._log.failure("cannot start", failure)
+        self._listener(str(failure.value))
         if self.running:
-            self._reactor.stop()
+            self._reactor.callWhenRunning(self._reactor.stop)
 
     async def _stop(self) -> None:
         self._log.info("stopping")

@@ -27,7 +27,7 @@ from imagefactory.model.records import Kind
 from imagefactory.process.journal import VARIABLE
 from imagefactory.process.proc import carries, everybody
 from imagefactory.warehouse.records import Records
-from tests.functional.tinyos import TREE, tiny_os
+from tests.functional.tinyos import TREE, TinyOs, tiny_os
 
 COMMAND = (sys.executable, "-m", "imagefactory")
 PATIENCE = 60.0
@@ -115,13 +115,17 @@ class CommandCase(TestCase):
     timeout = 180
 
     def setUp(self) -> None:
-        self.tiny = tiny_os()
         self.directory = Path(tempfile.mkdtemp(prefix="factory-cli."))
         self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
         self.state, self.imgdir = self.directory / "state", self.directory / "images"
         self.imgdir.mkdir()
         self.config = self.directory / "imagefactory.conf"
         self.configure()
+
+    @property
+    def tiny(self) -> TinyOs:
+        """The system that is built."""
+        return tiny_os()
 
     def configure(self, **changes: object) -> None:
         """Write the configuration."""
@@ -166,11 +170,15 @@ class CommandCase(TestCase):
 
     def living(self, tokens: list[str]) -> list[str]:
         """Processes of these runs, and all whose temporary files are ours."""
-        marks = [f"TMPDIR={self.imgdir}".encode(), *(f"{VARIABLE}={token}".encode() for token in tokens)]
+        marks = [f"{VARIABLE}={token}".encode() for token in tokens]
         return [
-            f"{one.pid} {Path(f'/proc/{one.pid}/cmdline').read_bytes()!r}"
+            f"{one.pid} {_bytes(one.pid, 'cmdline')!r}"
             for one in everybody()
-            if not one.dead and any(carries(one.pid, mark) for mark in marks)
+            if not one.dead
+            and (
+                f"TMPDIR={self.imgdir}/".encode() in _bytes(one.pid, "environ")
+                or any(carries(one.pid, mark) for mark in marks)
+            )
         ]
 
     def nothing_left(self, *tokens: str) -> None:
@@ -180,7 +188,7 @@ class CommandCase(TestCase):
         for name in ("journal", "cache/making", "cache/trash", "warehouse/incoming"):
             place = self.state / name
             self.assertEqual([path.name for path in place.glob("*")], [], name)
-        self.assertNotIn(str(self.imgdir), Path("/proc/self/mountinfo").read_text())
+        self.assertNotIn(f"{self.imgdir}/", Path("/proc/self/mountinfo").read_text())
 
     def soon(self, true: Callable[[], bool], what: str, limit: float = 10.0) -> None:
         """Wait until something becomes true outside of this process."""
@@ -222,3 +230,10 @@ class CommandCase(TestCase):
         found = await self.records(lambda records: records.target_image_file(id, self.directory))
         assert found is not None, id
         return found
+
+
+def _bytes(pid: int, name: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:
+        return b""

@@ -47,6 +47,9 @@ class Reactor(MemoryReactorClock):
         self.adopted.append(factory)
         return super().adoptStreamPort(fileno, family, factory)
 
+    def callWhenRunning(self, callable: Any, *args: Any, **kw: Any) -> None:
+        callable(*args, **kw)
+
     def stop(self) -> None:
         self.stopped += 1
 
@@ -70,13 +73,15 @@ class DaemonTests(SynchronousTestCase):
             pidfile=PidFile(self.pid),
         )
         self.addCleanup(self.instance.release)
+        self.told: list[str] = []
+        self.daemon.tell(self.told.append)
 
     def test_nobody_is_answered_before_the_body_is_up(self) -> None:
         """Connections wait in the socket's backlog until the start is over."""
         self.daemon.startService()
-        self.assertEqual((self.pid.exists(), self.reactor.adopted), (True, []))
+        self.assertEqual((self.pid.exists(), self.reactor.adopted, self.told), (True, [], []))
         self.body.starting.callback(None)
-        self.assertEqual(self.reactor.adopted, [self.factory])
+        self.assertEqual((self.reactor.adopted, self.told), ([self.factory], [""]))
 
     def test_stopping_waits_for_the_body_and_takes_the_marks_away(self) -> None:
         """The pid file and the claim stay until the body has ended."""
@@ -103,6 +108,14 @@ class DaemonTests(SynchronousTestCase):
         self.daemon.startService()
         self.body.starting.errback(FactoryError("the job store cannot be written", hint="look at the disk"))
         self.assertEqual((self.daemon.failed, self.reactor.stopped), (True, 1))
+        self.assertEqual(self.told, ["the job store cannot be written"])
+
+    def test_a_pid_file_that_cannot_be_written(self) -> None:
+        """Ends the process in the same way, before the body has begun."""
+        self.directory.joinpath("pid").mkdir()
+        self.daemon.startService()
+        self.assertEqual((self.daemon.failed, self.reactor.stopped, self.body.calls), (True, 1, []))
+        self.assertIn("cannot write the pid file", self.told[0])
 
 
 class BindTests(SynchronousTestCase):
