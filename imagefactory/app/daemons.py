@@ -18,7 +18,7 @@ from twisted.web.server import Site
 from imagefactory.app.arguments import RestArguments
 from imagefactory.app.clients import clients_of
 from imagefactory.app.factory import Factory, compose
-from imagefactory.app.storage import USUAL, answers, open_embedded
+from imagefactory.app.storage import USUAL, answers, open_embedded, start_replication
 from imagefactory.concurrency.threads import PoolThreads
 from imagefactory.model.errors import FactoryError
 from imagefactory.model.secret import Secret
@@ -46,16 +46,19 @@ class FactoryBody:
         self._settings = settings
         self._reactor = reactor
         self._look = look
+        self._stack = AsyncExitStack()
         self._factory: Factory | None = None
 
     async def start(self) -> None:
         """Queued jobs go on."""
         self._factory = await compose(self._settings, self._reactor, resume=True, look=self._look)
+        self._stack.push_async_callback(self._factory.stop)
+        if self._factory.storage.embedded is not None:
+            start_replication(self._factory.storage.embedded, self._reactor, self._stack)
 
     async def stop(self) -> None:
         """Running jobs are cancelled, bounded in time."""
-        if self._factory is not None:
-            await self._factory.stop()
+        await self._stack.aclose()
 
     def rest_site(self, clients: Mapping[str, Secret]) -> Door:
         """The REST API of the started factory."""
@@ -98,6 +101,7 @@ class WarehouseBody:
         threads.start()
         self._stack.push_async_callback(threads.stop)
         self._warehouse = await open_embedded(self._path, threads, self._stack)
+        start_replication(self._warehouse, self._reactor, self._stack)
 
     async def stop(self) -> None:
         """Close it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -15,8 +16,10 @@ from imagefactory.concurrency.threads import Threads
 from imagefactory.model.records import Buckets
 from imagefactory.settings import Settings
 from imagefactory.warehouse.client.connect import Place, connect_warehouse, probe
+from imagefactory.warehouse.client.remote import RemoteWarehouse
 from imagefactory.warehouse.interface import Warehouse
 from imagefactory.warehouse.records import Records
+from imagefactory.warehouse.replication import Replicator
 from imagefactory.warehouse.store.embedded import EmbeddedWarehouse, open_store
 
 #: Where version 1.0 expected a warehouse.
@@ -85,6 +88,17 @@ async def open_embedded(path: Path, threads: Threads, stack: AsyncExitStack) -> 
 
     stack.push_async_callback(close)
     return EmbeddedWarehouse(store, threads)
+
+
+def start_replication(embedded: EmbeddedWarehouse, reactor: Any, stack: AsyncExitStack) -> None:
+    """Make the copies that policies want, until `stack` ends; for the one process that serves the store."""
+
+    async def connect(place: Place) -> RemoteWarehouse:
+        return await connect_warehouse(place, reactor, embedded.threads)
+
+    replicator = Replicator(embedded.store, embedded.threads, reactor, connect, random.random)
+    replicator.start()
+    stack.push_async_callback(replicator.stop)
 
 
 def buckets(settings: Settings) -> Buckets:
