@@ -1,13 +1,10 @@
-"""Tables of the job store, and how older files become this version.
-
-`PRAGMA user_version` of the file counts the migrations it has had.
-"""
+"""Tables of the job store, and how older files become this version."""
 
 from __future__ import annotations
 
 from sqlalchemy import Column, Connection, Float, Index, Integer, MetaData, Table, Text
 
-from imagefactory.model.errors import Unavailable
+from imagefactory.database.sqlite import Kind
 
 metadata = MetaData()
 
@@ -72,21 +69,11 @@ def _revisions(connection: Connection) -> None:
     by_revision.create(connection, checkfirst=True)
 
 
-#: One step per version; a step that was released is never changed.
-MIGRATIONS = (_first, _revisions)
-
-
-def migrate(connection: Connection) -> None:
-    """Bring the file to this version, inside the caller's transaction.
-
-    Raises Unavailable for a file of a later version.
-    """
-    version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
-    if version > len(MIGRATIONS):
-        raise Unavailable(
-            f"the job store has schema version {version}; this program knows up to {len(MIGRATIONS)}",
-            hint="use the newer version of this program, or another state_dir",
-        )
-    for step in MIGRATIONS[version:]:
-        step(connection)
-    connection.exec_driver_sql(f"PRAGMA user_version = {len(MIGRATIONS)}")
+STORE = Kind(
+    "the job store",
+    setting="state_dir",
+    migrations=(_first, _revisions),
+    busy=15,
+    durable=False,
+    relief="make room on that file system",
+)

@@ -2,47 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, delete, event, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import DatabaseError
 from twisted.logger import Logger
 
 from imagefactory.concurrency.threads import Threads
+from imagefactory.database.sqlite import Database
 from imagefactory.jobs import schema
 from imagefactory.jobs.codec import Damaged, decode_event, decode_job, encode_event, encode_job
 from imagefactory.jobs.interface import Batch, JobEvent, LogLine, Owner, Remembered
-from imagefactory.model.errors import FactoryError, NoSpace, Unavailable
 from imagefactory.model.jobs import Job
 
-#: How long one process waits for another that is just writing.
-BUSY_SECONDS = 15
-#: How SQLite and the system say that they may not write.
-_NOT_WRITABLE = ("readonly", "unable to open", "Permission", "Read-only", "Not a directory", "File exists")
 #: SQLite takes so many values in one statement.
 CHUNK = 500
-
-
-def connect(path: Path) -> Engine:
-    """An engine for the file: write-ahead log, and transactions that begin when we say so."""
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
-
-    @event.listens_for(engine, "connect")
-    def _tune(connection: Any, _record: object) -> None:
-        connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # A write that begins as a read fails at once, without waiting, when somebody else writes in between.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("write") else "BEGIN")
-
-    return engine
 
 
 class SqliteJobStore:
@@ -50,9 +26,8 @@ class SqliteJobStore:
 
     _log = Logger()
 
-    def __init__(self, engine: Engine, path: Path, owner: Owner, threads: Threads) -> None:
-        self._engine = engine
-        self._path = path
+    def __init__(self, database: Database, owner: Owner, threads: Threads) -> None:
+        self._database = database
         self._owner = f"{owner.pid}:{owner.started}"
         self._threads = threads
 
@@ -94,19 +69,14 @@ class SqliteJobStore:
         await self._threads.run(self._forget, ids)
 
     async def close(self) -> None:
-        await self._threads.run(self._engine.dispose)
-
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with told(self._path), self._engine.connect().execution_options(write=True) as connection, connection.begin():
-            yield connection
+        await self._threads.run(self._database.close)
 
     def _rows(self, query: Any) -> Sequence[Any]:
-        with told(self._path), self._engine.connect() as connection:
+        with self._database.read() as connection:
             return connection.execute(query).all()
 
     def _scalar(self, query: Any) -> Any:
-        with told(self._path), self._engine.connect() as connection:
+        with self._database.read() as connection:
             return connection.execute(query).scalar()
 
     def _load(self) -> list[Remembered]:
@@ -129,7 +99,7 @@ class SqliteJobStore:
 
     def _put_aside(self, row: Any, reason: str) -> None:
         self._log.error("the record of job {id} is damaged and was put aside: {reason}", id=row.id, reason=reason)
-        with self._writing() as connection:
+        with self._database.write() as connection:
             connection.execute(
                 insert(schema.quarantine).values(id=row.id, body=row.body, request=row.request, reason=reason)
             )
@@ -143,7 +113,7 @@ class SqliteJobStore:
             return None
 
     def _write(self, batch: Batch) -> None:
-        with self._writing() as connection:
+        with self._database.write() as connection:
             for job in batch.jobs:
                 connection.execute(self._job(job.id, encode_job(job), batch.requests.get(job.id)))
             _replace(connection, schema.lines, [(line.job, line.number, line.time, line.text) for line in batch.lines])
@@ -158,7 +128,7 @@ class SqliteJobStore:
 
     def _claim(self, id: str, owner: str) -> Job | None:
         c = schema.jobs.c
-        with self._writing() as connection:
+        with self._database.write() as connection:
             body = connection.execute(select(c.body).where(c.id == id, c.owner == owner)).scalar()
             if body is None:
                 return None
@@ -166,7 +136,7 @@ class SqliteJobStore:
             return decode_job(body)
 
     def _forget(self, ids: Sequence[str]) -> None:
-        with self._writing() as connection:
+        with self._database.write() as connection:
             for start in range(0, len(ids), CHUNK):
                 some = ids[start : start + CHUNK]
                 for column in (schema.jobs.c.id, schema.lines.c.job, schema.events.c.job):
@@ -176,42 +146,13 @@ class SqliteJobStore:
 async def open_store(path: Path, owner: Owner, threads: Threads) -> SqliteJobStore:
     """Open or make the job store at `path` and bring it up to date.
 
-    Raises Unavailable: not writable, not a job store, of a later version.
+    Raises NoSpace, Unavailable (not writable, not a job store), Conflict (of a later version).
     """
     return await threads.run(_open, path, owner, threads)
 
 
 def _open(path: Path, owner: Owner, threads: Threads) -> SqliteJobStore:
-    with told(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)  # templates may hold root passwords; the files beside it get the same mode
-        engine = connect(path)
-        with engine.connect().execution_options(write=True) as connection, connection.begin():
-            schema.migrate(connection)
-    return SqliteJobStore(engine, path, owner, threads)
-
-
-@contextmanager
-def told(path: Path) -> Iterator[None]:
-    """Say in our words what the database or the file system complains about."""
-    try:
-        yield
-    except (DatabaseError, OSError) as error:
-        raise _in_words(str(getattr(error, "orig", error)), path) from error
-
-
-def _in_words(text: str, path: Path) -> FactoryError:
-    if "full" in text or "No space" in text:
-        return NoSpace("no space is left for the job store", where=str(path), hint="make room on that file system")
-    if any(word in text for word in _NOT_WRITABLE):
-        hint = f"make {path.parent} writable for this user, or set state_dir to a directory that is"
-        return Unavailable("the job store cannot be written", where=str(path), hint=hint)
-    if "not a database" in text or "malformed" in text:
-        hint = "restore it from a backup, or move it away to begin with an empty one"
-        return Unavailable(f"the job store is damaged ({text})", where=str(path), hint=hint)
-    return Unavailable(
-        f"the job store does not answer: {text}", where=str(path), hint="is another process stuck in it?"
-    )
+    return SqliteJobStore(Database(path, schema.STORE), owner, threads)
 
 
 def _owner(text: str) -> Owner:

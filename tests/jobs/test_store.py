@@ -7,7 +7,7 @@ from twisted.trial.unittest import TestCase
 
 from imagefactory.jobs.interface import Batch, JobStore, Owner
 from imagefactory.jobs.store import SqliteJobStore, open_store
-from imagefactory.model.errors import NoSpace, Unavailable
+from imagefactory.model.errors import Conflict, NoSpace, Unavailable
 from imagefactory.testing.job_store import ME, JobStoreContract, MemoryJobStore, job
 from imagefactory.testing.threads import ImmediateThreads
 
@@ -30,7 +30,7 @@ class SqliteTests(JobStoreContract, TestCase):
 
     async def open_store(self, owner: Owner) -> SqliteJobStore:
         store = await open_store(self.path, owner, ImmediateThreads())
-        self.addCleanup(store._engine.dispose)
+        self.addCleanup(store._database.close)
         return store
 
     def raw(self, statement: str) -> list[tuple[object, ...]]:
@@ -52,7 +52,7 @@ class SqliteTests(JobStoreContract, TestCase):
         """A file that a newer program has migrated is left alone."""
         await self.open_store(ME)
         self.raw("pragma user_version = 99")
-        with self.assertRaisesRegex(Unavailable, "schema version 99"):
+        with self.assertRaisesRegex(Conflict, "schema version 99"):
             await self.open_store(ME)
 
     async def test_nobody_else_reads_it(self) -> None:
@@ -64,7 +64,7 @@ class SqliteTests(JobStoreContract, TestCase):
         """A file of the first version gets what is new, and keeps its jobs."""
         store = await self.open_store(ME)
         await store.write(Batch([job()]))
-        store._engine.dispose()
+        store._database.close()
         self.raw("drop index jobs_by_revision")
         self.raw("alter table jobs drop column revision")
         self.raw("pragma user_version = 1")
@@ -92,7 +92,7 @@ class SqliteTests(JobStoreContract, TestCase):
         """No space is said as such, and what was there before stays."""
         store = await open_store(self.path, ME, ImmediateThreads())
         await store.write(Batch([job("first")]))
-        with store._engine.connect() as connection:
+        with store._database.read() as connection:
             connection.exec_driver_sql("pragma max_page_count = 1")
         many = [job(f"job-{number}" + "x" * 4000) for number in range(50)]
         with self.assertRaises(NoSpace):

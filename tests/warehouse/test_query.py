@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 from twisted.trial.unittest import SynchronousTestCase
 
+from imagefactory.database.sqlite import migrate
 from imagefactory.model.errors import InvalidInput
 from imagefactory.warehouse.query import Equality, matches, parse, plan
 from imagefactory.warehouse.store import objects, search
-from imagefactory.warehouse.store.schema import migrate
+from imagefactory.warehouse.store.schema import WAREHOUSE
 
 OBJECT = {"name": "x", "ten": "10", "zero": "0", "ref": "other/thing", "Upper-Case": "V", "_key": "k", "octal": "010"}
 OTHER = {"colour": "red", "next": "other/last"}
@@ -197,7 +199,7 @@ class IndexTests(SynchronousTestCase):
             return seen.get(name, "") if bucket == "b" and key in rows else ""
 
         with engine.begin() as connection:
-            migrate(connection, "")
+            migrate(connection, Path(), WAREHOUSE)
             objects.create_bucket(connection, "b")
             for key, values in rows.items():
                 objects.set_attributes(connection, objects.obtain(connection, "b", key, 0).id, dict(values))

@@ -11,7 +11,7 @@ from pathlib import Path
 from imagefactory.concurrency.threads import Threads
 from imagefactory.model.errors import TooLarge
 from imagefactory.warehouse import names
-from imagefactory.warehouse.store.database import Database, plain_errors
+from imagefactory.warehouse.store.database import open_database, plain_errors
 from imagefactory.warehouse.store.directory import DirectoryBlobs
 from imagefactory.warehouse.store.local import Store
 
@@ -21,9 +21,9 @@ def open_store(path: Path, now: Callable[[], float] = time.time) -> Store:
 
     Raises NoSpace, Unavailable, Conflict (written by a newer program).
     """
+    database = open_database(path)
     with plain_errors(path):
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        store = Store(Database(path / "warehouse.db"), DirectoryBlobs(path), now)
+        store = Store(database, DirectoryBlobs(path), now)
     store.sweep()
     return store
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from imagefactory.database.sqlite import Database
 from imagefactory.model.errors import Conflict, FactoryError, NotFound, TooLarge
 from imagefactory.warehouse import names
 from imagefactory.warehouse.store import objects, providers, search
 from imagefactory.warehouse.store.blobs import Blob, BlobStore, Incoming, Reader
-from imagefactory.warehouse.store.database import Database, plain_errors
+from imagefactory.warehouse.store.database import plain_errors
 from imagefactory.warehouse.store.objects import Stored, Usage
 from imagefactory.warehouse.store.replication import Replication
 from imagefactory.warehouse.store.trust import Trust

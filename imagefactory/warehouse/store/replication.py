@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from imagefactory.database.sqlite import Database
 from imagefactory.warehouse.store import objects
 from imagefactory.warehouse.store import providers as rows
-from imagefactory.warehouse.store.database import Database
 from imagefactory.warehouse.store.providers import Copy, Provider
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from imagefactory.model.errors import Conflict
+from imagefactory.database.sqlite import Kind
 
 metadata = MetaData()
 
@@ -102,20 +102,11 @@ def _first(connection: Connection) -> None:
     connection.execute(provider.insert().values(name="primary", type="fs", main=True))
 
 
-#: Step n makes version n of version n - 1; a published step never changes.
-MIGRATIONS = (_first,)
-VERSION = len(MIGRATIONS)
-
-
-def migrate(connection: Connection, where: str) -> None:
-    """Bring the database to the current version, inside the caller's transaction; Conflict if it is from the future."""
-    version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-    if version > VERSION:
-        raise Conflict(
-            f"the warehouse has format {version}, this program knows up to {VERSION}",
-            where=where,
-            hint="use the newer program that last wrote to it, or another warehouse_path",
-        )
-    for step in MIGRATIONS[version:]:
-        step(connection)
-    connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
+WAREHOUSE = Kind(
+    "the warehouse",
+    setting="warehouse_path",
+    migrations=(_first,),
+    busy=60,
+    durable=True,
+    relief="delete objects or enlarge the disk",
+)

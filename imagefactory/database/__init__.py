@@ -1,0 +1,1 @@
+"""SQLite files that threads and processes share."""
