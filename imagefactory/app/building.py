@@ -90,7 +90,7 @@ def _prover(settings: Settings, reactor: Any, ground: Ground) -> BootProver:
         processes=ground.processes,
         threads=ground.threads,
         clock=reactor,
-        tmpdir=settings.tmpdir,
+        tmpdir=ground.tmpdir,
     )
     return BootProver(
         acceleration=acceleration,
@@ -98,6 +98,6 @@ def _prover(settings: Settings, reactor: Any, ground: Ground) -> BootProver:
         threads=ground.threads,
         clock=reactor,
         network=Network.of(reactor),
-        tmpdir=settings.tmpdir,
+        tmpdir=ground.tmpdir,
         limit=settings.timeout,
     )

@@ -25,13 +25,14 @@ THREADS = 8
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """See the module; `builds` makes workspaces below imgdir, `short` below tmpdir (sockets want short paths)."""
+    """See the module; `builds` makes workspaces below imgdir, `tmpdir` is this run's own directory for what programs
+    leave about."""
 
     threads: Threads
     processes: Processes
     privilege: Privilege
     builds: Workspaces
-    short: Workspaces
+    tmpdir: Path
 
 
 async def lay(settings: Settings, reactor: Any, stack: AsyncExitStack) -> Ground:
@@ -43,7 +44,8 @@ async def lay(settings: Settings, reactor: Any, stack: AsyncExitStack) -> Ground
     await threads.run(_demand_writable, settings.state_dir)
     journal = await Journal.open(directory, threads)
     stack.push_async_callback(journal.close)
-    environment = {**base_environment(Path.home(), settings.tmpdir), **journal.environment}
+    tmpdir = settings.tmpdir / f"imagefactory-{journal.token[:12]}"
+    environment = {**base_environment(Path.home(), tmpdir), **journal.environment}
     watchdog = Watchdog(reactor, base_env=environment)
     watchdog.start()
     stack.push_async_callback(watchdog.stop)
@@ -54,8 +56,34 @@ async def lay(settings: Settings, reactor: Any, stack: AsyncExitStack) -> Ground
     async def remove(path: Path) -> None:
         await remove_tree(path, processes, privilege)
 
-    builds, short = (Workspaces(path, journal, remove, threads) for path in (settings.imgdir, settings.tmpdir))
-    return Ground(threads, processes, privilege, builds, short)
+    await _make_tmpdir(tmpdir, journal, threads)
+
+    async def remove_tmpdir() -> None:
+        await remove(tmpdir)
+        await journal.drop_workspace(tmpdir)
+
+    stack.push_async_callback(remove_tmpdir)
+    builds = Workspaces(settings.imgdir, journal, remove, threads)
+    return Ground(threads, processes, privilege, builds, tmpdir)
+
+
+async def _make_tmpdir(path: Path, journal: Journal, threads: Threads) -> None:
+    """As /tmp is: the children are not all of one user."""
+
+    def make() -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir()
+        path.chmod(0o1777)
+
+    await journal.add_workspace(path)
+    try:
+        await threads.run(make)
+    except OSError as error:
+        await journal.drop_workspace(path)
+        hint = "make it writable for this user, or name another one with --tmpdir"
+        raise FactoryError(
+            f"no temporary files can be made there: {error.strerror}", where=str(path.parent), hint=hint
+        ) from None
 
 
 def _demand_writable(state_dir: Path) -> None:
