@@ -67,6 +67,16 @@ class BootstrapTests(SynchronousTestCase):
         old = ROOT + "/dists/bookworm/main/installer-amd64/current/images/netboot/"
         self.assertEqual(FAMILY.bootstrap(template(), BOOKWORM, old).sources[0].url, ROOT)
 
+    def test_security_on_a_mirror_that_is_a_whole_host(self) -> None:
+        """It is below; the host's name stays what it is, and the image gets the template's own place."""
+        found = sources.sources(BOOKWORM, "http://mirror.example:8080")
+        self.assertEqual(found[2].url, "http://mirror.example:8080/debian-security")
+        building = sources.entries(found, "[signed-by=/k]").encode()
+        text = sources.published(building, ROOT).decode()
+        self.assertIn(f" {ROOT}-security bookworm-security main\n", text)
+        self.assertIn(f" {ROOT} bookworm main\n", text)
+        self.assertNotIn("8080", text)
+
     def test_old_security_suites_have_the_old_name(self) -> None:
         """Before Debian 11 the suite was called buster/updates."""
         found = sources.sources(Release("debian", "Debian", "10", "buster"), ROOT)

@@ -6,6 +6,7 @@ The format is that of sources.list(5).
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 from imagefactory.families.debian.releases import generation
 from imagefactory.families.interface import Release, Source
@@ -38,12 +39,16 @@ def sources(release: Release, root: str) -> tuple[Source, ...]:
 
 
 def _security(release: Release, root: str) -> tuple[str, str]:
-    """Suite and place of security updates: Debian keeps them beside the mirror, and named the suite otherwise before
-    release 11."""
+    """Suite and place of security updates: Debian keeps them beside the mirror (below it, where it is a whole host),
+    and named the suite otherwise before release 11."""
     if release.os == "Ubuntu":
         return f"{release.codename}-security", root
     tail = "-security" if generation(release) >= 11 else "/updates"
-    return release.codename + tail, f"{root}-security"
+    return release.codename + tail, _beside(root)
+
+
+def _beside(root: str) -> str:
+    return f"{root}-security" if urlsplit(root).path else f"{root}/debian-security"
 
 
 def entries(found: tuple[Source, ...], options: str) -> str:
@@ -57,7 +62,10 @@ def published(building: bytes, root: str) -> bytes:
     mark, _, rest = building.decode(errors="surrogateescape").partition("\n")
     if not mark.startswith(MARK):
         return building
-    return rest.replace(mark.removeprefix(MARK), root).encode(errors="surrogateescape")
+    before = mark.removeprefix(MARK)
+    places = {_beside(before): _beside(root), before: root}
+    found = re.compile("|".join(map(re.escape, places)))
+    return found.sub(lambda match: places[match[0]], rest).encode(errors="surrogateescape")
 
 
 def repository_file(repository: Repository) -> str:
