@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,8 @@ from imagefactory.process.trees import remove_tree
 
 #: Measured with 326 MiB of system files: 0.9 s and 110 MiB; tar's own work is most of that.
 PACKER = "zstd -1 -T0 -q"
+#: What tar (that unpacks) or its shell (that packs) says where there is no zstd.
+_NO_PACKER = re.compile(r"zstd.*: (?:Cannot exec|not found)")
 KEEP = ("--numeric-owner", "--acls", "--xattrs", "--xattrs-include=*")
 
 
@@ -67,7 +70,7 @@ class Trees:
         try:
             await self._processes.check(Command(self._privilege.argv(*argv, *members), title, total=self._total))
         except CommandFailed as failure:
-            if any("zstd: Cannot exec" in line for line in failure.tail):
+            if any(_NO_PACKER.search(line) for line in failure.tail):
                 raise missing("zstd") from failure
             if tells_of_full_disk(failure.tail, written):
                 raise await self._threads.run(_no_space, written) from failure
@@ -77,5 +80,5 @@ class Trees:
 def _no_space(path: Path) -> NoSpace:
     size = path.stat().st_size if path.is_file() else 0
     reached = f" after {human(size)} ({size} bytes)" if size else ""
-    hint = f"free space on the file system of {path.parent}, or choose another directory"
+    hint = "make room there, or choose a larger file system with the settings imgdir and state_dir"
     return NoSpace(f"no space left for {path.name}{reached}", where=str(path), hint=hint)

@@ -12,7 +12,9 @@ _MIRROR = "check the install URL, or map it to another mirror with the setting m
 
 CAUSES = (
     Cause(
-        re.compile(r"No space left on device|needs \S+ more space|At least \S+ more space needed"),
+        re.compile(
+            r"No space left on device|needs \S+ more space|At least \S+ more space needed|Curl error \(23\)"
+        ),  # libcurl-errors(3): 23 is CURLE_WRITE_ERROR
         NoSpace,
         "the file system that packages are unpacked on is full",
         "make room, or set imgdir to a larger file system",
