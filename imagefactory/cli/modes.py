@@ -69,12 +69,14 @@ def mode_of(settings: Settings) -> Mode:
         return _build(settings, image)
     if image and settings.provider:
         return Push(image, settings.provider, settings.credentials)
-    raise InvalidInput("these options together ask for nothing that can be done", hint=f"there are:\n{USAGE}")
+    raise InvalidInput(
+        "these options together ask for nothing that can be done", hint=f"it has to be one of these:\n{USAGE}"
+    )
 
 
 def _build(settings: Settings, image: str | None) -> Build:
     if settings.template and not settings.target:
-        raise InvalidInput("a template needs at least one --target", hint=f"there are:\n{USAGE}")
+        raise InvalidInput("a template needs at least one --target", hint=f"it has to be one of these:\n{USAGE}")
     if settings.provider:
         raise InvalidInput(
             "building and pushing are two commands: --template and --provider do not go together",
@@ -87,5 +89,7 @@ def _import(settings: Settings, image: str | None) -> Import:
     for name, values in (("target", settings.target), ("provider", settings.provider)):
         if len(values) != 1:
             given = ", ".join(values) if values else "none"
-            raise InvalidInput(f"Expect a single {name}, but '{given}' supplied", hint=f"there are:\n{USAGE}")
+            raise InvalidInput(
+                f"Expect a single {name}, but '{given}' supplied", hint=f"it has to be one of these:\n{USAGE}"
+            )
     return Import(settings.target[0], settings.provider[0], settings.target_image, image, settings.image_desc)

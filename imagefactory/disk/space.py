@@ -27,7 +27,7 @@ def no_space(path: Path, wanted: int) -> NoSpace:
     return NoSpace(
         f"no space left for {path.name}, which needs {human(wanted)} ({wanted} bytes)",
         where=str(path),
-        hint=f"free space on the file system of {path.parent}, or choose another directory",
+        hint="make room there, or choose a larger file system with the settings imgdir and state_dir",
     )
 
 

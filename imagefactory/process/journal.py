@@ -18,7 +18,6 @@ from pathlib import Path
 
 from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from imagefactory.concurrency.shield import shield
 from imagefactory.concurrency.task import Task
@@ -161,8 +160,8 @@ class Journal:
             try:
                 # Not durable: a crash of the whole machine leaves no process behind.
                 await self._save(durable=False)
-            except OSError:
-                self._log.failure("the journal cannot be written", Failure())
+            except OSError as error:
+                self._log.error("the journal cannot be written: {error}", error=str(error))
                 return
 
     async def _save(self, *, durable: bool) -> None:

@@ -142,7 +142,8 @@ def _verdict(command: Command, child: Child, outcome: Exit | None, tail: tuple[s
 
 def _timed_out(command: Command, clock: str, tail: tuple[str, ...]) -> TimedOut:
     said = f"said nothing for {command.silence:g}" if clock == "silence" else f"was not done after {command.total:g}"
-    return TimedOut("\n  | ".join([f"{command.title} {said} seconds and was ended", *tail]))
+    hint = "find out what it waits for; if it only needs more time, raise --timeout"
+    return TimedOut("\n  | ".join([f"{command.title} {said} seconds and was ended", *tail]), hint=hint)
 
 
 def _proved(command: Command, outcome: Exit) -> Exit:

@@ -31,7 +31,7 @@ class SpaceTests(SynchronousTestCase):
             error = self.assertRaises(NoSpace, self.raising, number)
             self.assertEqual(error.where, "/images/disk.raw")
             self.assertIn("1048576 bytes", str(error))
-            self.assertIn("/images", error.hint)
+            self.assertIn("imgdir", error.hint)
 
     def test_other_errors_stay_what_they_are(self) -> None:
         """A missing permission is no full disk."""
