@@ -89,6 +89,11 @@ class _Quiet(SimpleHTTPRequestHandler):
         """Nobody reads it."""
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is what some tests are about."""
+
+
 class TinyOs:
     """The install tree in a directory, and the URL that serves it."""
 
@@ -159,7 +164,7 @@ def serve(directory: Path) -> str:
     def handler(*args: Any) -> _Quiet:
         return _Quiet(*args, directory=str(directory))
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = _Server(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     atexit.register(server.shutdown)
     return f"http://127.0.0.1:{server.server_port}"
