@@ -50,14 +50,5 @@ def _kept(path: Path) -> tuple[str, str] | None:
 
 def _made(path: Path) -> tuple[str, str]:
     key, secret = f"client-{secrets.token_hex(4)}", secrets.token_urlsafe(32)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump({"key": key, "secret": secret}, file, indent=2)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    write_whole(path, json.dumps({"key": key, "secret": secret}, indent=2).encode() + b"\n")
     return key, secret

@@ -190,19 +190,21 @@ def warehouse_face(
 ) -> Face:
     """The warehouse's port."""
     users = load_users(Path(settings.warehouse_users)) if settings.warehouse_users else None
-    host, port = socket.address
+    chosen = tls.chosen(tls.load(Path(settings.warehouse_pem), tls.today())) if settings.warehouse_pem else None
     sites: list[WarehouseSite] = []
 
-    def make() -> WarehouseSite:
+    def make() -> IProtocolFactory:
         embedded = warehouse()
         sites.append(warehouse_site(embedded.store, embedded.threads, reactor, users))
-        return sites[0]
+        return _wrapped(sites[0], chosen.options if chosen else None)
 
     async def drain() -> None:
         for site in sites:
             await site.application.sessions.close()
 
-    return Face(socket, make, f"the warehouse answers on http://{host}:{port}/", drain=drain)
+    host, port = socket.address
+    where = f"https://{host}:{port}/, certificate SHA-256 {chosen.fingerprint}" if chosen else f"http://{host}:{port}/"
+    return Face(socket, make, f"the warehouse answers on {where}", drain=drain)
 
 
 def _tls(settings: Settings) -> tuple[CertificateOptions | None, str]:

@@ -6,12 +6,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from rich.console import Console
 from twisted.logger import globalLogBeginner
 
 from imagefactory.cli import results
 from imagefactory.cli.modes import Mode, Serve, mode_of
-from imagefactory.cli.watch import Bars, Lines, Quiet, Watcher
+from imagefactory.cli.watch import Lines, Quiet, Watcher
 from imagefactory.model.errors import Conflict, FactoryError, Forbidden, InvalidInput, NotFound, TooLarge
 from imagefactory.service.logs import Lines as LogLines
 from imagefactory.service.logs import at_least, level_of
@@ -104,5 +103,9 @@ def _watcher(settings: Settings) -> Watcher:
     if settings.json:
         return Quiet()
     if sys.stdout.isatty() and not (settings.verbose or settings.debug):
+        from rich.console import Console
+
+        from imagefactory.cli.bars import Bars
+
         return Bars(Console())
     return Lines(sys.stdout)

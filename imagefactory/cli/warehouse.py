@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     add("--path", metavar="DIR", help="keep everything in this directory (default: STATE_DIR/warehouse)")
     add("-o", "--oauth", action="store_true", help="demand OAuth; needs --users")
     add("-u", "--users", metavar="FILE", help='JSON file [{"name": KEY, "secret": SECRET}], mode 0600')
+    add("--ssl_pem", metavar="FILE", help="serve TLS with the key and certificate chain in this PEM file")
     add("-f", "--foreground", action="store_true", help="stay in the foreground and log to the terminal")
     add("-l", "--log_file", metavar="FILE", help="log file of the daemon (default: STATE_DIR/imagewarehouse.log)")
     add("--pid_file", metavar="FILE", help="process id file (default: STATE_DIR/imagewarehouse.pid)")
@@ -57,6 +58,7 @@ def settings_arguments(argv: Sequence[str]) -> list[str]:
         "--warehouse_port": given.port,
         "--warehouse_path": given.path,
         "--warehouse_users": given.users,
+        "--warehouse_pem": given.ssl_pem,
         "--log_file": given.log_file,
         "--pid_file": given.pid_file,
     }

@@ -344,6 +344,16 @@ class Settings:
         metavar="FILE",
         file=True,
     )
+    warehouse_pem: str = option(
+        "",
+        W,
+        Kind.TEXT,
+        "PEM file with private key and certificate chain; with it the embedded warehouse serves TLS",
+        flag="--warehouse_pem",
+        key="warehouse_pem",
+        metavar="FILE",
+        file=True,
+    )
     image_bucket: str = _bucket("image_bucket", "images", "images")
     build_bucket: str = _bucket("build_bucket", "builds", "builds")
     target_bucket: str = _bucket("target_bucket", "target_images", "target images")

@@ -6,7 +6,8 @@ from io import StringIO
 from rich.console import Console
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.cli.watch import Bars, Lines, stage_text
+from imagefactory.cli.bars import Bars
+from imagefactory.cli.watch import Lines, stage_text
 from imagefactory.jobs.interface import JobEvent
 from imagefactory.model.jobs import Job, Operation
 from imagefactory.model.report import StageOutcome
