@@ -1,5 +1,7 @@
 """The options of imagewarehouse."""
 
+import shlex
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory import __version__
@@ -12,9 +14,9 @@ class WarehouseOptionTests(SynchronousTestCase):
 
     def test_each_option_is_a_setting(self) -> None:
         """Addresses, files and flags arrive where the daemon looks for them."""
-        given = "-f --address ::1 -p 9191 --path /srv/w -o -u users.json --ssl_pem tls.pem -l w.log --debug".split()
+        given = "-f --address ::1 -p 9191 --path /srv/w -o -u users.json --ssl_pem tls.pem -l w.log --debug"
         self.assertEqual(
-            settings_arguments(given),
+            settings_arguments(shlex.split(given)),
             [
                 "--warehouse_address=::1",
                 "--warehouse_port=9191",
