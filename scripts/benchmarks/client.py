@@ -1,4 +1,4 @@
-"""Sends a file to a warehouse and fetches it again with the factory's own client: `client PORT FILE DIRECTORY`.
+"""Sends a file to a warehouse and fetches it again with the factory's own client: `client BUCKET_URL FILE DIRECTORY`.
 
 Prints the seconds of each.
 """
@@ -12,24 +12,25 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
 from imagefactory.concurrency.threads import PoolThreads
+from imagefactory.files.holes import digest
 from imagefactory.warehouse.client import Place, connect_warehouse
-from imagefactory.warehouse.store.holes import digest
 
 
-async def _both_ways(reactor: Any, port: int, file: Path, directory: Path) -> None:
+async def _both_ways(reactor: Any, url: str, file: Path, directory: Path) -> None:
     threads = PoolThreads(reactor, size=4)
     threads.start()
     with file.open("rb") as opened:
         known = digest(opened.fileno())  # as the factory does: it is known from the build
-    warehouse = await connect_warehouse(Place(f"http://127.0.0.1:{port}"), reactor, threads)
+    base, _, bucket = url.rpartition("/")
+    warehouse = await connect_warehouse(Place(base), reactor, threads)
     began = time.monotonic()
-    await warehouse.send("bench", file.name, file, {}, sha256=known)
+    await warehouse.send(bucket, file.name, file, {}, sha256=known)
     sent = time.monotonic()
-    fetched = await warehouse.local("bench", file.name, directory / "fetched")
+    fetched = await warehouse.local(bucket, file.name, directory / "fetched")
     done = time.monotonic()
     assert fetched is not None
     fetched.unlink()
-    await warehouse.delete("bench", file.name)
+    await warehouse.delete(bucket, file.name)
     await warehouse.close()
     await threads.stop()
     print(sent - began, done - sent)
@@ -37,9 +38,9 @@ async def _both_ways(reactor: Any, port: int, file: Path, directory: Path) -> No
 
 def main() -> None:
     """The command line."""
-    port, file, directory = sys.argv[1:]
+    url, file, directory = sys.argv[1:]
     (Path(directory) / "fetched").mkdir(exist_ok=True)
-    react(lambda reactor: Deferred.fromCoroutine(_both_ways(reactor, int(port), Path(file), Path(directory))))
+    react(lambda reactor: Deferred.fromCoroutine(_both_ways(reactor, url, Path(file), Path(directory))))
 
 
 if __name__ == "__main__":

@@ -169,7 +169,7 @@ def _appliance_kernel(place: Path) -> Mapping[str, str]:
     if any(Path("/boot").glob("vmlinuz-*")):
         return {}
     depends = subprocess.run(["apt-cache", "depends", KERNEL], capture_output=True, text=True, check=True).stdout
-    package = next(word for word in depends.split() if word.startswith("linux-image-"))
+    package = next(word for word in depends.split() if word.startswith("linux-image-") and word != KERNEL)
     must(run("apt-get", "download", package, directory=place, cwd=place))
     must(run("dpkg", "-x", next(place.glob("linux-image-*.deb")), place / "kernel", directory=place))
     kernel = next((place / "kernel" / "boot").glob("vmlinuz-*"))

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from scripts.benchmarks.load import loaded
 from scripts.benchmarks.tables import megabytes, progress, ratio, show
-from scripts.benchmarks.timing import Failed, free_port, high_water, must, program, run, service
+from scripts.benchmarks.timing import Failed, free_port, high_water, must, processor_seconds, program, run, service
 
 SIZE = 2 << 30
 PIECE = 1 << 20
@@ -36,10 +37,20 @@ http {{
 
 
 @dataclass(frozen=True, slots=True)
+class Server:
+    """Where one answers, its process, and what makes durable what it has stored, if it does not do that itself."""
+
+    base: str
+    pid: int
+    flush: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
 class Speed:
-    """Seconds of the middle run."""
+    """Seconds by the clock and of the server's processor time."""
 
     seconds: float
+    cpu: float = 0
     size: int = SIZE
 
     def __str__(self) -> str:
@@ -50,13 +61,12 @@ def measure(directory: Path, *, install: bool) -> None:  # noqa: ARG001 - as all
     """Measure and print."""
     dense, sparse = directory / "dense", directory / "sparse"
     _fill(dense, sparse)
-    with _ours(directory) as (port, pid):
-        ours = _transfers("ours", f"http://127.0.0.1:{port}/bench", dense)
-        holes = _sparse(directory, port, dense, sparse)
-        body_memory = high_water(pid)
-    theirs = _nginx(directory, dense)
-    disk = _disk(directory, dense)
-    _show_bodies(ours, theirs, disk, holes, body_memory)
+    with _ours(directory) as ours:
+        with _nginx(directory) as theirs:
+            bodies = _transfers([ours, *([theirs] if theirs else [])], dense)
+        holes = _sparse(directory, ours, dense, sparse)
+        memory = high_water(ours.pid)
+    _show_bodies(bodies, _disk(directory, dense), holes, memory)
     dense.unlink()
     sparse.unlink()
     show("Metadata, 10,000 objects of 8 attributes", ("", "per second", "median", "p99", "aim"), _metadata(directory))
@@ -75,24 +85,27 @@ def _fill(dense: Path, sparse: Path) -> None:
 
 
 @contextmanager
-def _ours(directory: Path) -> Iterator[tuple[int, int]]:
+def _ours(directory: Path) -> Iterator[Server]:
     port, store = free_port(), directory / "store"
     store.mkdir()
     argv = (program("imagewarehouse"), "--foreground", "--port", str(port), "--path", store)
     config = directory / "warehouse.conf"
     config.write_text(f'{{"state_dir": "{directory}"}}')
+    base = f"http://127.0.0.1:{port}/bench"
     try:
         with service((*argv, "--config", config), port, directory / "warehouse.log") as pid:
-            _curl("-X", "PUT", f"http://127.0.0.1:{port}/bench")
-            yield port, pid
+            _curl("-X", "PUT", base)
+            yield Server(base, pid)
     finally:
         shutil.rmtree(store)
 
 
-def _nginx(directory: Path, dense: Path) -> dict[str, Speed] | None:
+@contextmanager
+def _nginx(directory: Path) -> Iterator[Server | None]:
     if not shutil.which("nginx"):
         print("- nginx is not installed (apt-get install nginx-light): nothing to compare with")
-        return None
+        yield None
+        return
     place, port = directory / "nginx", free_port()
     (place / "files" / "bench").mkdir(parents=True)
     for path in (place, place / "files", place / "files" / "bench", directory):
@@ -100,38 +113,58 @@ def _nginx(directory: Path, dense: Path) -> dict[str, Speed] | None:
     (place / "nginx.conf").write_text(NGINX.format(directory=place, port=port))
     argv = ("nginx", "-p", place, "-c", place / "nginx.conf")
     try:
-        with service(argv, port, directory / "nginx.log"):
-            return _transfers("nginx", f"http://127.0.0.1:{port}/bench", dense, after_put=os.sync)
+        with service(argv, port, directory / "nginx.log") as pid:
+            yield Server(f"http://127.0.0.1:{port}/bench", pid, os.sync)
     finally:
         shutil.rmtree(place)
 
 
-def _transfers(name: str, base: str, dense: Path, after_put: Callable[[], None] | None = None) -> dict[str, Speed]:
-    """PUT and GET by curl, alone and in parallel. `after_put` makes durable what a server does not."""
-    progress(f"{name}: bodies")
-    puts, synced = [], []
-    for turn in range(ROUNDS):
-        began = time.monotonic()
-        _curl("-T", str(dense), f"{base}/body{turn}")
-        puts.append(time.monotonic() - began)
-        if after_put is not None:
-            after_put()
-        synced.append(time.monotonic() - began)
-    gets = [_timed(lambda: _curl(f"{base}/body0")) for _ in range(ROUNDS)]
-    first = _timed(lambda: _curl(f"{base}/body1"))
-    many = _timed(lambda: _parallel(lambda number: _curl("-T", str(dense), f"{base}/many{number}")))
-    many_gets = _timed(lambda: _parallel(lambda number: _curl(f"{base}/many{number}")))
-    for key in [f"body{turn}" for turn in range(ROUNDS)] + [f"many{number}" for number in range(PARALLEL)]:
-        _curl("-X", "DELETE", f"{base}/{key}")
-    os.sync()
+def _transfers(servers: Sequence[Server], dense: Path) -> dict[str, list[Speed]]:
+    """PUT and GET by curl, alone and in parallel; the servers take turns, so that both see the same machine."""
+    progress("bodies")
+    puts, synced, gets = ([[] for _ in servers] for _ in range(3))
+    many, many_gets = [], []
+    for _ in range(ROUNDS):
+        for place, server in enumerate(servers):
+            put = _speed(server, partial(_curl, "-T", str(dense), f"{server.base}/body"))
+            flushed = _speed(server, server.flush)
+            puts[place].append(put)
+            synced[place].append(Speed(put.seconds + flushed.seconds, put.cpu))
+        for place, server in enumerate(servers):
+            gets[place].append(_speed(server, partial(_curl, f"{server.base}/body")))
+    for server in servers:
+        progress(f"{PARALLEL} bodies at once")
+        many.append(
+            _speed(server, lambda to=server: _parallel(lambda n: _curl("-T", str(dense), f"{to.base}/m{n}")), PARALLEL)
+        )
+        many_gets.append(_speed(server, lambda to=server: _parallel(lambda n: _curl(f"{to.base}/m{n}")), PARALLEL))
+        for key in ("body", *(f"m{number}" for number in range(PARALLEL))):
+            _curl("-X", "DELETE", f"{server.base}/{key}")
+        os.sync()
+    middle = {"PUT": puts, "PUT, durable": synced, "GET": gets}
     return {
-        "PUT": _middle(puts),
-        "PUT, durable": _middle(synced),
-        "GET": _middle(gets),
-        "GET of another": Speed(first),
-        f"{PARALLEL} PUT at once": Speed(many, PARALLEL * SIZE),
-        f"{PARALLEL} GET at once": Speed(many_gets, PARALLEL * SIZE),
+        **{name: [_middle(every) for every in both] for name, both in middle.items()},
+        f"{PARALLEL} PUT at once": many,
+        f"{PARALLEL} GET at once": many_gets,
     }
+
+
+def _put_part(server: Server, dense: Path, number: int) -> None:
+    _curl("-T", str(dense), f"{server.base}/m{number}")
+
+
+def _get_part(server: Server, number: int) -> None:
+    _curl(f"{server.base}/m{number}")
+
+
+def _speed(server: Server, work: Callable[[], object], times: int = 1) -> Speed:
+    before = processor_seconds(server.pid)
+    seconds = _timed(work)
+    return Speed(seconds, processor_seconds(server.pid) - before, times * SIZE)
+
+
+def _middle(speeds: Sequence[Speed]) -> Speed:
+    return sorted(speeds, key=lambda speed: speed.seconds)[len(speeds) // 2]
 
 
 def _curl(*argv: str) -> None:
@@ -153,10 +186,6 @@ def _timed(work: Callable[[], object]) -> float:
     return time.monotonic() - began
 
 
-def _middle(seconds: Sequence[float]) -> Speed:
-    return Speed(sorted(seconds)[len(seconds) // 2])
-
-
 def _disk(directory: Path, dense: Path) -> dict[str, Speed]:
     progress("the disk itself")
     copy = directory / "copy"
@@ -168,38 +197,35 @@ def _disk(directory: Path, dense: Path) -> dict[str, Speed]:
         subprocess.run(["dd", f"if={dense}", "of=/dev/null", "bs=1M", "status=none"], check=True)
 
     try:
-        return {"PUT, durable": _middle([_timed(write) for _ in range(ROUNDS)]), "GET": Speed(_timed(read))}
+        writes = [Speed(_timed(write)) for _ in range(ROUNDS)]
+        return {"PUT, durable": _middle(writes), "GET": Speed(_timed(read))}
     finally:
         copy.unlink()
 
 
-def _sparse(directory: Path, port: int, dense: Path, sparse: Path) -> dict[str, float]:
+def _sparse(directory: Path, server: Server, dense: Path, sparse: Path) -> dict[str, float]:
     """Seconds by our own client, which leaves holes out, and by curl, which knows nothing of them."""
     progress("ours: holes")
     seconds = {}
     for name, file in (("dense", dense), ("sparse", sparse)):
-        argv = (sys.executable, "-m", "scripts.benchmarks.client", str(port), file, directory)
+        argv = (sys.executable, "-m", "scripts.benchmarks.client", server.base, file, directory)
         output = must(run(*argv, directory=directory)).output.split()
         seconds[f"{name} PUT"], seconds[f"{name} GET"] = float(output[-2]), float(output[-1])
-    url = f"http://127.0.0.1:{port}/bench/plain"
+    url = f"{server.base}/plain"
     seconds["curl PUT"] = _timed(lambda: _curl("-T", str(sparse), url))
     seconds["curl GET"] = _timed(lambda: _curl(url))
     return seconds
 
 
-def _show_bodies(
-    ours: dict[str, Speed],
-    theirs: dict[str, Speed] | None,
-    disk: dict[str, Speed],
-    holes: dict[str, float],
-    memory: int,
-) -> None:
+def _show_bodies(bodies: dict[str, list[Speed]], disk: dict[str, Speed], holes: dict[str, float], memory: int) -> None:
     rows = []
-    for name, speed in ours.items():
-        other = (theirs or {}).get(name)
-        times = f"{other.seconds / speed.seconds:.2f} x" if other else "-"
-        rows.append((name, str(speed), str(other or "-"), times, str(disk.get(name, "")), ">= 0.80 x"))
-    show("Bodies of 2 GiB by curl", ("", "warehouse", "nginx", "of nginx", "disk alone", "aim"), rows)
+    for name, (ours, *others) in bodies.items():
+        theirs = others[0] if others else None
+        times = f"{theirs.seconds / ours.seconds:.2f} x" if theirs else ""
+        cpu = f"{ours.cpu:.1f} s", f"{theirs.cpu:.1f} s" if theirs else ""
+        rows.append((name, str(ours), str(theirs or ""), times, str(disk.get(name, "")), *cpu, ">= 0.80 x"))
+    head = ("", "warehouse", "nginx", "of nginx", "disk alone", "its processor", "nginx's", "aim")
+    show("Bodies of 2 GiB by curl", head, rows)
     lines = []
     for verb in ("PUT", "GET"):
         full, part = holes[f"dense {verb}"], holes[f"sparse {verb}"]
@@ -210,8 +236,9 @@ def _show_bodies(
 
 
 def _metadata(directory: Path) -> list[Sequence[str]]:
-    with _ours(directory) as (port, pid):
+    with _ours(directory) as server:
         progress(f"{OBJECTS} objects")
+        port = int(server.base.split(":")[2].partition("/")[0])
         made = loaded(
             port, "/meta", "--method", "POST", "--body", FORM, "--numbers", str(OBJECTS), "--count", str(OBJECTS)
         )
@@ -220,7 +247,7 @@ def _metadata(directory: Path) -> list[Sequence[str]]:
         everything = loaded(port, "/meta/k{}/_attrs?values=1", *numbers)
         some = loaded(port, "/meta/_query", "--method", "POST", "--body", QUERY, *numbers)
         one = loaded(port, "/meta/_query", "--method", "POST", "--body", QUERY, *numbers, "--connections", "1")
-        memory = high_water(pid)
+        memory = high_water(server.pid)
     names = ("set 8 attributes", "read an attribute", "read all of an object", "query, 8 connections", "query, one")
     rows: list[Sequence[str]] = []
     for name, answers in zip(names, (made, read, everything, some, one), strict=True):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -49,8 +49,10 @@ class Http:
     bodies: dict[str, bytes] = field(default_factory=dict)
     silent: bool = False
     refused: bool = False
+    asked: list[str] = field(default_factory=list)
 
     def get(self, url: str) -> Deferred[Any]:
+        self.asked.append(url)
         if self.silent:
             return Deferred()
         if self.refused:
@@ -78,6 +80,7 @@ class EngineTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.processes = ScriptedProcesses.of(self)
+        self.processes.expect("mmdebstrap --version", lines=["mmdebstrap 1.3.5"], times=None)
         self.http = Http({INDEX: b"the index"})
         self.clock = Clock()
         self.report = Heard()
@@ -105,7 +108,6 @@ class EngineTestCase(SynchronousTestCase):
         return Deferred.fromCoroutine(self.engine.plan(template or self.template(), self.report))
 
     def planned(self) -> Any:
-        self.processes.expect("mmdebstrap --version", lines=["mmdebstrap 1.3.5"])
         return self.successResultOf(self.plan())
 
 
@@ -140,6 +142,7 @@ class PlanTests(EngineTestCase):
         template = replace(
             self.template(), os=OperatingSystem("AlmaLinux", "9", Arch.X86_64, UrlInstall("http://m.example/BaseOS/os"))
         )
+        self.processes.expect("dnf --version")
         error = self.failureResultOf(self.plan(template), MissingTool).value
         self.assertIn("distribution-gpg-keys", error.hint)
 
@@ -157,6 +160,15 @@ class PlanTests(EngineTestCase):
         self.assertNoResult(waiting)
         self.clock.advance(10)
         self.assertIn("no answer in 10 seconds", str(self.failureResultOf(waiting, Unavailable).value))
+
+    def test_all_at_once(self) -> None:
+        """A mirror that takes its time is asked for all indexes before the first has come; cancelling ends all."""
+        self.http.silent = True
+        waiting = self.plan()
+        self.assertEqual(len(self.http.asked), 3)
+        waiting.cancel()
+        self.failureResultOf(waiting, CancelledError)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_a_refused_connection(self) -> None:
         """The cause is told."""

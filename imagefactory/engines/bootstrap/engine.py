@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from imagefactory.concurrency.scope import Scope
 from imagefactory.concurrency.threads import Threads
 from imagefactory.engines.bootstrap import keys as host_keys
 from imagefactory.engines.bootstrap import mirrors
@@ -71,16 +72,18 @@ class BootstrapEngine:
         """See `Engine.plan`."""
         self.check(template)
         family, release = find(template.os)
-        url = await self._mirror(_install_url(template), release)
         report.activity("reading the mirror's indexes")
-        wanted = family.bootstrap(template, release, url)
-        keys = await self._threads.run(host_keys.find_keys, wanted, self._settings.key_directories)
-        digests = await self._indexes.digests(wanted.sources)
+        async with Scope() as scope:  # programs and the network take their time, but not from each other
+            version = scope.start(self._version(family.bootstrap(template, release, _install_url(template)).tool))
+            url = await scope.start(self._mirror(_install_url(template), release))
+            wanted = family.bootstrap(template, release, url)
+            keys = await self._threads.run(host_keys.find_keys, wanted, self._settings.key_directories)
+            digests = await scope.start(self._indexes.digests(wanted.sources))
         for source in wanted.sources:
             if source not in digests:
                 report.line(f"the mirror has no {source.suite}: left out ({source.url})")
         found = replace(wanted, sources=tuple(digests), keyrings=tuple(str(key) for key in keys))
-        return BasePlan(await self._inputs(found, digests), family, release, found)
+        return BasePlan(await self._inputs(found, await version, digests), family, release, found)
 
     async def _mirror(self, url: str, release: Release) -> str:
         mapped = mirrors.mapped(url, self._settings.mirrors)
@@ -89,16 +92,19 @@ class BootstrapEngine:
         command = Command(mirrors.INDEXTARGETS, "reading this host's package sources", total=60)
         return mirrors.host_mirror(await self._processes.output(command), release)
 
-    async def _inputs(self, bootstrap: Bootstrap, digests: Mapping[Source, str]) -> dict[str, str]:
-        version = Command(TOOLS[bootstrap.tool].version(), f"{bootstrap.tool} --version", total=60)
-        first, *_ = (await self._processes.output(version)).splitlines() or [""]
+    async def _version(self, tool: str) -> str:
+        command = Command(TOOLS[tool].version(), f"{tool} --version", total=60)
+        first, *_ = (await self._processes.output(command)).splitlines() or [""]
+        return f"{tool} {first}"
+
+    async def _inputs(self, bootstrap: Bootstrap, version: str, digests: Mapping[Source, str]) -> dict[str, str]:
         keys = await self._threads.run(_digest_files, bootstrap.keyrings)
         return {
             "os": bootstrap.release.os,
             "version": bootstrap.release.version,
             "arch": bootstrap.arch,
             "base packages": " ".join(sorted(bootstrap.packages)),
-            "tool": f"{bootstrap.tool} {first}",
+            "tool": version,
             "recipe": RECIPE,
             "signatures": keys if bootstrap.verify else "not verified",
             **{f"index {source.url} {source.suite}": digest for source, digest in digests.items()},

@@ -11,6 +11,7 @@ from twisted.internet.defer import CancelledError
 from twisted.web.iweb import IResponse
 
 from imagefactory.concurrency.clock import Clock, timeout
+from imagefactory.concurrency.scope import Scope
 from imagefactory.families.interface import Source
 from imagefactory.model.errors import TooLarge, Unavailable
 
@@ -36,16 +37,14 @@ class Indexes:
         self._limit = limit
 
     async def digests(self, sources: Sequence[Source]) -> dict[Source, str]:
-        """SHA-256 of each source's index; an optional source that is not there is left out.
+        """SHA-256 of each source's index, fetched all at once; an optional source that is not there is left out.
 
         Raises Unavailable (with the URL), TooLarge.
         """
-        found: dict[Source, str] = {}
-        for source in sources:
-            data = await self._fetch(source)
-            if data is not None:
-                found[source] = hashlib.sha256(data).hexdigest()
-        return found
+        async with Scope() as scope:
+            fetching = {source: scope.start(self._fetch(source)) for source in sources}
+        fetched = {source: await task for source, task in fetching.items()}
+        return {source: hashlib.sha256(data).hexdigest() for source, data in fetched.items() if data is not None}
 
     async def _fetch(self, source: Source) -> bytes | None:
         try:
