@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "imagefactory"
 
 #: From the bottom up: a room imports rooms of lower floors, its own, and nothing else of ours.
 FLOORS = (
-    ("model", "concurrency"),
+    ("model", "concurrency", "files"),
     ("settings", "process", "oauth", "database"),
     ("disk", "guests", "qemu", "aws", "warehouse"),
     ("families",),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
 from twisted.logger import Logger
 
+from imagefactory.files.durable import write_whole
 from imagefactory.model.errors import FactoryError
 from imagefactory.model.secret import Secret
 from imagefactory.settings import Settings

@@ -12,11 +12,12 @@ from uuid import uuid4
 
 import imagefactory
 from imagefactory.concurrency.threads import Threads
-from imagefactory.disk.extents import data_size, share
+from imagefactory.disk.copies import share
 from imagefactory.disk.interface import Conversion
 from imagefactory.disk.layout import human
 from imagefactory.disk.stoppable import stoppable
 from imagefactory.disk.tools import make
+from imagefactory.files.holes import data_size
 from imagefactory.model.report import Report
 from imagefactory.process.interface import Command, Processes
 

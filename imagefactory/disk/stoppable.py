@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from imagefactory.concurrency.task import Task
 from imagefactory.concurrency.threads import Threads
-from imagefactory.disk.extents import Watch
+from imagefactory.files.holes import Watch
 from imagefactory.model.errors import Stopped
 
 T = TypeVar("T")

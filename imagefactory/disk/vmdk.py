@@ -21,7 +21,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from io import BufferedWriter
 from pathlib import Path
 
-from imagefactory.disk.extents import extents
+from imagefactory.files.holes import extents
 
 SECTOR = 512
 GRAIN = 128 * SECTOR

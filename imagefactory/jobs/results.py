@@ -8,7 +8,7 @@ from pathlib import Path
 
 from imagefactory.concurrency.shield import shield
 from imagefactory.concurrency.threads import Threads
-from imagefactory.disk.extents import share
+from imagefactory.disk.copies import share
 from imagefactory.disk.stoppable import stoppable
 from imagefactory.jobs.work import BuildOrder
 from imagefactory.model.errors import FactoryError

@@ -22,6 +22,7 @@ from twisted.logger import Logger
 from imagefactory.concurrency.shield import shield
 from imagefactory.concurrency.task import Task
 from imagefactory.concurrency.threads import Threads
+from imagefactory.files.durable import synchronise
 from imagefactory.process.proc import stat
 
 VARIABLE = "IMAGEFACTORY_RUN"
@@ -197,12 +198,4 @@ def _write(path: Path, text: str, *, durable: bool) -> None:
             os.fsync(file.fileno())
     new.replace(path)
     if durable:
-        _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        synchronise(path.parent)

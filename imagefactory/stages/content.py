@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from imagefactory.disk.extents import Watch, extents, unwatched
+from imagefactory.files.holes import Watch, extents, unwatched
 
 BLOCK = 1 << 20
 _ZEROES = bytes(BLOCK)

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from imagefactory.disk.extents import Watch, sha256_of
 from imagefactory.disk.space import full_disk
+from imagefactory.files.durable import synchronise
+from imagefactory.files.holes import Watch, sha256_of
 from imagefactory.model.errors import Unavailable
 from imagefactory.stages.content import content_of
 from imagefactory.stages.flock import FileLock
@@ -94,7 +95,7 @@ class Shelf:
             (work / CARD).write_bytes(encode(card))
             os.utime(work / CARD, (made, made))
             for path in (body, work / CARD, work):
-                _synchronise(path)
+                synchronise(path)
         return card
 
     def place(self, key: StageKey, work: Path) -> None:
@@ -102,7 +103,7 @@ class Shelf:
         self.discard(self.path(key))
         self.path(key).parent.mkdir(exist_ok=True, mode=0o700)
         work.rename(self.path(key))
-        _synchronise(self.path(key).parent)
+        synchronise(self.path(key).parent)
 
     def discard(self, entry: Path) -> None:
         """Remove an entry or unfinished work, in one step for everybody who looks; what is not there is no error.
@@ -196,11 +197,3 @@ class Lease:
     def close(self) -> None:
         """Done with it; twice is once."""
         self._lock.release()
-
-
-def _synchronise(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,11 +9,12 @@ from uuid import UUID
 from lxml import etree
 
 from imagefactory.concurrency.threads import Threads
-from imagefactory.disk.extents import Watch, adopt, clone
+from imagefactory.disk.copies import adopt, clone
 from imagefactory.disk.interface import Conversion
 from imagefactory.disk.space import full_disk
 from imagefactory.disk.stoppable import stoppable
 from imagefactory.families.interface import Needs
+from imagefactory.files.holes import Watch
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.errors import InvalidInput, Unavailable
 from imagefactory.model.libvirt_xml import Domain, domain_xml

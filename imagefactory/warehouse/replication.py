@@ -19,11 +19,11 @@ from imagefactory.concurrency.backoff import backoff
 from imagefactory.concurrency.clock import Clock, sleep
 from imagefactory.concurrency.task import Task
 from imagefactory.concurrency.threads import Threads
+from imagefactory.files.durable import synchronise
+from imagefactory.files.holes import copy_data
 from imagefactory.model.errors import FactoryError, Unavailable
 from imagefactory.model.secret import Secret
 from imagefactory.warehouse.client import Place, RemoteWarehouse
-from imagefactory.warehouse.store.holes import copy as copy_data
-from imagefactory.warehouse.store.incoming import make_durable
 from imagefactory.warehouse.store.local import Store
 from imagefactory.warehouse.store.objects import DAMAGED, Stored
 from imagefactory.warehouse.store.providers import Copy, Provider
@@ -155,4 +155,4 @@ def _to_directory(body: Path, root: Path, stored: Stored) -> None:
         beside.rename(directory / stored.key)
     finally:
         beside.unlink(missing_ok=True)
-    make_durable(directory)
+    synchronise(directory)

@@ -9,8 +9,8 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.concurrency.shield import shield
-from imagefactory.disk.extents import Watch
 from imagefactory.disk.stoppable import stoppable
+from imagefactory.files.holes import Watch
 from imagefactory.model.errors import Stopped
 from imagefactory.testing.threads import ImmediateThreads
 

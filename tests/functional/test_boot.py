@@ -16,9 +16,9 @@ from twisted.trial.unittest import SkipTest
 from imagefactory.disk.assemble import assemble
 from imagefactory.disk.boot_files import boot_files
 from imagefactory.disk.convert import convert
-from imagefactory.disk.extents import sha256_of
 from imagefactory.disk.interface import Conversion, DiskSpec
 from imagefactory.disk.layout import MIB
+from imagefactory.files.holes import sha256_of
 from imagefactory.model.errors import CommandFailed
 from imagefactory.model.report import Silence
 from imagefactory.qemu.accel import TCG, Acceleration, Host, boot_sector

@@ -14,10 +14,10 @@ from twisted.trial.unittest import SkipTest
 from imagefactory.disk.assemble import assemble
 from imagefactory.disk.boot_files import boot_files
 from imagefactory.disk.convert import convert
-from imagefactory.disk.extents import data_size, sha256_of
 from imagefactory.disk.interface import Conversion, DiskSpec
 from imagefactory.disk.layout import MIB, layout, needed, root_uuid, smallest_disk
 from imagefactory.disk.tree_size import tree_size
+from imagefactory.files.holes import data_size, sha256_of
 from imagefactory.model.errors import BuildFailed, NoSpace
 from imagefactory.model.report import Silence
 from tests.functional.real import RealTestCase

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from imagefactory.files.holes import digest
 from imagefactory.model.errors import Conflict, NoSpace, Unavailable
 from imagefactory.warehouse.store import objects, open_store
-from imagefactory.warehouse.store.holes import digest
 from imagefactory.warehouse.store.local import Store
 from tests.warehouse.places import fresh_directory
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from hashlib import sha256 as hashed
 from pathlib import Path
 
+from imagefactory.files.holes import digest
 from imagefactory.model.errors import TooLarge
 from imagefactory.warehouse import names
 from imagefactory.warehouse.client import buckets
@@ -20,7 +21,6 @@ from imagefactory.warehouse.client.receiving import Arrival
 from imagefactory.warehouse.client.sending import in_memory, opened
 from imagefactory.warehouse.query import parse
 from imagefactory.warehouse.server.reception import DIGEST
-from imagefactory.warehouse.store.holes import digest
 from imagefactory.warehouse.store.local import check_all
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,9 +16,9 @@ from zope.interface import implementer
 
 from imagefactory.concurrency.task import Task
 from imagefactory.concurrency.threads import Threads
-from imagefactory.model.errors import NotFound
+from imagefactory.files.holes import data_of
+from imagefactory.model.errors import Conflict, NotFound
 from imagefactory.warehouse.server.content import FRAME
-from imagefactory.warehouse.store.holes import extents
 
 BLOCK = 256 << 10
 """Larger ones cost Twisted's TLS twice the processor time."""
@@ -46,7 +45,7 @@ class Source:
 
     def framed(self) -> Source | None:
         """The file without its holes, for a server of ours; None if it has none worth leaving out. Blocks."""
-        data = list(extents(self.descriptor, self.size))
+        data = data_of(self.descriptor)
         if sum(length for _, length in data) + FRAME.size * (len(data) + 1) > self.size - BLOCK:
             return None
         pieces: list[Piece] = []
@@ -70,7 +69,7 @@ class Source:
             return block
         data = os.pread(self.descriptor, block[1], block[0])
         if len(data) < block[1]:
-            raise OSError(errno.EIO, "the file became shorter while it was sent")
+            raise Conflict("the file became shorter while it was sent", hint="nobody may change it: store it again")
         return data
 
 

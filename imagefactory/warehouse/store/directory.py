@@ -9,9 +9,9 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from uuid import uuid4
 
+from imagefactory.files.holes import data_of
 from imagefactory.model.errors import NotFound
 from imagefactory.warehouse.store.blobs import Incoming, Reader, Receiving
-from imagefactory.warehouse.store.holes import extents
 from imagefactory.warehouse.store.incoming import Adopted, Received
 
 
@@ -104,7 +104,7 @@ class FileReader:
         return os.pread(self._fd, length, offset)
 
     def extents(self) -> list[tuple[int, int]]:
-        return list(extents(self._fd, self.size))
+        return data_of(self._fd)
 
     def close(self) -> None:
         os.close(self._fd)

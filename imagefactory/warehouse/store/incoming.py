@@ -6,18 +6,15 @@ import os
 from hashlib import sha256
 from pathlib import Path
 
+from imagefactory.files.durable import synchronise
+from imagefactory.files.holes import copy_data, digest, hash_zeroes, reflink
 from imagefactory.warehouse.store.blobs import Blob
 from imagefactory.warehouse.store.database import plain_errors
-from imagefactory.warehouse.store.holes import BLOCK, ZEROS, copy, digest, hash_zeros, reflink
 
+BLOCK = 32 << 10
+"""Aligned blocks of this size become holes when they are zero: any run of zeros of twice the size has one."""
 
-def make_durable(directory: Path) -> None:
-    """fsync a directory: the names in it survive a power cut."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+ZEROS = bytes(BLOCK)
 
 
 class _File:
@@ -32,10 +29,10 @@ class _File:
         new = not self._place.parent.exists()
         self._place.parent.mkdir(parents=True, exist_ok=True)
         self._path.rename(self._place)
-        make_durable(self._place.parent)
+        synchronise(self._place.parent)
         if new:
-            make_durable(self._place.parent.parent)
-            make_durable(self._place.parent.parent.parent)
+            synchronise(self._place.parent.parent)
+            synchronise(self._place.parent.parent.parent)
 
     def discard(self) -> None:
         self._path.unlink(missing_ok=True)
@@ -71,7 +68,7 @@ class Received(_File):
         if fill:
             self.write(ZEROS[:fill])
         whole = (length - fill) - (length - fill) % BLOCK
-        hash_zeros(self._hash, whole)
+        hash_zeroes(self._hash, whole)
         self._written += whole
         if length > fill + whole:
             self.write(ZEROS[: length - fill - whole])
@@ -148,7 +145,7 @@ class Adopted(_File):
     def _copy(self, source: Path) -> None:
         with source.open("rb") as old, self._path.open("xb") as new:
             if not reflink(old.fileno(), new.fileno()):
-                copy(old.fileno(), new.fileno())
+                copy_data(old.fileno(), new.fileno())
 
     def _finish(self, sha256: str) -> None:
         self._path.chmod(0o444)

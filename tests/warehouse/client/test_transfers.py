@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.protocol import Protocol
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.model.errors import InvalidInput, NotFound
+from imagefactory.model.errors import Conflict, InvalidInput, NotFound
 from imagefactory.testing.memory_net import MemoryNet
 from imagefactory.warehouse.client.upload import SMALL
 from tests.warehouse.client.places import World, new_clock, our_site
@@ -169,6 +169,22 @@ class TransferTests(SynchronousTestCase):
         """A file that is not there is said, not a broken request."""
         with self.assertRaises(NotFound):
             self.world.run(self.warehouse.adopt("b", "k", self.workspace / "none", {}))
+
+    def test_file_that_shrinks(self) -> None:
+        """A file that somebody cuts while it is sent ends the upload, once, with the reason."""
+        path = self.file(os.urandom(SIZE))
+        seen = self.server.received
+
+        def cut() -> None:
+            if seen and seen[-1] > 1 << 20:
+                os.truncate(path, 100)
+            else:
+                self.clock.callLater(0, cut)
+
+        self.clock.callLater(0, cut)
+        with self.assertRaises(Conflict):
+            self.world.run(self.warehouse.adopt("b", "k", path, {}))
+        self.assertIsNone(self.world.run(self.warehouse.attributes("b", "k")))
 
     def test_restarted_server(self) -> None:
         """An upload whose first half the server has forgotten begins anew."""

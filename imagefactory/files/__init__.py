@@ -1,0 +1,1 @@
+"""What the file system offers: holes, shared blocks, files that survive a power cut."""

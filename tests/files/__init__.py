@@ -1,0 +1,1 @@
+"""Holes and durable files."""
