@@ -38,7 +38,11 @@ class Identity:
 
     def pem(self) -> bytes:
         """All of it, as it is kept in a file."""
-        return self.key_pem() + b"".join(each.public_bytes(_PEM) for each in self.chain)
+        return self.key_pem() + self.certificate_pem()
+
+    def certificate_pem(self) -> bytes:
+        """What everybody may have: the certificates without the key."""
+        return b"".join(each.public_bytes(_PEM) for each in self.chain)
 
 
 def read_identity(pem: bytes, now: datetime, where: str) -> Identity:

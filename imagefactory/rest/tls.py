@@ -19,13 +19,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from twisted.internet.ssl import CertificateOptions, TLSVersion
 
+from imagefactory.files.durable import write_whole
 from imagefactory.model.errors import InvalidInput
 from imagefactory.rest.pem import Identity, read_identity
-from imagefactory.rest.private import write_private
 
 LIFETIME = timedelta(days=397)
 RENEW_BEFORE = timedelta(days=30)
 KEPT = "rest.pem"
+PUBLISHED = "rest.crt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,11 @@ def choose(*, ssl_pem: str, keep_in: Path | None, names: Iterable[str], now: dat
     """
     if ssl_pem:
         return chosen(load(Path(ssl_pem), now))
-    return chosen(kept(keep_in / KEPT, names, now) if keep_in else make(names, now))
+    if keep_in is None:
+        return chosen(make(names, now))
+    identity = kept(keep_in / KEPT, names, now)
+    publish(keep_in / PUBLISHED, identity)
+    return chosen(identity)
 
 
 def chosen(identity: Identity) -> Chosen:
@@ -71,8 +76,22 @@ def kept(path: Path, names: Iterable[str], now: datetime) -> Identity:
     except (OSError, InvalidInput):
         pass  # absent, expired or damaged: it is ours to replace
     identity = make(wanted, now)
-    write_private(path, identity.pem())
+    _write(path, identity.pem(), 0o600)
     return identity
+
+
+def publish(path: Path, identity: Identity) -> None:
+    """The certificate alone, without its key, for clients that shall trust it and nothing else."""
+    if not path.exists() or path.read_bytes() != identity.certificate_pem():
+        _write(path, identity.certificate_pem(), 0o644)
+
+
+def _write(path: Path, data: bytes, mode: int) -> None:
+    try:
+        write_whole(path, data, mode)
+    except OSError as error:
+        hint = "give a state directory that can be written (state_dir)"
+        raise InvalidInput(f"cannot be written: {error.strerror}", where=str(path), hint=hint) from error
 
 
 def make(names: Iterable[str], now: datetime) -> Identity:

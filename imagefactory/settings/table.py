@@ -149,7 +149,7 @@ class Settings:
         {},
         B,
         Kind.MAP,
-        'install URL prefixes of templates and what to fetch from instead, as {"http://mirror.example/debian": "http://..."}; '
+        'prefixes of install and repository URLs in templates and what to fetch from instead, as {"http://mirror.example/debian": "http://..."}; '
         "the value apt: means the mirror of this host's own package sources",
         **_both("mirrors"),
     )
@@ -183,7 +183,7 @@ class Settings:
         False,
         D,
         Kind.FLAG,
-        "keep the made certificate in the state directory, so that clients can pin it",
+        "keep the made certificate: key and certificate in rest.pem in the state directory, and the certificate alone in rest.crt beside it, for clients to trust",
         **_both("ssl_keep"),
     )
     ssl_names: tuple[str, ...] = option(

@@ -83,7 +83,7 @@ class DaemonCase(CommandCase):
 
     def ask(self, method: str, path: str, *, signed: bool = True, **more: Any) -> requests.Response:
         """One request of a client that trusts the kept certificate; `path` begins below /imagefactory."""
-        options = {"timeout": 60, "verify": str(self.state / "rest.pem"), **more}
+        options = {"timeout": 60, "verify": str(self.state / "rest.crt"), **more}
         if signed and method != "GET":
             options.setdefault("auth", OAuth1(*CLIENT))
         return requests.request(method, f"{self.url}/imagefactory{path}", **options)

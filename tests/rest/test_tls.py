@@ -36,6 +36,11 @@ def private(key: ec.EllipticCurvePrivateKey, password: bytes = b"") -> bytes:
     return key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, secret)
 
 
+def raw(fingerprint: str) -> bytes:
+    """The digest that a fingerprint writes."""
+    return bytes.fromhex(fingerprint.replace(":", ""))
+
+
 class MadeTests(SynchronousTestCase):
     """Certificates made here."""
 
@@ -71,6 +76,30 @@ class MadeTests(SynchronousTestCase):
         path.write_bytes(b"rubbish")
         self.assertEqual(kept(path, ["a.example"], NOW).leaf, read_identity(path.read_bytes(), NOW, "").leaf)
         self.assertEqual(list(path.parent.iterdir()), [path])
+
+    def test_clients_get_the_certificate_alone(self) -> None:
+        """Beside the kept file, for everybody to read, without the key; made again when it is lost or another's."""
+        state = Path(self.mktemp())
+
+        def start(*names: str) -> str:
+            return choose(ssl_pem="", keep_in=state, names=names, now=NOW).fingerprint
+
+        first = start("a.example")
+        path = state / "rest.crt"
+        self.assertEqual(path.stat().st_mode & 0o777, 0o644)
+        self.assertNotIn(b"PRIVATE", path.read_bytes())
+        self.assertEqual(x509.load_pem_x509_certificate(path.read_bytes()).fingerprint(hashes.SHA256()), raw(first))
+        path.unlink()
+        self.assertEqual((start("a.example"), path.exists()), (first, True))
+        second = start("a.example", "b.example")
+        self.assertEqual(x509.load_pem_x509_certificate(path.read_bytes()).fingerprint(hashes.SHA256()), raw(second))
+
+    def test_a_state_directory_that_cannot_be_written(self) -> None:
+        """Told with the setting."""
+        place = Path(self.mktemp())
+        place.write_text("a file")
+        error = self.assertRaises(InvalidInput, choose, ssl_pem="", keep_in=place, names=["a.example"], now=NOW)
+        self.assertIn("state_dir", error.hint)
 
     def test_a_name_that_is_none(self) -> None:
         """Told with the setting."""
