@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from imagefactory.families.interface import Bootstrap, Family, Release
 from imagefactory.model.report import Report
-from imagefactory.model.template import Template
+from imagefactory.model.template import Repository, Template
 
 
 @dataclass(frozen=True, slots=True)
 class BasePlan:
     """How a base will be made.
 
-    `inputs` are all things that shape the result, by name, for the stage key.
+    `inputs` are all things that shape the result, by name, for the stage key. `repositories` are the template's, each
+    with the URL that the build reads it from, and `repository_indexes` what is in them now, by their names: they shape
+    what is made of the base.
     """
 
     inputs: Mapping[str, str]
     family: Family
     release: Release
     bootstrap: Bootstrap
+    repositories: tuple[Repository, ...] = ()
+    repository_indexes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,8 @@ class Source:
     """One package source of a bootstrap: for Debian a suite with its components, for rpm an install tree.
 
     `index` is the URL of the signed index whose digest goes into the stage key (InRelease, repodata/repomd.xml). An
-    `optional` source that the mirror does not have (404) is left out.
+    `optional` source that the mirror does not have (404) is left out. `other_indexes` are asked in turn where there is
+    no `index`.
     """
 
     url: str
@@ -39,6 +40,7 @@ class Source:
     components: tuple[str, ...] = ()
     index: str = ""
     optional: bool = False
+    other_indexes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +143,15 @@ class Family(Protocol):
         """Files that make the repositories known; InvalidInput for an entry that cannot be one."""
         ...
 
+    def repository_source(self, repository: Repository, bootstrap: Bootstrap) -> Source:
+        """Where the packages of a template's repository are; `url` is spelt as it is in the repository.
+
+        Raises InvalidInput for an entry that cannot be one.
+        """
+        ...
+
     def forget_repositories(self, repositories: tuple[Repository, ...]) -> tuple[str, ...]:
-        """Paths to remove for those that are not persisted."""
+        """The file of each repository: what to remove if it is not persisted."""
         ...
 
     def refresh(self, repositories: tuple[Repository, ...]) -> Step:

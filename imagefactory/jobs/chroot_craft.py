@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imagefactory.concurrency.threads import Threads
@@ -22,6 +22,9 @@ from imagefactory.process.interface import Privilege, Processes
 from imagefactory.stages.customise import customise
 from imagefactory.stages.sealing import fulfil_needs, kernel, seal
 from imagefactory.stages.trees import Trees
+
+#: Part of the key of every image: to be raised whenever the disk is made in another way.
+RECIPE = "1"
 
 #: Where in a room the tree is; the engine puts it there.
 TREE = "root"
@@ -48,8 +51,9 @@ class ChrootCraft:
     async def customise(self, piece: Piece, room: Path, report: Report) -> bytes:
         """See `Craft`."""
         plan = piece.plan
+        template = replace(piece.template, repositories=plan.repositories)
         async with self.guest(room / TREE) as guest:
-            packages = await customise(guest, plan.family, plan.release, piece.template, report, timeout=self.timeout)
+            packages = await customise(guest, plan.family, plan.release, template, report, timeout=self.timeout)
         return _icicle(piece, packages)
 
     async def adapt(self, piece: Piece, room: Path, image: Path, seed: str, report: Report) -> bytes:
@@ -60,7 +64,7 @@ class ChrootCraft:
             packages = await fulfil_needs(guest, family, needs, template, report, timeout=self.timeout)
             spec = disk_spec(piece, await kernel(guest, family), seed)
             await guest.put_all([File(*file) for file in boot_files(spec, nofail=needs.fstab_nofail)])
-            await seal(guest, family, template, report)
+            await seal(guest, family, template, report, repositories=piece.plan.repositories)
         await self._image(piece, room, image, spec, report)
         return _icicle(piece, packages)
 
@@ -86,6 +90,17 @@ class ChrootCraft:
         )
         if raw != image:
             await convert(raw, image, conversion, processes=self.processes, threads=self.threads, report=report)
+
+
+def disk_inputs(piece: Piece) -> Mapping[str, str]:
+    """What the disk and its file depend on besides the sealed system, by name, for the stage key."""
+    return {
+        "disk": RECIPE,
+        "target": piece.target.name,
+        "conversion": repr(piece.target.conversion()),
+        "disk size": str(piece.template.disk_size),
+        "kernel parameters": piece.template.os.kernel_parameters,
+    }
 
 
 def disk_spec(piece: Piece, where: Kernel, seed: str) -> DiskSpec:

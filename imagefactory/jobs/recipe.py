@@ -1,19 +1,15 @@
-"""The keys of a build's stages: everything that shapes a result, by names that people read in the log."""
+"""The keys of a build's stages: everything that shapes a result, as the code that makes it says itself."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+from imagefactory.jobs.chroot_craft import disk_inputs
 from imagefactory.jobs.craft import Piece
 from imagefactory.stages.customise import customise_inputs
 from imagefactory.stages.interface import StageKey
 from imagefactory.stages.keys import stage_key
-from imagefactory.stages.sealing import needs_inputs
-
-#: To be raised whenever the disk is made in another way; the other stages have such numbers of their own.
-DISK = "1"
+from imagefactory.stages.sealing import sealing_inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,35 +28,9 @@ class Recipe:
 
 def recipe(piece: Piece) -> Recipe:
     """The keys for `piece`."""
-    base = stage_key("base", piece.plan.inputs)
-    customise = stage_key("customise", _customise(piece), base.digest)
-    return Recipe(base, customise, stage_key("adapt", _adapt(piece), customise.digest))
-
-
-def _customise(piece: Piece) -> Mapping[str, str]:
-    template = piece.template
-    return {
-        **customise_inputs(template),
-        "description": template.description,
-        "configuration": _digest(piece.plan.family.configure(template)),
-    }
-
-
-def _adapt(piece: Piece) -> Mapping[str, str]:
-    template, target, family = piece.template, piece.target, piece.plan.family
-    needs = target.needs(template)
-    return {
-        **needs_inputs(needs),
-        "target": target.name,
-        "conversion": repr(target.conversion()),
-        "what the needs mean": _digest(family.fulfil(needs)),
-        "disk size": str(template.disk_size),
-        "kernel parameters": template.os.kernel_parameters,
-        "seal": "\n".join(family.seal()),
-        "disk": DISK,
-    }
-
-
-def _digest(value: object) -> str:
-    """Of a frozen value, which its repr says completely."""
-    return hashlib.sha256(repr(value).encode()).hexdigest()
+    template, plan = piece.template, piece.plan
+    base = stage_key("base", plan.inputs)
+    changes = customise_inputs(template, plan.family, plan.repository_indexes)
+    customise = stage_key("customise", changes, base.digest)
+    finish = {**sealing_inputs(piece.target.needs(template), plan.family, template), **disk_inputs(piece)}
+    return Recipe(base, customise, stage_key("adapt", finish, customise.digest))

@@ -88,21 +88,26 @@ async def installed(guest: Guest, family: Family, template: Template) -> tuple[P
     return tuple(replace(one, extra=line) for one, line in zip(packages, lines, strict=True))
 
 
-def customise_inputs(template: Template) -> Mapping[str, str]:
+def customise_inputs(template: Template, family: Family, indexes: Mapping[str, str]) -> Mapping[str, str]:
     """What the result of this stage depends on besides its base, by name, for the stage key; contents and secrets as
-    digests."""
-    return dict(_inputs(template))
+    digests.
+
+    `indexes` says what is in each repository now, by the repository's name.
+    """
+    return dict(_inputs(template, family, indexes))
 
 
-def _inputs(template: Template) -> Iterator[tuple[str, str]]:
+def _inputs(template: Template, family: Family, indexes: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     yield "recipe", RECIPE
     yield "name", template.name
+    yield "description", template.description  # it is in the ICICLE
+    yield "configuration", _digest(repr(family.configure(template)).encode())
     yield "packages", "\n".join(template.packages)
     yield "icicle extra command", template.os.icicle_extra_command
     if template.os.root_password:
         yield "root password", _digest(b"root password\0" + template.os.root_password.reveal().encode())
     for repository in template.repositories:
-        yield f"repository {repository.name}", repr(repository)
+        yield f"repository {repository.name}", f"{repository!r} {indexes.get(repository.name, '')}"
     for file in template.files:
         yield f"file {file.name}", _digest(_data(file.content))
     for kind, scripts in (("precommand", template.precommands), ("command", template.commands)):

@@ -13,7 +13,7 @@ from imagefactory.guests.interface import Guest
 from imagefactory.model.errors import BuildFailed, CommandFailed
 from imagefactory.model.icicle import PackageInfo
 from imagefactory.model.report import Report
-from imagefactory.model.template import Template
+from imagefactory.model.template import Repository, Template
 from imagefactory.stages.customise import installed
 from imagefactory.stages.steps import Steps
 
@@ -63,9 +63,20 @@ def cloud_info(target: str) -> tuple[str, bytes]:
     return CLOUD_INFO, f'CLOUD_TYPE="{target}"\n'.encode()
 
 
-def needs_inputs(needs: Needs) -> Mapping[str, str]:
-    """What a system adapted to these needs depends on besides the customised one, for the stage key."""
-    return {"recipe": RECIPE, "needs": hashlib.sha256(repr(needs).encode()).hexdigest()}
+def sealing_inputs(needs: Needs, family: Family, template: Template) -> Mapping[str, str]:
+    """What a system adapted to these needs and sealed depends on besides the customised one, for the stage key."""
+    return {
+        "recipe": RECIPE,
+        "needs": _digest(needs),
+        "what the needs mean": _digest(family.fulfil(needs)),
+        "seal": "\n".join((*TRACES, *family.seal())),
+        "published sources": repr(template.os.install),
+    }
+
+
+def _digest(value: object) -> str:
+    """Of a frozen value, which its repr says completely."""
+    return hashlib.sha256(repr(value).encode()).hexdigest()
 
 
 async def fulfil_needs(
@@ -94,13 +105,19 @@ def _no_kernel() -> BuildFailed:
     return BuildFailed("the system has no kernel with an initrd in /boot", hint="a command may have removed it")
 
 
-async def seal(guest: Guest, family: Family, template: Template, report: Report) -> None:
-    """Remove what must not be in an image: keys, ids, leases, logs, histories, caches, and the mirror of the build.
+async def seal(
+    guest: Guest, family: Family, template: Template, report: Report, *, repositories: tuple[Repository, ...] = ()
+) -> None:
+    """Remove what must not be in an image: keys, ids, leases, logs, histories, caches, and the mirrors of the build.
 
-    The last thing to do: afterwards nothing may run in the guest any more.
+    `repositories` are the template's as the build read them, where that was elsewhere. The last thing to do:
+    afterwards nothing may run in the guest any more.
     """
     report.activity("sealing")
     await _publish_sources(guest, family, template)
+    for wanted, used in zip(template.repositories, repositories, strict=False):
+        if wanted != used:
+            await _publish_repository(guest, family, wanted, used)
     own = {file.name for file in template.files}
     resolver = () if "/etc/resolv.conf" in own else ("/etc/resolv.conf",)
     await guest.run(EMPTY_LOGS, title="empty the logs", on_line=report.line)
@@ -119,3 +136,16 @@ async def _publish_sources(guest: Guest, family: Family, template: Template) -> 
     published = family.published_sources(building, template)
     if published != building:
         await guest.put(family.sources_file, published)
+
+
+async def _publish_repository(guest: Guest, family: Family, wanted: Repository, used: Repository) -> None:
+    """Its file names the template's URL; it may be gone, or what a command made of it."""
+    (path,) = family.forget_repositories((used,))
+    building = await guest.get(path)
+    if building is None:
+        return
+    published = building
+    for before, after in zip(used.url.split(), wanted.url.split(), strict=True):
+        published = published.replace(before.encode(), after.encode()) if before != after else published
+    if published != building:
+        await guest.put(path, published)

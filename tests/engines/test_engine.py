@@ -140,7 +140,9 @@ class PlanTests(EngineTestCase):
     def test_a_missing_keyring(self) -> None:
         """It is found by its name below our directory, and its package is named when it is not there."""
         template = replace(
-            self.template(), os=OperatingSystem("AlmaLinux", "9", Arch.X86_64, UrlInstall("http://m.example/BaseOS/os"))
+            self.template(),
+            os=OperatingSystem("AlmaLinux", "9", Arch.X86_64, UrlInstall("http://m.example/BaseOS/os")),
+            repositories=(),
         )
         self.processes.expect("dnf --version")
         error = self.failureResultOf(self.plan(template), MissingTool).value
@@ -165,7 +167,7 @@ class PlanTests(EngineTestCase):
         """A mirror that takes its time is asked for all indexes before the first has come; cancelling ends all."""
         self.http.silent = True
         waiting = self.plan()
-        self.assertEqual(len(self.http.asked), 3)
+        self.assertEqual(len(self.http.asked), 4)
         waiting.cancel()
         self.failureResultOf(waiting, CancelledError)
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -179,6 +181,59 @@ class PlanTests(EngineTestCase):
         """Reading stops at the limit."""
         self.http.bodies[INDEX] = b"x" * 1001
         self.failureResultOf(self.plan(), TooLarge)
+
+
+class RepositoryTests(EngineTestCase):
+    """What a template adds to its base."""
+
+    def with_repository(self, url: str) -> Template:
+        template = self.template()
+        return replace(template, repositories=(*template.repositories, Repository("extra", url)))
+
+    def plan_with(self, url: str) -> Any:
+        return self.successResultOf(self.plan(self.with_repository(url)))
+
+    def test_its_index_tells_and_leaves_the_base_alone(self) -> None:
+        """A new index in the repository changes what is said of it, and nothing in the base's key."""
+        url, index = "deb http://r.example/d stable main", "http://r.example/d/dists/stable/InRelease"
+        self.http.bodies[index] = b"old"
+        before = self.plan_with(url)
+        self.http.bodies[index] = b"new"
+        after = self.plan_with(url)
+        self.assertEqual(before.inputs, after.inputs)
+        self.assertEqual(before.repository_indexes["t"], after.repository_indexes["t"])
+        self.assertNotEqual(before.repository_indexes["extra"], after.repository_indexes["extra"])
+        self.assertEqual([one.suite for one in after.bootstrap.sources], ["bookworm"])
+
+    def test_a_mirror_of_it(self) -> None:
+        """The mapping holds for it, too; `apt:` is asked for once, whoever needs it."""
+        self.engine = self.make_engine({"http://r.example": "http://near.example/r", ROOT: "apt:"})
+        self.processes.expect("apt-get indextargets", lines=["http://near.example/d\tbookworm\tDebian"])
+        self.http.bodies = {
+            "http://near.example/r/d/dists/stable/Release": b"x",
+            "http://near.example/d/dists/bookworm/InRelease": b"x",
+        }
+        plan = self.plan_with("deb [trusted=yes] http://r.example/d stable main")
+        self.assertEqual(
+            [one.url for one in plan.repositories],
+            [
+                "deb [trusted=yes] http://near.example/d bookworm main",
+                "deb [trusted=yes] http://near.example/r/d stable main",
+            ],
+        )
+
+    def test_one_that_is_not_there(self) -> None:
+        """The error names its index."""
+        waiting = self.plan(self.with_repository("deb http://r.example/d stable main"))
+        error = self.failureResultOf(waiting, Unavailable).value
+        self.assertEqual(str(error), "http://r.example/d/dists/stable/InRelease: the mirror answers 404")
+
+    def test_one_that_only_the_guest_could_read(self) -> None:
+        """It is refused at once, unless a mapping makes it readable."""
+        template = self.with_repository("deb file:/srv/packages ./")
+        error = self.assertRaises(Unsupported, self.engine.check, template)
+        self.assertIn("extra", str(error))
+        self.make_engine({"file:/srv/packages": "http://near.example"}).check(template)
 
 
 class CheckTests(EngineTestCase):

@@ -114,6 +114,23 @@ class SourcesTests(SynchronousTestCase):
         self.assertNotIn("near.example", text)
         self.assertIn(f"deb [signed-by=/k] {ROOT}-security bookworm-security main\n", text)
 
+    def test_the_index_of_a_repository(self) -> None:
+        """A suite has it below dists/, a flat repository beside its packages, where it may be nothing but a list."""
+        suite, flat, short = (
+            FAMILY.repository_source(Repository("r", url), FAMILY.bootstrap(template(), BOOKWORM, ROOT))
+            for url in (
+                "deb [trusted=yes] http://r.example/d/ bookworm-backports main contrib",
+                "deb http://r.example/flat ./$(ARCH)/",
+                "http://r.example/d",
+            )
+        )
+        self.assertEqual(suite.index, "http://r.example/d/dists/bookworm-backports/InRelease")
+        self.assertEqual(suite.other_indexes, ("http://r.example/d/dists/bookworm-backports/Release",))
+        self.assertEqual((suite.url, suite.components), ("http://r.example/d/", ("main", "contrib")))
+        self.assertEqual(flat.index, "http://r.example/flat/amd64/InRelease")
+        self.assertIn("http://r.example/flat/amd64/Packages", flat.other_indexes)
+        self.assertEqual(short.index, "http://r.example/d/dists/bookworm/InRelease")
+
     def test_a_template_s_own_list_is_kept(self) -> None:
         """A list without the build's mark was written by the template."""
         self.assertEqual(FAMILY.published_sources(b"deb x y z\n", template()), b"deb x y z\n")

@@ -102,6 +102,13 @@ class SourcesTests(SynchronousTestCase):
         self.assertEqual(file.path, "/etc/yum.repos.d/my-repo.repo")
         self.assertIn(b"baseurl=http://r.example/x\nenabled=1\ngpgcheck=1\nsslverify=0\n", file.data)
 
+    def test_the_index_of_a_repository(self) -> None:
+        """Dnf's variables mean what they mean in the system."""
+        wanted = Repository("r", "http://r.example/$releasever/${basearch}/os/")
+        found = FAMILY.repository_source(wanted, FAMILY.bootstrap(template(), ALMA, TREE))
+        self.assertEqual(found.index, "http://r.example/9/x86_64/os/repodata/repomd.xml")
+        self.assertEqual(found.url, wanted.url)
+
     def test_a_second_option_cannot_be_smuggled_in(self) -> None:
         """A URL is one word."""
         bad = Repository("r", "http://r.example/x\nproxy=http://evil.example")

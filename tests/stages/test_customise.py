@@ -26,6 +26,7 @@ from imagefactory.model.template import (
     UrlInstall,
 )
 from imagefactory.stages.customise import customise, customise_inputs
+from imagefactory.stages.keys import changed_inputs, stage_key
 from imagefactory.testing.guests import MemoryGuest
 
 BOOKWORM = Release("debian", "Debian", "12", "bookworm")
@@ -137,7 +138,7 @@ class InputsTests(SynchronousTestCase):
 
     def test_each_change_changes_an_input(self) -> None:
         """Content, order, password and repository count; what belongs to other stages does not."""
-        before = customise_inputs(TEMPLATE)
+        before = customise_inputs(TEMPLATE, FAMILY, {})
         for changed in (
             replace(TEMPLATE, packages=("nginx", "curl")),
             replace(TEMPLATE, files=(GuestFile("/etc/motd", Inline(b"bye\n")),)),
@@ -145,11 +146,19 @@ class InputsTests(SynchronousTestCase):
             replace(TEMPLATE, os=replace(OS, root_password=Secret("other"))),
             replace(TEMPLATE, repositories=TEMPLATE.repositories[:1]),
             replace(TEMPLATE, name="db"),
+            replace(TEMPLATE, description="new"),
         ):
-            self.assertNotEqual(customise_inputs(changed), before)
-        same = replace(TEMPLATE, disk_size=1 << 33, description="new", os=replace(OS, kernel_parameters="quiet"))
-        self.assertEqual(customise_inputs(same), before)
+            self.assertNotEqual(customise_inputs(changed, FAMILY, {}), before)
+        same = replace(TEMPLATE, disk_size=1 << 33, os=replace(OS, kernel_parameters="quiet"))
+        self.assertEqual(customise_inputs(same, FAMILY, {}), before)
+
+    def test_a_repository_that_changed_is_named(self) -> None:
+        """Its text is the same, what is in it is not."""
+        before, after = (
+            stage_key("customise", customise_inputs(TEMPLATE, FAMILY, {"kept": index})) for index in ("1", "2")
+        )
+        self.assertEqual(changed_inputs(before, after), ("repository kept",))
 
     def test_no_secret_in_the_inputs(self) -> None:
         """The password is there as a digest only."""
-        self.assertNotIn("hush", repr(customise_inputs(TEMPLATE)))
+        self.assertNotIn("hush", repr(customise_inputs(TEMPLATE, FAMILY, {})))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -13,8 +14,8 @@ from imagefactory.families.interface import Kernel, Needs, Release
 from imagefactory.guests.interface import File
 from imagefactory.model.errors import BuildFailed
 from imagefactory.model.report import Silence
-from imagefactory.model.template import Arch, GuestFile, Inline, OperatingSystem, Template, UrlInstall
-from imagefactory.stages.sealing import cloud_info, fulfil_needs, kernel, needs_inputs, seal
+from imagefactory.model.template import Arch, GuestFile, Inline, OperatingSystem, Repository, Template, UrlInstall
+from imagefactory.stages.sealing import cloud_info, fulfil_needs, kernel, seal, sealing_inputs
 from imagefactory.testing.guests import MemoryGuest
 
 ROOT = "http://mirror.example/debian"
@@ -84,6 +85,17 @@ class SealingTests(SynchronousTestCase):
         self.assertNotIn(b"near.example", data)
         self.assertIn(ROOT.encode(), data)
 
+    def test_the_mirror_of_a_repository_is_forgotten(self) -> None:
+        """The template's URL is back, whatever else a command did to the file; one that is gone stays gone."""
+        own, gone = (Repository(name, f"deb [trusted=yes] http://r.example/{name} ./") for name in ("a", "b"))
+        used = tuple(replace(one, url=one.url.replace("r.example", "near.example/r")) for one in (own, gone))
+        path = "/etc/apt/sources.list.d/a.list"
+        self.guest.files[path] = File(path, f"# edited\n{used[0].url}\n".encode())
+        template = replace(TEMPLATE, repositories=(own, gone))
+        self.result(lambda: seal(self.guest, FAMILY, template, Silence(), repositories=used))
+        self.assertEqual(self.guest.files[path].data, f"# edited\n{own.url}\n".encode())
+        self.assertNotIn("/etc/apt/sources.list.d/b.list", self.guest.files)
+
     def test_needs(self) -> None:
         """Packages are installed, files written, and the list is read again."""
         self.guest.answer("dpkg-query", "cloud-init\t23\tall\tii ")
@@ -100,8 +112,14 @@ class SealingTests(SynchronousTestCase):
 
     def test_needs_are_inputs(self) -> None:
         """Another file is another key."""
-        one, other = (needs_inputs(Needs(files=(cloud_info(name),))) for name in ("ec2", "rhevm"))
+        one, other = (sealing_inputs(Needs(files=(cloud_info(name),)), FAMILY, TEMPLATE) for name in ("ec2", "rhevm"))
         self.assertNotEqual(one, other)
+
+    def test_the_published_url_is_an_input(self) -> None:
+        """Two templates may be built from one mirror, and name others in their images."""
+        other = replace(TEMPLATE, os=replace(TEMPLATE.os, install=UrlInstall("http://other.example/debian")))
+        one, two = (sealing_inputs(Needs(), FAMILY, template) for template in (TEMPLATE, other))
+        self.assertEqual([name for name in one if one[name] != two[name]], ["published sources"])
 
     def test_the_kernel(self) -> None:
         """Two lines are kernel and initrd."""

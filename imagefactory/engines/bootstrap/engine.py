@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from imagefactory.engines.bootstrap.dnf import Dnf
 from imagefactory.engines.bootstrap.hosts import Hosts
 from imagefactory.engines.bootstrap.indexes import Indexes
 from imagefactory.engines.bootstrap.mmdebstrap import Mmdebstrap
+from imagefactory.engines.bootstrap.repositories import contents, locate
 from imagefactory.engines.bootstrap.tool import RECIPE, Tool
 from imagefactory.engines.interface import Base, BasePlan, RootTree
 from imagefactory.families.interface import Bootstrap, Family, Release, Source
@@ -65,8 +66,14 @@ class BootstrapEngine:
         Raises Unsupported. It reads one small file of /proc at most.
         """
         family, release = find(template.os)
-        family.bootstrap(template, release, _install_url(template))
+        bootstrap = family.bootstrap(template, release, _install_url(template))
+        locate(template.repositories, family, bootstrap, self._assumed)
         self._hosts.demand(template.os.arch)
+
+    def _assumed(self, url: str) -> str:
+        """Where a URL will be read; which of its mirrors this host's apt has is not asked yet."""
+        place = mirrors.mapped(url, self._settings.mirrors)
+        return url if place == mirrors.APT else place
 
     async def plan(self, template: Template, report: Report) -> BasePlan:
         """See `Engine.plan`."""
@@ -74,23 +81,36 @@ class BootstrapEngine:
         family, release = find(template.os)
         report.activity("reading the mirror's indexes")
         async with Scope() as scope:  # programs and the network take their time, but not from each other
-            version = scope.start(self._version(family.bootstrap(template, release, _install_url(template)).tool))
-            url = await scope.start(self._mirror(_install_url(template), release))
-            wanted = family.bootstrap(template, release, url)
+            plain = family.bootstrap(template, release, _install_url(template))
+            version = scope.start(self._version(plain.tool))
+            mirror = await scope.start(self._mirror(_urls(template, family, plain), release))
+            wanted = family.bootstrap(template, release, mirror(_install_url(template)))
+            located = locate(template.repositories, family, wanted, mirror)
             keys = await self._threads.run(host_keys.find_keys, wanted, self._settings.key_directories)
-            digests = await scope.start(self._indexes.digests(wanted.sources))
+            every = (*wanted.sources, *(one.source for one in located))
+            digests = await scope.start(self._indexes.digests(every))
         for source in wanted.sources:
             if source not in digests:
                 report.line(f"the mirror has no {source.suite}: left out ({source.url})")
-        found = replace(wanted, sources=tuple(digests), keyrings=tuple(str(key) for key in keys))
-        return BasePlan(await self._inputs(found, await version, digests), family, release, found)
+        there = tuple(source for source in wanted.sources if source in digests)
+        found = replace(wanted, sources=there, keyrings=tuple(str(key) for key in keys))
+        return BasePlan(
+            await self._inputs(found, await version, digests),
+            family,
+            release,
+            found,
+            tuple(one.repository for one in located),
+            contents(located, digests),
+        )
 
-    async def _mirror(self, url: str, release: Release) -> str:
-        mapped = mirrors.mapped(url, self._settings.mirrors)
-        if mapped != mirrors.APT:
-            return mapped
-        command = Command(mirrors.INDEXTARGETS, "reading this host's package sources", total=60)
-        return mirrors.host_mirror(await self._processes.output(command), release)
+    async def _mirror(self, urls: Sequence[str], release: Release) -> Callable[[str], str]:
+        """Where to read each of `urls`; this host's apt is asked once, and only if one of them is mapped to it."""
+        places = {url: mirrors.mapped(url, self._settings.mirrors) for url in urls}
+        if mirrors.APT in places.values():
+            command = Command(mirrors.INDEXTARGETS, "reading this host's package sources", total=60)
+            host = mirrors.host_mirror(await self._processes.output(command), release)
+            places = {url: host if place == mirrors.APT else place for url, place in places.items()}
+        return places.__getitem__
 
     async def _version(self, tool: str) -> str:
         command = Command(TOOLS[tool].version(), f"{tool} --version", total=60)
@@ -107,7 +127,7 @@ class BootstrapEngine:
             "tool": version,
             "recipe": RECIPE,
             "signatures": keys if bootstrap.verify else "not verified",
-            **{f"index {source.url} {source.suite}": digest for source, digest in digests.items()},
+            **{f"index {source.url} {source.suite}": digests[source] for source in bootstrap.sources},
         }
 
     async def build(self, plan: BasePlan, workspace: Path, report: Report) -> Base:
@@ -169,6 +189,12 @@ class _Output:
             self._report.progress(stone.percent)
         if self.cause is None:
             self.cause = self._family.explain((text,))
+
+
+def _urls(template: Template, family: Family, bootstrap: Bootstrap) -> tuple[str, ...]:
+    """All that the template wants to be read from."""
+    repositories = (family.repository_source(one, bootstrap).url for one in template.repositories)
+    return (_install_url(template), *repositories)
 
 
 def _install_url(template: Template) -> str:

@@ -1,4 +1,4 @@
-"""Fetching the signed indexes of package sources: what a base depends on, in a few kilobytes."""
+"""Fetching the signed indexes of package sources: what a system depends on, in a few kilobytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from imagefactory.model.errors import TooLarge, Unavailable
 
 LIMIT = 8 << 20  # bytes; the largest InRelease in use is 300 KiB
 PATIENCE = 60.0  # seconds for one index
-HINT = "check the install URL, or map it to another mirror with the setting mirrors"
+AT_ONCE = 6
+HINT = "check the URL, or map it to another mirror with the setting mirrors"
 GONE = {404, 403, 410}
 
 
@@ -37,14 +38,21 @@ class Indexes:
         self._limit = limit
 
     async def digests(self, sources: Sequence[Source]) -> dict[Source, str]:
-        """SHA-256 of each source's index, fetched all at once; an optional source that is not there is left out.
+        """SHA-256 of each source's index, several fetched at once; an optional source that is not there is left out.
 
         Raises Unavailable (with the URL), TooLarge.
         """
+        waiting = iter(dict.fromkeys(sources))
+        found: dict[Source, bytes | None] = {}
+
+        async def work() -> None:
+            for source in waiting:
+                found[source] = await self._fetch(source)
+
         async with Scope() as scope:
-            fetching = {source: scope.start(self._fetch(source)) for source in sources}
-        fetched = {source: await task for source, task in fetching.items()}
-        return {source: hashlib.sha256(data).hexdigest() for source, data in fetched.items() if data is not None}
+            for _ in range(AT_ONCE):
+                scope.start(work())
+        return {source: hashlib.sha256(data).hexdigest() for source in sources if (data := found[source]) is not None}
 
     async def _fetch(self, source: Source) -> bytes | None:
         try:
@@ -57,12 +65,16 @@ class Indexes:
             raise Unavailable(f"the mirror cannot be read: {_cause(error)}", where=source.index, hint=HINT) from error
 
     async def _read(self, source: Source) -> bytes | None:
-        response = await self._http.get(source.index)
-        if response.code in GONE and source.optional:
+        for url in (source.index, *source.other_indexes):
+            response = await self._http.get(url)
+            data = await self._body(response, url)  # an error's, too: the connection is free only when it has been read
+            if response.code == 200:
+                return data
+            if response.code not in GONE:
+                raise Unavailable(f"the mirror answers {response.code}", where=url, hint=HINT)
+        if source.optional:
             return None
-        if response.code != 200:
-            raise Unavailable(f"the mirror answers {response.code}", where=source.index, hint=HINT)
-        return await self._body(response, source.index)
+        raise Unavailable(f"the mirror answers {response.code}", where=source.index, hint=HINT)
 
     async def _body(self, response: IResponse, url: str) -> bytes:
         data = bytearray()

@@ -1,4 +1,4 @@
-"""Where to fetch from instead of a template's install URL."""
+"""Where to fetch from instead of a template's install and repository URLs."""
 
 from __future__ import annotations
 

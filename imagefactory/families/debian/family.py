@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from imagefactory.families import causes, systemd
 from imagefactory.families.debian import releases, sources
 from imagefactory.families.debian.causes import CAUSES
-from imagefactory.families.interface import Bootstrap, Change, Needs, Release, Step
+from imagefactory.families.interface import Bootstrap, Change, Needs, Release, Source, Step
 from imagefactory.guests.interface import File
 from imagefactory.model.errors import FactoryError, Unsupported
 from imagefactory.model.icicle import PackageInfo
@@ -68,6 +68,9 @@ class DebianFamily:
 
     def add_repositories(self, repositories: tuple[Repository, ...], release: Release) -> tuple[File, ...]:
         return tuple(sources.repository(one, release) for one in repositories)
+
+    def repository_source(self, repository: Repository, bootstrap: Bootstrap) -> Source:
+        return sources.repository_source(repository, bootstrap.release, bootstrap.arch)
 
     def forget_repositories(self, repositories: tuple[Repository, ...]) -> tuple[str, ...]:
         return tuple(sources.repository_file(one) for one in repositories)

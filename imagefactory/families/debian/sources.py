@@ -15,7 +15,9 @@ from imagefactory.model.errors import InvalidInput, Problem
 from imagefactory.model.template import Repository
 
 MARK = "# The build fetched from "
-_ENTRY = re.compile(r"deb(?:-src)?\s+(?:\[[^\]]*\]\s+)?\S+://\S+\s+\S+")
+_ENTRY = re.compile(r"deb(?:-src)?\s+(?:\[[^\]]*\]\s+)?(?P<url>\S+:/\S+)\s+(?P<suite>\S+)(?P<components>.*)")
+_SIGNED = ("InRelease", "Release")
+_FLAT = ("Packages", "Packages.xz", "Packages.gz")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -73,6 +75,16 @@ def repository_file(repository: Repository) -> str:
     return f"/etc/apt/sources.list.d/{_UNSAFE.sub('-', repository.name).strip('-') or 'repository'}.list"
 
 
+def repository_source(wanted: Repository, release: Release, arch: str) -> Source:
+    """Where the entry's packages are; a flat one may have no Release where it is trusted."""
+    found = _parsed(wanted, release)
+    url, suite, components = found["url"], found["suite"].replace("$(ARCH)", arch), tuple(found["components"].split())
+    flat = suite.endswith("/")
+    place = "/".join((url.rstrip("/"), *([] if flat else ["dists"]), suite.removeprefix("./").strip("/"))).rstrip("/")
+    first, *others = (f"{place}/{name}" for name in (*_SIGNED, *(_FLAT if flat else ())))
+    return Source(url, suite, components, first, other_indexes=tuple(others))
+
+
 def repository(wanted: Repository, release: Release) -> File:
     """The entry of a template's repository: a whole one-line entry, or the URL of a mirror that has the release's
     suite.
@@ -80,13 +92,18 @@ def repository(wanted: Repository, release: Release) -> File:
     apt verifies it with the keys in the image. A repository without a known key says so in apt's own words
     (`deb [trusted=yes] ...`): TDL's `signed` is "no" unless written, which must not mean that nobody checks.
     """
+    return File(repository_file(wanted), f"{_parsed(wanted, release)[0]}\n".encode())
+
+
+def _parsed(wanted: Repository, release: Release) -> re.Match[str]:
     url = wanted.url.strip()
     if re.fullmatch(r"https?://\S+", url):
         url = f"deb {url} {release.codename} main"
-    if not _ENTRY.match(url) or not url.isprintable():
+    found = _ENTRY.fullmatch(url) if url.isprintable() else None
+    if found is None:
         raise InvalidInput(
             f"repository {wanted.name} cannot be a package source of {release.os}",
             problems=(Problem("repositories/repository/url", f"{wanted.url!r} is no entry of apt's sources.list"),),
             hint="write it as: deb http://mirror.example/debian bookworm-backports main",
         )
-    return File(repository_file(wanted), f"{url}\n".encode())
+    return found

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from imagefactory.families import causes, systemd
-from imagefactory.families.interface import Bootstrap, Change, Needs, Release, Step
+from imagefactory.families.interface import Bootstrap, Change, Needs, Release, Source, Step
 from imagefactory.families.redhat import releases, sources
 from imagefactory.families.redhat.causes import CAUSES
 from imagefactory.guests.interface import File
@@ -89,6 +89,9 @@ class RedHatFamily:
 
     def add_repositories(self, repositories: tuple[Repository, ...], release: Release) -> tuple[File, ...]:  # noqa: ARG002
         return tuple(sources.repository(one) for one in repositories)
+
+    def repository_source(self, repository: Repository, bootstrap: Bootstrap) -> Source:
+        return sources.repository_source(repository, bootstrap)
 
     def forget_repositories(self, repositories: tuple[Repository, ...]) -> tuple[str, ...]:
         return tuple(sources.repository_file(one) for one in repositories)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from imagefactory.families.interface import Release, Source
+from imagefactory.families.interface import Bootstrap, Release, Source
 from imagefactory.families.redhat.releases import is_fedora, major
 from imagefactory.guests.interface import File
 from imagefactory.model.errors import InvalidInput, Problem
@@ -13,6 +13,7 @@ from imagefactory.model.template import Repository
 MARK = "# The build fetched from "
 DIRECTORY = "/etc/yum.repos.d"
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
+_VARIABLE = re.compile(r"\$(?:(releasever|basearch|arch)\b|\{(releasever|basearch|arch)\})")
 _URL = re.compile(r"(?:https?|file|ftp)://[^\s\"']+")
 
 
@@ -79,14 +80,28 @@ def repository_file(repository: Repository) -> str:
 
 def repository(wanted: Repository) -> File:
     """A template's repository; `signed` and `sslverify` mean what they say in TDL."""
+    url = _checked(wanted)
+    section = _section(repository_id(wanted), url, verify=wanted.signed, ssl=wanted.ssl_verify)
+    return File(repository_file(wanted), section.encode())
+
+
+def repository_source(wanted: Repository, bootstrap: Bootstrap) -> Source:
+    """Where a template's repository is, with dnf's variables in its URL (dnf.conf(5)) as they are in the system."""
+    arch = bootstrap.arch
+    values = {"releasever": bootstrap.release.version, "arch": arch, "basearch": {"i686": "i386"}.get(arch, arch)}
+    url = _checked(wanted)
+    place = _VARIABLE.sub(lambda found: values[found[1] or found[2]], url)
+    return Source(url, wanted.name, index=f"{place.rstrip('/')}/repodata/repomd.xml")
+
+
+def _checked(wanted: Repository) -> str:
     if not _URL.fullmatch(wanted.url.strip()):
         raise InvalidInput(
             f"repository {wanted.name} has no URL that dnf could use",
             problems=(Problem("repositories/repository/url", repr(wanted.url)),),
             hint="name the directory that has repodata/ in it",
         )
-    section = _section(repository_id(wanted), wanted.url.strip(), verify=wanted.signed, ssl=wanted.ssl_verify)
-    return File(repository_file(wanted), section.encode())
+    return wanted.url.strip()
 
 
 def _section(name: str, url: str, *, verify: bool, ssl: bool) -> str:

@@ -1,0 +1,49 @@
+"""The repositories that a template adds: where the build reads them, and what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+from imagefactory.families.interface import Bootstrap, Family, Source
+from imagefactory.model.errors import Unsupported
+from imagefactory.model.template import Repository
+
+SCHEMES = {"http", "https"}
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A repository as the build reads it, and its source."""
+
+    repository: Repository
+    source: Source
+
+
+def locate(
+    repositories: Sequence[Repository], family: Family, bootstrap: Bootstrap, mirror: Callable[[str], str]
+) -> tuple[Located, ...]:
+    """Each of them where `mirror` says that its URL is.
+
+    Raises InvalidInput, and Unsupported for one that no other machine can read: what is in it could not be told.
+    """
+    return tuple(_locate(one, family, bootstrap, mirror) for one in repositories)
+
+
+def _locate(own: Repository, family: Family, bootstrap: Bootstrap, mirror: Callable[[str], str]) -> Located:
+    url = family.repository_source(own, bootstrap).url
+    used = replace(own, url=own.url.replace(url, mirror(url), 1))
+    source = family.repository_source(used, bootstrap)
+    if urlsplit(source.index).scheme not in SCHEMES:
+        raise Unsupported(
+            f"repository {own.name} cannot be read from here: only http and https can",
+            where=source.url,
+            hint="serve it over HTTP, or map its URL to a mirror with the setting mirrors",
+        )
+    return Located(used, source)
+
+
+def contents(located: Sequence[Located], digests: Mapping[Source, str]) -> dict[str, str]:
+    """By the repository's name: which index it has, and where it is read, because that is in the system, too."""
+    return {one.repository.name: f"{one.source.index} {digests[one.source]}" for one in located}
