@@ -1,12 +1,13 @@
 """Build orders as JSON, so that a build can be run again after the process that accepted it is gone.
 
-Push orders are never kept: their credentials live in memory only.
+No secret is kept here. Push orders are not kept at all: their credentials live in memory only. A template that holds a
+password is read from the warehouse again, which is the one place that has it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from imagefactory.jobs import contents
 from imagefactory.jobs.work import BuildOrder
@@ -15,14 +16,17 @@ from imagefactory.model.jobs import Job
 from imagefactory.model.template import Template
 
 Parse = Callable[[bytes], Template]
+Find = Callable[[str], Awaitable[bytes | None]]
+"""The source of the template with this id, as the warehouse has it."""
 
 
 def encode_order(order: BuildOrder, siblings: Sequence[str], parse: Parse) -> str:
-    """What a retry needs: the template's source, what was fetched for it, the options, the jobs of the same request."""
+    """What a retry needs: the template's source (unless it holds a secret), what was fetched for it, options, and the jobs
+    of the same request."""
     fetched = contents.fetched_in(order.template, parse(order.template.source))
     return json.dumps(
         {
-            "template": order.template.source.decode(),
+            "template": None if _holds_secret(order.template) else order.template.source.decode(),
             "contents": contents.encode(fetched),
             "template_id": order.template_id,
             "boot_check": order.boot_check,
@@ -31,15 +35,22 @@ def encode_order(order: BuildOrder, siblings: Sequence[str], parse: Parse) -> st
     )
 
 
-def decode_order(text: str, job: Job, parse: Parse) -> tuple[BuildOrder, tuple[str, ...]]:
+def _holds_secret(template: Template) -> bool:
+    return bool(template.os.root_password or template.os.key)
+
+
+async def decode_order(text: str, job: Job, parse: Parse, find: Find) -> tuple[BuildOrder, tuple[str, ...]]:
     """The order of `job` and its siblings.
 
-    Raises Conflict if nothing (or nothing sensible) was kept.
+    Raises Conflict if nothing (or nothing sensible) was kept, or the template is in the warehouse no more; Unavailable.
     """
     try:
         kept = json.loads(text)
         fetched = contents.decode(kept["contents"])
-        template = contents.filled(parse(kept["template"].encode()), fetched)
+        source = await find(str(kept["template_id"])) if kept["template"] is None else kept["template"].encode()
+        if source is None:
+            raise Conflict("the template of this job is not in the warehouse any more", hint="ask for it again")
+        template = contents.filled(parse(source), fetched)
         options = {"template_id": str(kept["template_id"]), "boot_check": bool(kept["boot_check"])}
         siblings = tuple(str(id) for id in kept["siblings"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:

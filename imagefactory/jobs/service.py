@@ -33,7 +33,7 @@ from imagefactory.jobs.retention import Retention
 from imagefactory.jobs.runner import Runner
 from imagefactory.jobs.settlement import Settlement
 from imagefactory.jobs.work import Builder, BuildOrder, Pusher, PushOrder
-from imagefactory.model.errors import Conflict, Unavailable
+from imagefactory.model.errors import Conflict, FactoryError, Unavailable
 from imagefactory.model.jobs import Failed, Job, Operation, is_final
 from imagefactory.model.report import StageOutcome
 
@@ -81,6 +81,7 @@ class JobService:
         self._builder = with_.builder
         self._pusher = with_.pusher
         self._parse = with_.parse
+        self._find = with_.records.template
         self._open = False
         self._keeps_queue = False
         self._ledger = Ledger(with_.store, with_.clock)
@@ -163,7 +164,7 @@ class JobService:
             raise Conflict(f"job {id} is a push", hint="push again, with the credentials")
         if not isinstance(job.state, Failed):
             raise Conflict(f"job {id} is {job.state.wire}; only a FAILED build can be retried")
-        order, siblings = decode_order(await self._store.request(id), job, self._parse)
+        order, siblings = await self._order(job)
         await self._builder.check(order.template, [order.target])
         return await shield(self._begin_again(order, siblings))
 
@@ -222,10 +223,13 @@ class JobService:
         self._run_build(order)
         return job
 
+    async def _order(self, job: Job) -> tuple[BuildOrder, tuple[str, ...]]:
+        return await decode_order(await self._store.request(job.id), job, self._parse, self._find)
+
     async def _resume(self, job: Job) -> None:
         try:
-            order, siblings = decode_order(await self._store.request(job.id), job, self._parse)
-        except Conflict as error:
+            order, siblings = await self._order(job)
+        except FactoryError as error:
             self._inheritance.give_up(job, str(error))
             return
         self._settlement.again(job.id, siblings)
