@@ -13,6 +13,7 @@ from imagefactory.jobs.workspaces import Workspaces
 from imagefactory.model.errors import FactoryError
 from imagefactory.process.interface import Privilege, Processes
 from imagefactory.process.journal import Journal
+from imagefactory.process.priority import Yielding
 from imagefactory.process.privilege import find_privilege
 from imagefactory.process.reap import reap
 from imagefactory.process.supervise import TwistedProcesses, base_environment
@@ -49,7 +50,11 @@ async def lay(settings: Settings, reactor: Any, stack: AsyncExitStack) -> Ground
     watchdog = Watchdog(reactor, base_env=environment)
     watchdog.start()
     stack.push_async_callback(watchdog.stop)
-    processes = TwistedProcesses(reactor, reactor, base_env=environment, watchers=(journal, watchdog))
+    yielding = (
+        (Yielding(),) if settings.rest else ()
+    )  # at a terminal all wait for the build
+    watchers = (journal, watchdog, *yielding)
+    processes = TwistedProcesses(reactor, reactor, base_env=environment, watchers=watchers)
     privilege = await find_privilege(processes, threads)
     await reap(directory, threads=threads, clock=reactor, processes=processes, privilege=privilege)
 
