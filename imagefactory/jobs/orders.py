@@ -21,8 +21,8 @@ Find = Callable[[str], Awaitable[bytes | None]]
 
 
 def encode_order(order: BuildOrder, siblings: Sequence[str], parse: Parse) -> str:
-    """What a retry needs: the template's source (unless it holds a secret), what was fetched for it, options, and the jobs
-    of the same request."""
+    """What a retry needs: the template's source (unless it holds a secret), what was fetched for it, the options, the
+    jobs of the same request."""
     fetched = contents.fetched_in(order.template, parse(order.template.source))
     return json.dumps(
         {
