@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint, wrapServerTLS
 from twisted.internet.task import deferLater
-from twisted.internet.tcp import Client
+from twisted.internet.tcp import Connection
 
-from imagefactory.model.errors import Unauthorized, Unavailable
+from imagefactory.model.errors import Forbidden, NotFound, Unauthorized, Unavailable
 from imagefactory.model.secret import Secret
 from imagefactory.testing.iwhd import FakeIwhd, iwhd_site
 from imagefactory.testing.warehouse import WarehouseContract
@@ -53,7 +53,9 @@ class SocketTestCase(RealTestCase):
 
     async def _close(self, warehouse: RemoteWarehouse) -> None:
         await warehouse.close()
-        while any(isinstance(reader, Client) for reader in self.reactor.getReaders()):  # connections that were dropped
+        for _ in range(200):  # dropped connections are not gone at once
+            if not any(isinstance(reader, Connection) for reader in self.reactor.getReaders()):
+                return
             await deferLater(self.reactor, 0.01)
 
 
@@ -110,6 +112,38 @@ class LargeBodyTests(SocketTestCase):
         self.assertEqual(local.stat().st_size, 512 << 20)
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         self.assertLess(grown, 60 << 10)  # KiB
+
+
+class RefusedBodyTests(SocketTestCase):
+    """Large bodies that the server does not want."""
+
+    users: ClassVar[Mapping[str, Secret] | None] = {"factory": Secret("very secret")}
+
+    async def test_unknown_client(self) -> None:
+        """The file is not sent, and stays."""
+        warehouse = await self.connect(await self.serve(), key="factory", secret=Secret("wrong"))
+        path = self.directory / "large"
+        path.write_bytes(os.urandom(100 << 20))
+        for _ in range(3):
+            await self.fails(Unauthorized, warehouse.adopt("b", "k", path, {}))
+        self.assertTrue(path.exists())
+
+    async def test_refused_while_it_is_sent(self) -> None:
+        """An answer that comes before all of the body has gone is heard, and leaves no connection."""
+        warehouse = await self.connect(await self.serve(), key="factory", secret=Secret("very secret"))
+        await warehouse.create_bucket("b")
+        path = self.directory / "large"
+        path.write_bytes(os.urandom(100 << 20))
+        for _ in range(3):
+            await self.fails(Forbidden, warehouse.adopt("b", "_policy", path, {}))
+        self.assertTrue(path.exists())
+
+    async def test_no_bucket(self) -> None:
+        """A missing bucket is said as such."""
+        warehouse = await self.connect(await self.serve(), key="factory", secret=Secret("very secret"))
+        path = self.directory / "large"
+        path.write_bytes(os.urandom(100 << 20))
+        await self.fails(NotFound, warehouse.adopt("b", "k", path, {}))
 
 
 class ProbeTests(SocketTestCase):

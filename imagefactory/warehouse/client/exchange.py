@@ -120,14 +120,20 @@ class Exchange:
                 reactor=self._clock,  # type: ignore[arg-type]
             )
             patience.moved()
-            arrival = Arrival(response, patience)
-            self._recognise(arrival)
-            if arrival.status not in ask.accept:
-                raise refusal(arrival.status, where, await _reason(arrival))
-            return await take(arrival)
+            try:
+                return await self._taken(ask, Arrival(response, patience), take, where)
+            finally:
+                if sending is not None:  # answered early: Twisted closes such a connection only while somebody writes
+                    await sending.settled()
         finally:
             if sending is not None:
                 await sending.ended()
+
+    async def _taken(self, ask: Ask, arrival: Arrival, take: Callable[[Arrival], Awaitable[T]], where: str) -> T:
+        self._recognise(arrival)
+        if arrival.status not in ask.accept:
+            raise refusal(arrival.status, where, await _reason(arrival))
+        return await take(arrival)
 
     def _headers(self, ask: Ask) -> Headers:
         given = {"User-Agent": f"imagefactory/{__version__}", "Accept": PROBLEM, **ask.headers}

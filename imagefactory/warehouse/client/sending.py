@@ -135,11 +135,16 @@ class Sending:
     def _ahead(self, block: Piece | None) -> Task[bytes] | None:
         return None if block is None else Task(self._threads.run(self._source.read, block))
 
+    async def settled(self) -> None:
+        """Wait until everything is sent, or nobody takes any more of it."""
+        interruption = None if self._task is None else await self._task.settled(on_cancel=self.stopProducing)
+        if interruption is not None:
+            raise interruption
+
     async def ended(self) -> None:
         """Stop if need be, and wait until no thread reads any more."""
         self.stopProducing()
-        if self._task is not None:
-            await self._task.settled()
+        await self.settled()
 
     def pauseProducing(self) -> None:
         """The other side takes no more for now."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from secrets import token_hex
 
-from imagefactory.warehouse.client.buckets import stored
+from imagefactory.model.errors import NotFound
+from imagefactory.warehouse.client.buckets import exists, path, stored
 from imagefactory.warehouse.client.exchange import IDLE, Ask, Exchange
 from imagefactory.warehouse.client.receiving import Arrival
 from imagefactory.warehouse.client.refusals import Passing
@@ -36,6 +37,10 @@ class Upload:
 
     async def send(self) -> str:
         """Send it, again if need be; the SHA-256 that the server says it stored, empty if it does not say."""
+        if self._body.size > SMALL and not await exists(
+            self._exchange, self._bucket
+        ):  # and who are we? before it costs
+            raise NotFound("there is no such bucket", where=f"{self._exchange.url}{path(self._bucket)}")
         threads = self._exchange.threads
         framed = await threads.run(self._body.framed) if self._body.descriptor >= 0 else None
         if framed is not None:
