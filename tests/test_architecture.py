@@ -18,12 +18,12 @@ FLOORS = (
     ("jobs",),
     ("rest", "service"),
     ("app",),
-    ("cli", "tap"),
+    ("cli", "tap", "tap_warehouse"),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 SIBLINGS_APART = ("families", "targets", "engines")
 SHARED_IN_ROOM = {"interface", "registry", "systemd", "causes"}
-SEES_A_REACTOR = {"app", "cli", "tap"}
+SEES_A_REACTOR = {"app", "cli", "tap", "tap_warehouse"}
 LARGEST_FILE = 300
 TABLES = {"settings/table.py"}  # one declaration after the other, nothing to divide
 

@@ -1,0 +1,169 @@
+"""Jobs over the end of their daemon: in good order, and by kill -9 wherever they are."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from tests.functional.daemon import CREDENTIALS, DaemonCase
+from tests.functional.tinyos import template
+
+STOPPED = "the daemon was stopped"
+
+
+def hanging(number: int) -> str:
+    """A template whose build does not end by itself."""
+    return template(commands=(f"echo busy{number}; sleep {600 + number}",), size="96M")
+
+
+class SystemCase(DaemonCase):
+    """Builds systems."""
+
+    system = True
+
+    def busy(self, id: str) -> None:
+        """Wait until a hanging build hangs."""
+        self.soon(lambda: "busy" in self.ask("GET", f"/builders/{id}/log").text, f"{self.job(id)}", 90)
+
+
+class StopTests(SystemCase):
+    """SIGTERM."""
+
+    def test_while_three_builds_run(self) -> None:
+        """It ends in bounded time without children; running jobs are FAILED and can be retried, queued ones go on."""
+        self.rest()
+        first, second = self.build(hanging(1), "rhevm"), self.build(hanging(2), "rhevm")
+        third = self.build(template(commands=("echo quick",), size="96M"), "rhevm")
+        self.busy(first)
+        self.busy(second)
+        waiting = self.job(third)
+        self.assertEqual((waiting["status"], waiting["queue_position"]), ("NEW", 1))
+        tokens = self.tokens()
+        begun = time.monotonic()
+        self.stop()
+        self.assertLess(time.monotonic() - begun, 15)
+        self.nothing_left(*tokens)
+        self.rest()
+        for id in (first, second):
+            job = self.job(id)
+            self.assertEqual((job["status"], job["error"]["message"]), ("FAILED", STOPPED))
+            self.assertIn("retry", job["error"]["hint"])
+        self.until(third, status="COMPLETED")
+        self.assertEqual(self.ask("POST", f"/builders/{first}/retry").status_code, 202)
+        again = self.until(first, stages="'customise'", activity="command")
+        hits = {stage["stage"]: stage["hit"] for stage in again["stages"]}
+        self.assertTrue(hits["base"], again)
+        self.assertEqual(self.ask("DELETE", f"/builders/{first}").status_code, 202)
+        job = self.until(first, status="FAILED")
+        self.assertTrue(job["error"]["cancelled"])
+        self.assertIn("cancelled", job["error"]["message"])
+        self.stop()
+        self.nothing_left()
+
+
+class KillTests(SystemCase):
+    """kill -9, then a new daemon."""
+
+    def kill(self) -> None:
+        """End it, wait until the children it had are gone, too, and start a new one."""
+        tokens = self.tokens()
+        self.stop(signal.SIGKILL)
+        self.soon(lambda: self.living(tokens) == [], "children are left")
+        self.rest()
+
+    def test_completed_failed_and_queued(self) -> None:
+        """What has ended is as it was, with its log; what waited goes on."""
+        self.rest()
+        good = self.build()
+        self.until(good, status="COMPLETED")
+        bad = self.build(template(commands=("echo no; false",), size="96M"), "rhevm")
+        self.until(bad, status="FAILED")
+        before = [self.job(id) for id in (good, bad)]
+        log = self.ask("GET", f"/builders/{bad}/log").text
+        running = [self.build(hanging(number), "rhevm") for number in (1, 2)]
+        for id in running:
+            self.busy(id)
+        queued = self.build()
+        self.kill()
+        after = [self.job(id) for id in (good, bad)]
+        for was, now in zip(before, after, strict=True):
+            self.assertEqual(
+                {**was, "href": was["href"].partition("/imagefactory")[2]},
+                {**now, "href": now["href"].partition("/imagefactory")[2]},
+            )
+        self.assertEqual(self.ask("GET", f"/builders/{bad}/log").text, log)
+        self.assertEqual({self.job(id)["error"]["message"] for id in running}, {STOPPED})
+        self.until(queued, status="COMPLETED")
+        self.assertEqual([job["id"] for job in self.ask("GET", "/builders").json()["builders"]][:2], [good, bad])
+        self.stop()
+        self.nothing_left()
+
+    def test_at_every_stage(self) -> None:
+        """Whatever the build is doing: FAILED with the reason, nothing of it left, and a retry completes."""
+        seen: set[str] = set()
+        killed: set[str] = set()
+        self.rest()
+        for number in range(12):
+            tdl = template(commands=(f"echo {number}",), size="96M", version="9")
+            id = self.build(tdl, "vsphere")
+            doing = self._new_activity(id, seen)
+            if doing is None:
+                break
+            self.kill()
+            job = self.job(id)
+            if job["status"] == "FAILED":  # else it was killed before its start, or after its end, was written down
+                self.assertEqual(job["error"]["message"], STOPPED, doing)
+                killed.add(doing)
+                self.assertEqual(self.ask("POST", f"/builders/{id}/retry").status_code, 202)
+            self.until(id, status="COMPLETED")
+        self.assertGreater(len(killed), 5, (killed, seen))
+        self.stop()
+        self.nothing_left()
+
+    def _new_activity(self, id: str, seen: set[str]) -> str | None:
+        """Wait until the job does something that is not in `seen` yet; None if it ends before."""
+        while True:
+            job = self.job(id)
+            doing = " ".join(job["activity"].split()[:2])
+            if doing and doing not in seen:
+                seen.add(doing)
+                return doing
+            if job["status"] in {"COMPLETED", "FAILED"}:
+                return None
+
+    def test_while_pushing(self) -> None:
+        """A push is FAILED with the reason; its credentials are nowhere, so it has to be asked for again."""
+        self.rest()
+        image = self.build()
+        self.until(image, status="COMPLETED")
+        (body,) = (path for path in (self.state / "warehouse").rglob("*") if path.is_file() and _is_mock(path))
+        content = body.read_bytes()
+        body.unlink()
+        os.mkfifo(body)  # whoever reads it waits
+        push = {
+            "provider": "mock-1",
+            "credentials": CREDENTIALS.replace(">me<", ">hush-hush<"),
+            "target_image_id": image,
+        }
+        answer = self.ask("POST", "/provider_images", json=push)
+        self.assertEqual(answer.status_code, 202, answer.text)
+        id = answer.json()["id"]
+        self.until(id, status="PUSHING")
+        self.stop(signal.SIGKILL)
+        body.unlink()
+        body.write_bytes(content)
+        self.rest()
+        job = self.job(id)
+        self.assertEqual((job["status"], job["operation"], job["error"]["message"]), ("FAILED", "push", STOPPED))
+        self.assertIn("push again, with the credentials", job["error"]["hint"])
+        self.assertEqual(self.ask("POST", f"/builders/{id}/retry").status_code, 409)
+        again = self.ask("POST", "/provider_images", json=push).json()["id"]
+        self.until(again, status="COMPLETED")
+        self.stop()
+
+
+def _is_mock(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8) == b"---\n:id:"
