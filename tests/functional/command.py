@@ -127,6 +127,10 @@ class CommandCase(TestCase):
         """The system that is built."""
         return tiny_os()
 
+    def mirrors(self) -> dict[str, str]:
+        """The setting of that name."""
+        return {TREE: self.tiny.url}
+
     def configure(self, **changes: object) -> None:
         """Write the configuration."""
         settings: dict[str, object] = {
@@ -134,7 +138,7 @@ class CommandCase(TestCase):
             "imgdir": str(self.imgdir),
             "tmpdir": str(self.imgdir),
             "warehouse_port": 1,  # where nobody listens
-            "mirrors": {TREE: self.tiny.url},
+            "mirrors": self.mirrors(),
             **changes,
         }
         self.config.write_text(json.dumps(settings))
