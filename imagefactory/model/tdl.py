@@ -13,7 +13,7 @@ from dataclasses import replace
 from lxml import etree
 
 from imagefactory.model import tdl_values as values
-from imagefactory.model.errors import FactoryError, InvalidInput
+from imagefactory.model.errors import InvalidInput
 from imagefactory.model.reading import Node, Problems, Text
 from imagefactory.model.schema import check_schema
 from imagefactory.model.template import (
@@ -78,14 +78,6 @@ def _good_name(root: etree._Element) -> str:
     element, problems = root.find("name"), Problems()
     name = "" if element is None else values.file_name(Node(element, problems).text())
     return "" if problems else name
-
-
-def looks_like_template(document: bytes, *, limit: int = 1 << 20) -> bool:
-    """Whether `document` is XML with the root element `template`; no word on what is in it."""
-    try:
-        return bool(parse_xml(document, what="template", limit=limit).tag == "template")
-    except FactoryError:
-        return False
 
 
 def _template(node: Node) -> Template:

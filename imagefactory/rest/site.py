@@ -5,7 +5,7 @@ Importing this module imports Klein, which installs Twisted's default reactor: i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
@@ -100,10 +100,10 @@ class Switch:
         self._metrics = metrics
         self._guard_reads = guard_reads
 
-    def resource(self, routes: Iterable[Route] = ROUTES) -> KleinResource:
+    def resource(self) -> KleinResource:
         """Everything routed."""
         app = Klein()
-        for route in routes:
+        for route in ROUTES:
             self._connect(app, route)
         app.handle_errors(Exception)(cast(Any, self._fail))
         return app.resource()

@@ -32,13 +32,8 @@ def fingerprints(key: StageKey) -> dict[str, str]:
     return {**named, PARENT: key.parent} if key.parent else named
 
 
-def changed_inputs(old: StageKey, new: StageKey) -> tuple[str, ...]:
-    """Names of the inputs that differ between two keys of one kind, in order; those that only one of them has count."""
-    return differing(fingerprints(old), fingerprints(new))
-
-
 def differing(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[str, ...]:
-    """The same for `fingerprints`."""
+    """Names of the inputs that differ between the `fingerprints` of two keys, in order; what only one has counts."""
     return tuple(sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name)))
 
 

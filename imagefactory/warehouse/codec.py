@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from xml.sax.saxutils import escape
 
 from imagefactory.model.records import BuildRecord, ImageRecord, Kind, ProviderImageRecord, TargetImageRecord
 
@@ -42,11 +41,6 @@ CHILDREN: dict[Kind, tuple[Kind, str]] = {
     Kind.BUILD: (Kind.TARGET_IMAGE, "build"),
     Kind.TARGET_IMAGE: (Kind.PROVIDER_IMAGE, "target_image"),
 }
-
-
-def image_body(name: str) -> bytes:
-    """The descriptor of an image: its name, or `<image/>` if it has none."""
-    return f"<image><name>{escape(name)}</name></image>".encode() if name else b"<image/>"
 
 
 def present(attributes: Attributes, name: str) -> str | None:

@@ -56,13 +56,11 @@ class Records:
         """Make the warehouse say what `record` says; a file given as `body` is consumed (see `Warehouse.adopt`)."""
         await self._store(record, body, sha256)
 
-    async def store_provider_image(
-        self, record: ProviderImageRecord, body: Body | None = None, *, sha256: str = ""
-    ) -> None:
+    async def store_provider_image(self, record: ProviderImageRecord, body: Body | None = None) -> None:
         """As `store_target_image`; without a body, a new one gets a sentence as body, as 1.0 did."""
         if body is None and await self.attributes(Kind.PROVIDER_IMAGE, record.id) is None:
             body = codec.PROVIDER_IMAGE_BODY
-        await self._store(record, body, sha256)
+        await self._store(record, body)
 
     async def template(self, id: str) -> bytes | None:
         """The TDL text."""

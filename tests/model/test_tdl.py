@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.model.errors import InvalidInput, TooLarge
 from imagefactory.model.schema import tdl_schema
-from imagefactory.model.tdl import looks_like_template, parse_loosely, parse_template
+from imagefactory.model.tdl import parse_loosely, parse_template
 from imagefactory.model.template import (
     Arch,
     Checksum,
@@ -200,12 +200,6 @@ class LooseTests(SynchronousTestCase):
         for document in (b"<image/>", b"<template>", b"", b"<!DOCTYPE template><template/>"):
             with self.assertRaises(InvalidInput, msg=str(document)):
                 parse_loosely(document)
-
-    def test_looks_like_template(self) -> None:
-        """Judged by the root alone."""
-        self.assertTrue(looks_like_template(b"<template/>"))
-        for other in (b"<image/>", b"template", b"", b"\xff" * 9):
-            self.assertFalse(looks_like_template(other))
 
 
 def shuffled() -> st.SearchStrategy[bytes]:

@@ -47,13 +47,11 @@ _RESERVED: dict[tuple[str, int, str], Operation] = {
 class Application:
     """The warehouse's API over one store; knows HTTP as values only."""
 
-    def __init__(
-        self, store: Store, threads: Threads, clock: Clock, users: Users | None = None, metrics: Metrics | None = None
-    ) -> None:
+    def __init__(self, store: Store, threads: Threads, clock: Clock, users: Users | None = None) -> None:
         self.store = store
         self.threads = threads
         self.clock = clock
-        self.metrics = metrics or Metrics()
+        self.metrics = Metrics()
         self.sessions = Sessions(store, threads, clock)
         self._users = users
 

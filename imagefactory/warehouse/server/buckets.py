@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from imagefactory.warehouse.server.application import Application
 
 
-def listed(body: bytes, call: Call, status: int = 200) -> Reply:
+def listed(body: bytes, call: Call) -> Reply:
     """A list in the format that the client wanted."""
-    return Reply(status, body, {"Content-Type": "application/json" if call.json else "application/xml"})
+    return Reply(200, body, {"Content-Type": "application/json" if call.json else "application/xml"})
 
 
 async def root(app: Application, call: Call) -> Reply:

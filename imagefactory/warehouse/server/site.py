@@ -47,8 +47,8 @@ class WarehouseSite(Site):
     protocol = WarehouseChannel  # type: ignore[assignment]
     requestFactory = WarehouseRequest  # type: ignore[assignment]
 
-    def __init__(self, application: Application, clock: IReactorTime, timeout: float = IDLE) -> None:
-        super().__init__(Resource(), reactor=clock, timeout=timeout)
+    def __init__(self, application: Application, clock: IReactorTime) -> None:
+        super().__init__(Resource(), reactor=clock, timeout=IDLE)
         self.application = application
 
     def acceptableProtocols(self) -> list[bytes]:

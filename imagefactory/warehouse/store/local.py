@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from imagefactory.database.sqlite import Database
-from imagefactory.model.errors import Conflict, FactoryError, NotFound, TooLarge
+from imagefactory.model.errors import FactoryError, NotFound, TooLarge
 from imagefactory.warehouse import names
 from imagefactory.warehouse.store import objects, providers, search
 from imagefactory.warehouse.store.blobs import Blob, BlobStore, Incoming, Reader
@@ -251,13 +251,3 @@ def check_all(key: str, attributes: Mapping[str, str | None]) -> None:
         names.check_attribute(name)
         if value is not None and len(value.encode()) > names.ATTRIBUTE_LIMIT:
             raise TooLarge(f"an attribute has at most {names.ATTRIBUTE_LIMIT} bytes", where=f"{key}/{name}")
-
-
-def same_etag(etag: str) -> Condition:
-    """A condition: the body is still the one of this ETag."""
-
-    def check(stored: Stored | None) -> None:
-        if stored is None or stored.etag != etag:
-            raise Conflict("the object was changed meanwhile", where=stored.key if stored else "")
-
-    return check
