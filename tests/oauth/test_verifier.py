@@ -68,11 +68,11 @@ class VerifierTests(SynchronousTestCase):
 
     def test_bodies(self) -> None:
         """A hash is compared with the body that has come, an empty one too; a streamed body is not looked at."""
-        header = self.authorization("text", "text/plain")
+        header = self.authorization("{text}", "text/plain")
         self.assertIn("body", str(self.refusal(Signed("POST", URL, header, body=b""))))
-        self.assertIn("body", str(self.refusal(Signed("POST", URL, header, body=b"tex"))))
-        self.verifier.check(Signed("POST", URL, header, body=b"text"))
-        self.verifier.check(Signed("POST", URL, self.authorization("text", "text/plain", nonce="again"), body=None))
+        self.assertIn("body", str(self.refusal(Signed("POST", URL, header, body=b"{text"))))
+        self.verifier.check(Signed("POST", URL, header, body=b"{text}"))
+        self.verifier.check(Signed("POST", URL, self.authorization("{text}", "text/plain", nonce="again"), body=None))
 
     def test_nothing_shows(self) -> None:
         """What is on its way to be checked does not print its signature or body."""
