@@ -133,6 +133,15 @@ class CommandTests(SynchronousTestCase):
         script = FAMILY.install(("nginx", "a;b"), (Repository("extra", "http://r.example/"),)).script
         self.assertIn("--disablerepo='*' --enablerepo='install-*' --enablerepo=extra install -- nginx 'a;b'", script)
 
+    def test_an_old_rpm_gets_a_database_of_its_own(self) -> None:
+        """Releases before rpm 4.16 cannot read sqlite; their database is made of the packages that were kept."""
+        for os, version, expected in (("RHEL", "8", False), ("RHEL", "9", True), ("Fedora", "32", False)):
+            self.assertIs(sources.reads_database(Release("redhat", os, version)), expected)
+        script = FAMILY.configure(template()).steps[0].script
+        self.assertLess(script.index("rpm --initdb"), script.index("rpm -i --justdb"))
+        self.assertIn(f"{sources.KEPT}/*.rpm", script)
+        self.assertIn("place=$(rpm -E '%{_dbpath}')", script)
+
     def test_installed_packages_are_listed(self) -> None:
         """The name is the line of `rpm -qa`."""
         (found,) = FAMILY.parse_packages("bash-5.1-1.el9.x86_64\t5.1-1.el9\tx86_64\nnoise\n")

@@ -10,6 +10,7 @@ from pathlib import Path
 from twisted.trial.unittest import SkipTest
 
 from imagefactory.engines.interface import BasePlan, RootTree
+from imagefactory.families.redhat import sources
 from imagefactory.model.errors import BuildFailed, MissingTool, Unavailable
 from imagefactory.model.template import Arch, OperatingSystem, Repository, Template, UrlInstall
 from imagefactory.stages.sealing import kernel, seal
@@ -124,12 +125,26 @@ class RpmTests(EngineTestCase):
         self.assertTrue(any("AppStream" in line for line in self.report.lines))
         base = await self.engine.build(plan, self.directory, self.report)
         assert isinstance(base, RootTree)
+        self.assertEqual(list(base.path.rglob("rpmdb.sqlite")), [base.path / "var/lib/rpm/rpmdb.sqlite"])
+        self.assertEqual(list(base.path.glob("tmp/*")) + list(base.path.glob("var/cache/dnf/*")), [])
         async with self.guest(base) as guest:
             self.assertEqual(await guest.get("/etc/yum.repos.d/install.repo") is not None, True)
             found = await kernel(guest, plan.family)
             await seal(guest, plan.family, self.template(signed=False), self.report)
         self.assertEqual((found.image, found.initrd), ("/boot/vmlinuz-1.el9", "/boot/initramfs-1.el9.img"))
         self.assertIn(f"baseurl={TREE.rstrip('/')}\n", (base.path / "etc/yum.repos.d/install.repo").read_text())
+        self.assertFalse((self.directory / "packages").exists())
+
+    async def test_packages_are_kept_for_an_old_rpm(self) -> None:
+        """They and the key are in the tree of a release whose rpm cannot read the database; downloads are gone."""
+        self._sign(self.keys / KEY)
+        self._index()
+        plan = await self.plan(signed=True)
+        bootstrap = replace(plan.bootstrap, release=replace(plan.release, version="8"))
+        base = await self.engine.build(replace(plan, bootstrap=bootstrap), self.directory, self.report)
+        assert isinstance(base, RootTree)
+        kept = sorted(path.name for path in (base.path / sources.KEPT.lstrip("/")).iterdir())
+        self.assertEqual(kept, [f"{KEY}.key", self.package.name])
         self.assertFalse((self.directory / "packages").exists())
 
     async def test_a_package_that_does_not_exist(self) -> None:

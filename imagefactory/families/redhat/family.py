@@ -32,11 +32,22 @@ ENABLE = "! command -v systemctl >/dev/null || systemctl --quiet enable NetworkM
 # For systems without NetworkManager, and for it as well where it reads these files.
 ETH0 = b"DEVICE=eth0\nBOOTPROTO=dhcp\nONBOOT=yes\nTYPE=Ethernet\n"
 
-# The host's rpm wrote the database where the host has it; newer systems have theirs below /usr (the old place is a
-# link then). It is written anew by the system's own rpm.
-DATABASE = """\
+# The host's rpm wrote the database to /var/lib/rpm; newer systems have theirs below /usr (the old place is a link
+# then). It is written anew by the system's own rpm: from the packages themselves where that cannot read it. Their
+# signatures were checked when they were unpacked, before the system knew any key.
+DATABASE = f"""\
+set -e
 command -v rpm >/dev/null || exit 0
-place=$(rpm -E '%{_dbpath}')
+if [ -d {sources.KEPT} ]; then
+  rm -rf /var/lib/rpm
+  mkdir -p /var/lib/rpm
+  rpm --initdb
+  rpm -i --justdb --force --nodeps --noscripts --notriggers --nosignature --nodigest --ignoresize {sources.KEPT}/*.rpm
+  for key in {sources.KEPT}/*.key; do [ ! -f "$key" ] || rpm --import "$key"; done
+  rm -rf {sources.KEPT}
+  exit 0
+fi
+place=$(rpm -E '%{{_dbpath}}')
 if [ "$place" != /var/lib/rpm ] && [ -d /var/lib/rpm ] && [ ! -L /var/lib/rpm ]; then
   mkdir -p "$place"
   mv /var/lib/rpm/* "$place"/

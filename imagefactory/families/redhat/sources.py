@@ -12,6 +12,10 @@ from imagefactory.model.template import Repository
 
 MARK = "# The build fetched from "
 DIRECTORY = "/etc/yum.repos.d"
+KEPT = "/var/cache/imagefactory"
+"""Where the packages of a base are whose rpm cannot read the database that the host's rpm wrote."""
+
+FIRST_SQLITE_EL, FIRST_SQLITE_FEDORA = 9, 33  # rpm 4.16
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 _VARIABLE = re.compile(r"\$(?:(releasever|basearch|arch)\b|\{(releasever|basearch|arch)\})")
 _URL = re.compile(r"(?:https?|file|ftp)://[^\s\"']+")
@@ -30,6 +34,11 @@ def sources(release: Release, url: str) -> tuple[Source, ...]:
     if updates != tree:
         found.append(_source(updates, "more", optional=True))
     return tuple(found)
+
+
+def reads_database(release: Release) -> bool:
+    """Whether the release's rpm reads what today's rpm writes: sqlite, which took the place of Berkeley DB."""
+    return major(release) >= (FIRST_SQLITE_FEDORA if is_fedora(release) else FIRST_SQLITE_EL)
 
 
 def _source(url: str, name: str, *, optional: bool = False) -> Source:
