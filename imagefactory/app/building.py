@@ -12,7 +12,7 @@ from twisted.web.client import Agent, HTTPConnectionPool
 from imagefactory.app.clouds import InstalledClouds, target_content
 from imagefactory.app.ground import Ground
 from imagefactory.engines.bootstrap.engine import BootstrapEngine, BootstrapSettings
-from imagefactory.engines.bootstrap.indexes import Indexes
+from imagefactory.engines.bootstrap.indexes import AT_ONCE, Indexes
 from imagefactory.guests.chroot import ChrootGuest
 from imagefactory.jobs.chroot_craft import ChrootCraft
 from imagefactory.jobs.pipeline import Pipeline, Tools
@@ -28,6 +28,7 @@ from imagefactory.stages.trees import Trees
 from imagefactory.warehouse.records import Records
 
 CONNECT_SECONDS = 30
+IDLE_SECONDS = 20
 
 
 async def make_pipeline(
@@ -58,7 +59,9 @@ async def make_pipeline(
 
 
 def _engine(settings: Settings, reactor: Any, ground: Ground) -> BootstrapEngine:
-    pool = HTTPConnectionPool(reactor, persistent=False)
+    pool = HTTPConnectionPool(reactor)  # a plan asks one mirror several things
+    pool.maxPersistentPerHost = AT_ONCE
+    pool.cachedConnectionTimeout = IDLE_SECONDS
     http = HTTPClient(Agent(reactor, pool=pool, connectTimeout=CONNECT_SECONDS))
     return BootstrapEngine(
         ground.processes,
