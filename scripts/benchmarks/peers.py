@@ -1,10 +1,12 @@
 """Other programs that make bootable images or change them; what cannot run here says why."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from scripts.benchmarks.tables import progress
 from scripts.benchmarks.timing import Cost, Failed, must, run
 
 SIZE = "3G"
-PATIENCE = 1200
+PATIENCE = 600
 #: Where libguestfs finds no kernel of the host, it takes this one.
 KERNEL = "linux-image-cloud-amd64"
 
@@ -39,6 +41,9 @@ class Work:
         shutil.copyfile(largest, self.image)
 
 
+_TROUBLE = re.compile(r"(?i)\b(error|failed|failure|cannot|can't|no such|unable|not found|unknown|missing|invalid)\b")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
 Peer = Callable[[Work, Path], Cost]
 
 
@@ -50,9 +55,8 @@ def attempt(name: str, peer: Peer, work: Work, *, install: bool) -> Cost | Faile
     try:
         if install:
             _install(PACKAGES.get(name, ()), place)
-        return must(peer(work, place))
-    except Failed as failed:
-        return Failed(_hidden(_telling(str(failed)), work))
+        cost = peer(work, place)
+        return Failed(_hidden(_telling(cost.output), work)) if cost.status else cost
     except FileNotFoundError as error:
         return Failed(f"{error.filename} is not installed")
     finally:
@@ -67,11 +71,10 @@ def _install(packages: tuple[str, ...], place: Path) -> None:
 
 
 def _telling(output: str) -> str:
-    """The line of a failed program's output that tells best why."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    words = ("error", "failed", "cannot", "can't", "no such", "unable", "not found", "unknown")
-    telling = [line for line in lines if any(word in line.lower() for word in words)]
-    return (telling or lines)[-1][:200]
+    """The line of a failed program's output that tells best why: the first that sounds like it."""
+    lines = [_COLOURS.sub("", line).strip(" *\t") for line in output.splitlines()]
+    telling = [line for line in lines if _TROUBLE.search(line) and "Program failed" not in line]
+    return (telling or [line for line in lines if line] or ["it says nothing"])[0][:200]
 
 
 def _hidden(text: str, work: Work) -> str:
@@ -83,6 +86,9 @@ def _unmount(place: Path) -> None:
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
     for mount in reversed([mount for mount in mounts if mount.startswith(f"{place}/")]):
         subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
+
+
+VMDB2_LOG = ("--log", "/dev/stderr")
 
 
 def vmdb2(work: Work, place: Path) -> Cost:
@@ -102,7 +108,16 @@ steps:
 - {{fstab: root}}
 - {{grub: bios, tag: root}}
 """)
-    return run("vmdb2", specification, "--output", place / "image.raw", directory=place, timeout=PATIENCE)
+    return run(
+        "vmdb2",
+        specification,
+        "--output",
+        place / "image.raw",
+        "--log",
+        "/dev/stderr",
+        directory=place,
+        timeout=PATIENCE,
+    )
 
 
 def grml_debootstrap(work: Work, place: Path) -> Cost:
@@ -161,7 +176,23 @@ def customise(work: Work, place: Path) -> Cost:
     shutil.copyfile(work.image, image)
     argv = ("virt-customize", "-a", image, "--copy-in", f"{package}:/root", "--run-command", "dpkg -i /root/tree_*.deb")
     env = {"LIBGUESTFS_BACKEND": "direct", "LIBGUESTFS_BACKEND_SETTINGS": "force_tcg", **_appliance_kernel(place)}
-    return run(*argv, directory=place, env=env, timeout=PATIENCE)
+    env["LIBGUESTFS_CACHEDIR"] = str(place)
+    with _modules():
+        return run(*argv, directory=place, env=env, timeout=PATIENCE)
+
+
+@contextmanager
+def _modules() -> Iterator[None]:
+    """What makes the appliance fails where this directory is not there, empty or not."""
+    place = Path("/usr/lib/modules")
+    ours = not place.exists()
+    if ours:
+        place.mkdir()
+    try:
+        yield
+    finally:
+        if ours:
+            place.rmdir()
 
 
 def _appliance_kernel(place: Path) -> Mapping[str, str]:
