@@ -25,6 +25,7 @@ from imagefactory.qemu.boot import Network
 from imagefactory.settings import Settings
 from imagefactory.stages.cache import DirectoryCache
 from imagefactory.stages.trees import Trees
+from imagefactory.warehouse.client.tls import StrictPolicy
 from imagefactory.warehouse.records import Records
 
 CONNECT_SECONDS = 30
@@ -62,7 +63,7 @@ def _engine(settings: Settings, reactor: Any, ground: Ground) -> BootstrapEngine
     pool = HTTPConnectionPool(reactor)  # a plan asks one mirror several things
     pool.maxPersistentPerHost = AT_ONCE
     pool.cachedConnectionTimeout = IDLE_SECONDS
-    http = HTTPClient(Agent(reactor, pool=pool, connectTimeout=CONNECT_SECONDS))
+    http = HTTPClient(Agent(reactor, StrictPolicy(), pool=pool, connectTimeout=CONNECT_SECONDS))
     return BootstrapEngine(
         ground.processes,
         ground.privilege,

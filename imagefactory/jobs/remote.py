@@ -13,7 +13,6 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, w
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import Protocol
-from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.failure import Failure
 from twisted.web.client import URI, Agent, HTTPConnectionPool, ResponseDone
 from twisted.web.http import PotentialDataLoss
@@ -25,6 +24,7 @@ from imagefactory.concurrency.clock import Clock, timeout
 from imagefactory.concurrency.threads import Threads
 from imagefactory.jobs.addresses import Network, literal, permitted
 from imagefactory.model.errors import FactoryError, Forbidden, InvalidInput, TooLarge, Unavailable
+from imagefactory.warehouse.client.tls import StrictPolicy
 
 REDIRECTS = 5
 _MOVED = {301, 302, 303, 307, 308}
@@ -92,6 +92,7 @@ class CheckedEndpoints:
         self._rules = rules
         self._resolve = resolve
         self._connect = connect
+        self._policy = StrictPolicy()
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
         """See `IAgentEndpointFactory`; the certificate has to be that of the host named in the URL."""
@@ -99,7 +100,7 @@ class CheckedEndpoints:
         plain = CheckedEndpoint(host, uri.port, self._rules, self._resolve, self._connect)
         if uri.scheme != b"https":
             return plain
-        return wrapClientTLS(optionsForClientTLS(host), plain)
+        return wrapClientTLS(self._policy.creatorForNetloc(uri.host, uri.port), plain)
 
 
 def checked_agent(reactor: Any, threads: Threads, rules: Rules) -> IAgent:
