@@ -15,10 +15,10 @@ from imagefactory.concurrency.clock import Clock, timeout
 from imagefactory.concurrency.threads import Threads
 from imagefactory.model.errors import FactoryError
 from imagefactory.model.secret import Secret
+from imagefactory.oauth.signer import Signer
 from imagefactory.warehouse.client.exchange import Ask, Exchange
 from imagefactory.warehouse.client.receiving import Arrival
 from imagefactory.warehouse.client.remote import RemoteWarehouse
-from imagefactory.warehouse.client.signing import Signer
 from imagefactory.warehouse.client.tls import StrictPolicy, read_authorities
 from imagefactory.warehouse.client.waiting import Waiting
 

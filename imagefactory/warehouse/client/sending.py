@@ -18,6 +18,7 @@ from imagefactory.concurrency.task import Task
 from imagefactory.concurrency.threads import Threads
 from imagefactory.files.holes import data_of
 from imagefactory.model.errors import Conflict, NotFound
+from imagefactory.warehouse.pace import Paced
 from imagefactory.warehouse.server.content import FRAME
 
 BLOCK = 256 << 10
@@ -93,16 +94,15 @@ def opened(path: Path) -> Iterator[Source]:
 
 
 @implementer(IBodyProducer)
-class Sending:
+class Sending(Paced):
     """One attempt to send a source; `moved` is called whenever the other side has taken something."""
 
     def __init__(self, source: Source, threads: Threads, moved: Callable[[], None]) -> None:
+        super().__init__()
         self.length = source.length
         self._source = source
         self._threads = threads
         self._moved = moved
-        self._paused: Deferred[None] | None = None
-        self._stopped = False
         self._task: Task[None] | None = None
 
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
@@ -145,19 +145,3 @@ class Sending:
         """Stop if need be, and wait until no thread reads any more."""
         self.stopProducing()
         await self.settled()
-
-    def pauseProducing(self) -> None:
-        """The other side takes no more for now."""
-        if self._paused is None:
-            self._paused = Deferred()
-
-    def resumeProducing(self) -> None:
-        """It takes more."""
-        paused, self._paused = self._paused, None
-        if paused is not None:
-            paused.callback(None)
-
-    def stopProducing(self) -> None:
-        """It will take nothing more."""
-        self._stopped = True
-        self.resumeProducing()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from twisted.web.http import Request
@@ -13,6 +12,7 @@ from zope.interface import implementer
 from imagefactory.concurrency.clock import Clock, timeout
 from imagefactory.concurrency.task import Task
 from imagefactory.concurrency.threads import Threads
+from imagefactory.warehouse.pace import Paced
 from imagefactory.warehouse.server.content import Content, Piece
 from imagefactory.warehouse.store.local import Store
 
@@ -25,7 +25,7 @@ _log = Logger()
 
 
 @implementer(IPushProducer)
-class Download:
+class Download(Paced):
     """One body to one request.
 
     A body that is sent whole is hashed on the way, unless it was so not long ago. Its last block is held back until the
@@ -33,14 +33,13 @@ class Download:
     """
 
     def __init__(self, request: Request, content: Content, store: Store, threads: Threads, clock: Clock) -> None:
+        super().__init__()
         self._request = request
         self._clock = clock
         self._content = content
         self._store = store
         self._threads = threads
         self._hash = sha256() if self._is_doubtful() else None
-        self._paused: Deferred[None] | None = None
-        self._gone = False
 
     async def send(self) -> bool:
         """Send all; False if the client went away, or the body is damaged (then the connection is broken off)."""
@@ -74,10 +73,10 @@ class Download:
             try:
                 await timeout(self._clock, STALLED, self._paused)
             except TimeoutError:
-                self._gone = True
+                self._stopped = True
                 if self._request.channel is not None:
                     self._request.channel.forceAbortClient()
-        return not self._gone
+        return not self._stopped
 
     def _ahead(self, block: Piece | None) -> Task[bytes] | None:
         return None if block is None else Task(self._threads.run(self._read, block))
@@ -110,22 +109,6 @@ class Download:
         if self._request.channel is not None:
             self._request.channel.forceAbortClient()
         return False
-
-    def pauseProducing(self) -> None:
-        """The client takes no more for now."""
-        if self._paused is None:
-            self._paused = Deferred()
-
-    def resumeProducing(self) -> None:
-        """The client takes more."""
-        paused, self._paused = self._paused, None
-        if paused is not None:
-            paused.callback(None)
-
-    def stopProducing(self) -> None:
-        """The client is gone."""
-        self._gone = True
-        self.resumeProducing()
 
 
 def _names(content: Content) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Saying who asks: two-legged OAuth 1.0 (RFC 5849) as iwhd's clients do it, over method and URL."""
+"""Saying who asks: over method and URL, as the clients of iwhd do it."""
 
 from __future__ import annotations
 
