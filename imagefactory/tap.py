@@ -64,7 +64,7 @@ def makeService(options: Options) -> IService:
         service: Any = factory_daemon(settings, reopen_log=None, pidfile=False)
     except FactoryError as error:
         hint = f"\n{error.hint}" if error.hint else ""
-        raise usage.UsageError(f"{error}{hint}") from None
+        raise SystemExit(f"{error}{hint}") from None  # twist shows a UsageError only while it reads the options
     made: IService = service
     return made
 
