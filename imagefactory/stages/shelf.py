@@ -20,7 +20,6 @@ from pathlib import Path
 from uuid import uuid4
 
 from imagefactory.disk.space import full_disk
-from imagefactory.files.durable import synchronise
 from imagefactory.files.holes import Watch, sha256_of
 from imagefactory.model.errors import Unavailable
 from imagefactory.stages.content import content_of
@@ -86,7 +85,10 @@ class Shelf:
             work.mkdir()
 
     def finish(self, key: StageKey, work: Path, facts: Mapping[str, str], made: float, watch: Watch) -> Sidecar:
-        """Write the sidecar of `work`'s body, and everything to the disk."""
+        """Write the sidecar of `work`'s body.
+
+        It is not waited for the disk: what a power cut takes is noticed by its digest and made again, as all damage is.
+        """
         body = work / BODY
         size = body.stat().st_size
         with full_disk(body, size):
@@ -94,8 +96,6 @@ class Shelf:
             body.chmod(READ_ONLY)
             (work / CARD).write_bytes(encode(card))
             os.utime(work / CARD, (made, made))
-            for path in (body, work / CARD, work):
-                synchronise(path)
         return card
 
     def place(self, key: StageKey, work: Path) -> None:
@@ -103,7 +103,6 @@ class Shelf:
         self.discard(self.path(key))
         self.path(key).parent.mkdir(exist_ok=True, mode=0o700)
         work.rename(self.path(key))
-        synchronise(self.path(key).parent)
 
     def discard(self, entry: Path) -> None:
         """Remove an entry or unfinished work, in one step for everybody who looks; what is not there is no error.
