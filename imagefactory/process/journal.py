@@ -23,6 +23,7 @@ from imagefactory.concurrency.shield import shield
 from imagefactory.concurrency.task import Task
 from imagefactory.concurrency.threads import Threads
 from imagefactory.files.durable import synchronise
+from imagefactory.model.errors import FactoryError
 from imagefactory.process.proc import stat
 
 VARIABLE = "IMAGEFACTORY_RUN"
@@ -111,10 +112,13 @@ class Journal:
 
     @classmethod
     async def open(cls, directory: Path, threads: Threads) -> Journal:
-        """Begin an entry in `directory` (made if absent)."""
+        """Begin an entry in `directory` (made if absent); FactoryError if it cannot be written."""
         token = secrets.token_hex(16)
-        journal = cls(directory, threads, token, await threads.run(_begin, directory, token))
-        await journal._save(durable=True)
+        try:
+            journal = cls(directory, threads, token, await threads.run(_begin, directory, token))
+            await journal._save(durable=True)
+        except OSError as error:
+            raise unwritable(directory, error) from error
         return journal
 
     @property
@@ -123,14 +127,24 @@ class Journal:
         return {VARIABLE: self.token}
 
     async def add_workspace(self, path: Path) -> None:
-        """To be called before `path` is made: it is on the disk when this returns."""
+        """To be called before `path` is made: it is on the disk when this returns.
+
+        Raises FactoryError if it could not be written; then nothing is remembered.
+        """
         self._workspaces.append(path)
-        await self._save(durable=True)
+        try:
+            await self._save(durable=True)
+        except OSError as error:
+            self._workspaces.remove(path)
+            raise unwritable(self._path.parent, error) from error
 
     async def drop_workspace(self, path: Path) -> None:
         """To be called when `path` is gone, or belongs to somebody else."""
         self._workspaces.remove(path)
-        await self._save(durable=True)
+        try:
+            await self._save(durable=True)
+        except OSError as error:  # harmless: to remove what is gone already is no error
+            self._log.error("the journal cannot be written: {error}", error=str(error))
 
     def started(self, pid: int) -> None:
         """See `Watcher`."""
@@ -176,6 +190,12 @@ class Journal:
         return Entry(self.token, os.getpid(), self._boot, children, workspaces)
 
 
+def unwritable(directory: Path, error: OSError) -> FactoryError:
+    """The error for a journal that cannot be kept: without it nothing may be started."""
+    hint = "make room there and let this user write, or set another state_dir"
+    return FactoryError(f"the journal cannot be written: {error.strerror}", where=str(directory), hint=hint)
+
+
 def _begin(directory: Path, token: str) -> int:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = lock(directory / f"{token}.lock")
@@ -185,7 +205,8 @@ def _begin(directory: Path, token: str) -> int:
 
 def _finish(path: Path, descriptor: int) -> None:
     path.unlink(missing_ok=True)
-    path.with_suffix(".lock").unlink(missing_ok=True)
+    for suffix in (".new", ".lock"):
+        path.with_suffix(suffix).unlink(missing_ok=True)
     os.close(descriptor)
 
 

@@ -129,5 +129,6 @@ def _set_aside(path: Path, descriptor: int, error: Exception) -> None:
 def _release(claim: Claim, *, gone: bool) -> None:
     if gone:
         claim.path.unlink(missing_ok=True)
-        claim.path.with_suffix(".lock").unlink(missing_ok=True)
+        for suffix in (".new", ".lock"):
+            claim.path.with_suffix(suffix).unlink(missing_ok=True)
     os.close(claim.lock)

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from imagefactory.model.errors import FactoryError
 from imagefactory.process.interface import Command, Privilege
 from imagefactory.process.journal import Child, Entry, Journal, decode, encode
 from imagefactory.process.proc import Stat
@@ -132,6 +133,19 @@ class JournalTests(SynchronousTestCase):
         journal.ended(os.getpid())
         self.does(journal.drop_workspace(Path("/srv/work")))
         self.assertEqual((self.entry(journal).children, self.entry(journal).workspaces), ((), ()))
+        self.does(journal.close())
+        self.assertEqual(list(self.directory.iterdir()), [])
+
+    def test_a_journal_that_cannot_be_written(self) -> None:
+        """Nothing new may be started then, and it is said why; what is gone may be forgotten."""
+        journal = self.open()
+        self.does(journal.add_workspace(Path("/srv/work")))
+        moved = self.directory.rename(self.directory.with_name("moved"))
+        adding = Deferred.fromCoroutine(journal.add_workspace(Path("/srv/more")))
+        error = self.failureResultOf(adding, FactoryError).value
+        self.assertIn("state_dir", error.hint)
+        self.does(journal.drop_workspace(Path("/srv/work")))
+        moved.rename(self.directory)
         self.does(journal.close())
         self.assertEqual(list(self.directory.iterdir()), [])
 
