@@ -42,6 +42,7 @@ class Work:
 
 
 _TROUBLE = re.compile(r"(?i)\b(error|failed|failure|cannot|can't|no such|unable|not found|unknown|missing|invalid)\b")
+_CAUSE = re.compile(r"(?i)open failed|unknown filesystem|support missing")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 Peer = Callable[[Work, Path], Cost]
@@ -71,10 +72,12 @@ def _install(packages: tuple[str, ...], place: Path) -> None:
 
 
 def _telling(output: str) -> str:
-    """The line of a failed program's output that tells best why: the first that sounds like it."""
+    """The line of a failed program's output that tells best why: one that names a cause, or the first that sounds
+    like trouble."""
     lines = [_COLOURS.sub("", line).strip(" *\t") for line in output.splitlines()]
+    causes = [line for line in lines if _CAUSE.search(line)]
     telling = [line for line in lines if _TROUBLE.search(line) and "Program failed" not in line]
-    return (telling or [line for line in lines if line] or ["it says nothing"])[0][:200]
+    return (causes or telling or [line for line in lines if line] or ["it says nothing"])[0][:200]
 
 
 def _hidden(text: str, work: Work) -> str:
