@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from imagefactory.guests.interface import File
-from imagefactory.model.errors import FactoryError
+from imagefactory.model.errors import FactoryError, Unsupported
 from imagefactory.model.icicle import PackageInfo
-from imagefactory.model.template import Arch, Repository, Template
+from imagefactory.model.template import Arch, Repository, Template, UrlInstall
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,17 @@ class Bootstrap:
     verify: bool = True
     keyrings: tuple[str, ...] = ()
     keyring_package: str = ""
+
+
+def install_url(template: Template) -> str:
+    """Where the packages of a bootstrapped system come from; Unsupported for one that is installed from media."""
+    if isinstance(template.os.install, UrlInstall):
+        return template.os.install.url
+    raise Unsupported(
+        "the engine bootstrap installs from package trees, not from media",
+        where="os/install",
+        hint='use <install type="url"> with the URL of a mirror',
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
-"""What all systems with systemd have in common: the files that a family's `configure` is made of."""
+"""What all systems with systemd have in common: what `configure` and `fulfil` of a family are made of."""
 
 from __future__ import annotations
 
 import re
 
+from imagefactory.families.interface import Change, Needs
 from imagefactory.guests.interface import File
 
 HOSTNAME_LIMIT = 63  # one label, RFC 1035 section 2.3.4
@@ -33,6 +34,7 @@ WantedBy=ssh.service sshd.service
 """
 
 SSH_HOST_KEYS_UNIT = "ssh-host-keys.service"
+AGENTS = {"qemu": "qemu-guest-agent", "vmware": "open-vm-tools"}
 
 
 def hostname(name: str) -> str:
@@ -48,7 +50,15 @@ def identity(name: str) -> tuple[File, ...]:
     return File("/etc/hostname", f"{host}\n".encode()), File("/etc/hosts", hosts.encode())
 
 
-def cloud_init(sources: tuple[str, ...]) -> tuple[File, ...]:
+def fulfil(needs: Needs) -> Change:
+    """What a target's needs mean everywhere: cloud-init and the guest agent have the same names in all families."""
+    agent = (AGENTS[needs.guest_agent],) if needs.guest_agent else ()
+    tools = ("cloud-init",) if needs.cloud_init else ()
+    given = tuple(File(path, data) for path, data in needs.files)
+    return Change((*tools, *agent), (*_cloud_init(needs.cloud_init), *given))
+
+
+def _cloud_init(sources: tuple[str, ...]) -> tuple[File, ...]:
     """The data sources that cloud-init asks, in order; nothing for a target without cloud-init."""
     if not sources:
         return ()

@@ -18,11 +18,11 @@ from imagefactory.engines.bootstrap.mmdebstrap import Mmdebstrap
 from imagefactory.engines.bootstrap.repositories import contents, locate
 from imagefactory.engines.bootstrap.tool import RECIPE, Tool
 from imagefactory.engines.interface import Base, BasePlan, RootTree
-from imagefactory.families.interface import Bootstrap, Family, Release, Source
+from imagefactory.families.interface import Bootstrap, Family, Release, Source, install_url
 from imagefactory.families.registry import find
-from imagefactory.model.errors import CommandFailed, Unsupported
+from imagefactory.model.errors import CommandFailed
 from imagefactory.model.report import Report
-from imagefactory.model.template import Template, UrlInstall
+from imagefactory.model.template import Template
 from imagefactory.process.interface import Command, Privilege, Processes
 
 TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in (Mmdebstrap(), Dnf())}
@@ -66,7 +66,7 @@ class BootstrapEngine:
         Raises Unsupported. It reads one small file of /proc at most.
         """
         family, release = find(template.os)
-        bootstrap = family.bootstrap(template, release, _install_url(template))
+        bootstrap = family.bootstrap(template, release, install_url(template))
         locate(template.repositories, family, bootstrap, self._assumed)
         self._hosts.demand(template.os.arch)
 
@@ -81,10 +81,10 @@ class BootstrapEngine:
         family, release = find(template.os)
         report.activity("reading the mirror's indexes")
         async with Scope() as scope:  # programs and the network take their time, but not from each other
-            plain = family.bootstrap(template, release, _install_url(template))
+            plain = family.bootstrap(template, release, install_url(template))
             version = scope.start(self._version(plain.tool))
             mirror = await scope.start(self._mirror(_urls(template, family, plain), release))
-            wanted = family.bootstrap(template, release, mirror(_install_url(template)))
+            wanted = family.bootstrap(template, release, mirror(install_url(template)))
             located = locate(template.repositories, family, wanted, mirror)
             keys = await self._threads.run(host_keys.find_keys, wanted, self._settings.key_directories)
             every = (*wanted.sources, *(one.source for one in located))
@@ -194,17 +194,7 @@ class _Output:
 def _urls(template: Template, family: Family, bootstrap: Bootstrap) -> tuple[str, ...]:
     """All that the template wants to be read from."""
     repositories = (family.repository_source(one, bootstrap).url for one in template.repositories)
-    return (_install_url(template), *repositories)
-
-
-def _install_url(template: Template) -> str:
-    if isinstance(template.os.install, UrlInstall):
-        return template.os.install.url
-    raise Unsupported(
-        "the engine bootstrap installs from package trees, not from media",
-        where="os/install",
-        hint='use <install type="url"> with the URL of a mirror',
-    )
+    return (install_url(template), *repositories)
 
 
 def _digest_files(paths: Sequence[str]) -> str:

@@ -8,18 +8,17 @@ from collections.abc import Sequence
 from imagefactory.families import causes, systemd
 from imagefactory.families.debian import releases, sources
 from imagefactory.families.debian.causes import CAUSES
-from imagefactory.families.interface import Bootstrap, Change, Needs, Release, Source, Step
+from imagefactory.families.interface import Bootstrap, Change, Needs, Release, Source, Step, install_url
 from imagefactory.guests.interface import File
-from imagefactory.model.errors import FactoryError, Unsupported
+from imagefactory.model.errors import FactoryError
 from imagefactory.model.icicle import PackageInfo
-from imagefactory.model.template import Arch, Repository, Template, UrlInstall
+from imagefactory.model.template import Arch, Repository, Template
 
 LISTS = "/var/lib/apt/lists"
 KEYRINGS = {
     "Debian": ("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"),
     "Ubuntu": ("/usr/share/keyrings/ubuntu-archive-keyring.gpg", "ubuntu-keyring"),
 }
-AGENTS = {"qemu": "qemu-guest-agent", "vmware": "open-vm-tools"}
 APT = "DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0"
 ENABLE = "systemctl --quiet enable systemd-networkd.service systemd-resolved.service"
 
@@ -54,7 +53,7 @@ class DebianFamily:
         )
 
     def published_sources(self, building: bytes, template: Template) -> bytes:
-        return sources.published(building, sources.mirror_root(_install_url(template)))
+        return sources.published(building, sources.mirror_root(install_url(template)))
 
     def configure(self, template: Template) -> Change:
         files = (
@@ -103,16 +102,14 @@ class DebianFamily:
         return tuple(PackageInfo(*row[:3]) for row in rows if len(row) == 4 and row[3].startswith("ii"))
 
     def fulfil(self, needs: Needs) -> Change:
-        agent = (AGENTS[needs.guest_agent],) if needs.guest_agent else ()
-        tools = ("cloud-init",) if needs.cloud_init else ()
+        common = systemd.fulfil(needs)
         modules = "".join(f"{module}\n" for module in needs.initrd_modules)
         files = (
-            *systemd.cloud_init(needs.cloud_init),
-            *(File(path, data) for path, data in needs.files),
+            *common.files,
             *((File(MODULES, modules.encode()),) if modules else ()),
         )
         steps = (Step("rebuild the initrd", ADD_MODULES),) if modules else ()
-        return Change((*tools, *agent), files, steps)
+        return Change(common.packages, files, steps)
 
     def kernel(self) -> str:
         newest = "ls -1 /boot/vmlinu[xz]-* | sort -V | tail -n 1"
@@ -149,15 +146,9 @@ done
 """
 
 
-def _install_url(template: Template) -> str:
-    if isinstance(template.os.install, UrlInstall):
-        return template.os.install.url
-    raise Unsupported("an image file cannot be bootstrapped", where="os/install", hint='use <install type="url">')
-
-
 def _trusted(template: Template) -> bool:
     """Whether the template says, in apt's own words, that its mirror is not signed."""
-    root = sources.mirror_root(_install_url(template))
+    root = sources.mirror_root(install_url(template))
     return any(
         "trusted=yes" in one.url.partition("]")[0] and root in [word.rstrip("/") for word in one.url.split()]
         for one in template.repositories

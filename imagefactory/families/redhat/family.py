@@ -6,15 +6,14 @@ import shlex
 from collections.abc import Sequence
 
 from imagefactory.families import causes, systemd
-from imagefactory.families.interface import Bootstrap, Change, Needs, Release, Source, Step
+from imagefactory.families.interface import Bootstrap, Change, Needs, Release, Source, Step, install_url
 from imagefactory.families.redhat import releases, sources
 from imagefactory.families.redhat.causes import CAUSES
 from imagefactory.guests.interface import File
-from imagefactory.model.errors import FactoryError, Unsupported
+from imagefactory.model.errors import FactoryError
 from imagefactory.model.icicle import PackageInfo
-from imagefactory.model.template import Arch, Repository, Template, UrlInstall
+from imagefactory.model.template import Arch, Repository, Template
 
-AGENTS = {"qemu": "qemu-guest-agent", "vmware": "open-vm-tools"}
 KEY_PACKAGE = "distribution-gpg-keys, or put the key below /etc/imagefactory/keys"
 DRACUT = "/etc/dracut.conf.d/90-imagefactory.conf"
 REBUILD = "dracut --force --no-hostonly --regenerate-all"
@@ -86,7 +85,7 @@ class RedHatFamily:
         )
 
     def published_sources(self, building: bytes, template: Template) -> bytes:
-        return sources.published(building, _install_url(template))
+        return sources.published(building, install_url(template))
 
     def configure(self, template: Template) -> Change:
         files = (
@@ -129,16 +128,14 @@ class RedHatFamily:
         return tuple(PackageInfo(*row) for row in rows if len(row) == 3)
 
     def fulfil(self, needs: Needs) -> Change:
-        agent = (AGENTS[needs.guest_agent],) if needs.guest_agent else ()
-        tools = ("cloud-init",) if needs.cloud_init else ()
+        common = systemd.fulfil(needs)
         modules = " ".join(needs.initrd_modules)
         files = (
-            *systemd.cloud_init(needs.cloud_init),
-            *(File(path, data) for path, data in needs.files),
+            *common.files,
             *((File(DRACUT, f'add_drivers+=" {modules} "\n'.encode()),) if modules else ()),
         )
         steps = (Step("rebuild the initrd", f"! command -v dracut >/dev/null || {REBUILD}"),) if modules else ()
-        return Change((*tools, *agent), files, steps)
+        return Change(common.packages, files, steps)
 
     def kernel(self) -> str:
         newest = "ls -1 /boot/vmlinuz-* | grep -v rescue | sort -V | tail -n 1"
@@ -154,13 +151,7 @@ class RedHatFamily:
         )
 
 
-def _install_url(template: Template) -> str:
-    if isinstance(template.os.install, UrlInstall):
-        return template.os.install.url
-    raise Unsupported("an image file cannot be bootstrapped", where="os/install", hint='use <install type="url">')
-
-
 def _unsigned(template: Template) -> bool:
     """Whether the template lists its own install tree as a repository that is not signed."""
-    tree = _install_url(template).rstrip("/")
+    tree = install_url(template).rstrip("/")
     return any(one.url.strip().rstrip("/") == tree and not one.signed for one in template.repositories)
