@@ -36,6 +36,9 @@ from imagefactory.warehouse.server.site import make_site as warehouse_site
 from imagefactory.warehouse.server.users import load_users
 from imagefactory.warehouse.store.embedded import EmbeddedWarehouse
 
+#: Seconds that a stopping daemon has beside those for its jobs: children are ended, everything is written down.
+CLEARING_AWAY = 15
+
 log = Logger()
 
 
@@ -132,7 +135,16 @@ def factory_daemon(settings: Settings, *, reopen_log: Callable[[], None] | None,
     if warehouse is not None:
         faces.append(warehouse_face(warehouse, settings, reactor, body.warehouse))
     notifier = Notifier(os.environ, os.getpid(), reactor)
-    return Daemon(reactor, body, faces, instance=instance, notifier=notifier, pidfile=marks, reopen_log=reopen_log)
+    return Daemon(
+        reactor,
+        body,
+        faces,
+        instance=instance,
+        notifier=notifier,
+        pidfile=marks,
+        reopen_log=reopen_log,
+        patience=settings.stop_timeout + CLEARING_AWAY,
+    )
 
 
 def warehouse_daemon(settings: Settings, *, reopen_log: Callable[[], None] | None, pidfile: bool) -> Daemon:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,11 @@ class Startable(Protocol):
 Ending = Callable[[], Awaitable[None]]
 
 
+def end_hard() -> None:
+    """End this process at once: children go with it, and the next start clears away what the journal names."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 @dataclass(frozen=True, slots=True)
 class Face:
     """One way the service is reached.
@@ -50,7 +56,8 @@ class Face:
 class Daemon(Service):
     """Body, faces and the marks a running daemon leaves (pid file, claim on the state directory, word to systemd).
 
-    `failed` tells whether it ended because it could not start.
+    `failed` tells whether it ended because it could not start. What has not stopped after `patience` seconds (a thread
+    that waits for a dead disk cannot be interrupted) is abandoned.
     """
 
     _log = Logger()
@@ -65,6 +72,8 @@ class Daemon(Service):
         notifier: Notifier,
         pidfile: PidFile | None = None,
         reopen_log: Callable[[], None] | None = None,
+        patience: float = 60.0,
+        abandon: Callable[[], None] = end_hard,
     ) -> None:
         self._reactor = reactor
         self._body = body
@@ -73,6 +82,8 @@ class Daemon(Service):
         self._notifier = notifier
         self._pidfile = pidfile
         self._reopen_log = reopen_log
+        self._patience = patience
+        self._abandon = abandon
         self._ports: list[IListeningPort] = []
         self._starting: Task[None] | None = None
         self._listener: Callable[[str], None] = lambda _: None
@@ -122,6 +133,7 @@ class Daemon(Service):
         self._log.info("stopping")
         self._notifier.stopping()
         super().stopService()  # type: ignore[no-untyped-call]
+        late = self._reactor.callLater(self._patience, self._give_in)
         if self._starting is not None:
             self._starting.cancel()
             await self._starting.settled()
@@ -133,10 +145,18 @@ class Daemon(Service):
             await self._body.stop()
             await _all(face.end for face in serving)
         finally:
+            if late.active():
+                late.cancel()
             if self._pidfile is not None:
                 self._pidfile.remove()
             self._instance.release()
         self._log.info("stopped")
+
+    def _give_in(self) -> None:
+        self._log.critical("not stopped in {seconds:g} seconds: what is left is abandoned", seconds=self._patience)
+        if self._pidfile is not None:
+            self._pidfile.remove()
+        self._abandon()
 
     def _hear_hangups(self, reopen_log: Callable[[], None]) -> None:
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._reopen, reopen_log))

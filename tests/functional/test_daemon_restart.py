@@ -133,12 +133,34 @@ class KillTests(SystemCase):
             if job["status"] in {"COMPLETED", "FAILED"}:
                 return None
 
+    def only_body(self) -> Path:
+        """The file of the one mock image in the warehouse."""
+        (body,) = (path for path in (self.state / "warehouse").rglob("*") if path.is_file() and _is_mock(path))
+        return body
+
+    def test_a_disk_that_does_not_answer(self) -> None:
+        """SIGTERM while a push waits for it: the end is bounded all the same."""
+        self.configure(stop_timeout=2)
+        self.rest()
+        image = self.build()
+        self.until(image, status="COMPLETED")
+        body = self.only_body()
+        body.unlink()
+        os.mkfifo(body)
+        push = {"provider": "mock-1", "credentials": CREDENTIALS, "target_image_id": image}
+        id = self.ask("POST", "/provider_images", json=push).json()["id"]
+        self.until(id, status="PUSHING")
+        self.stop(limit=30)
+        self.rest()
+        self.assertEqual(self.job(id)["error"]["message"], STOPPED)
+        self.stop()
+
     def test_while_pushing(self) -> None:
         """A push is FAILED with the reason; its credentials are nowhere, so it has to be asked for again."""
         self.rest()
         image = self.build()
         self.until(image, status="COMPLETED")
-        (body,) = (path for path in (self.state / "warehouse").rglob("*") if path.is_file() and _is_mock(path))
+        body = self.only_body()
         content = body.read_bytes()
         body.unlink()
         os.mkfifo(body)  # whoever reads it waits

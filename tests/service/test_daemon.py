@@ -71,6 +71,8 @@ class DaemonTests(SynchronousTestCase):
             instance=self.instance,
             notifier=Notifier({}, os.getpid(), Clock()),
             pidfile=PidFile(self.pid),
+            patience=20,
+            abandon=lambda: self.told.append("abandoned"),
         )
         self.addCleanup(self.instance.release)
         self.told: list[str] = []
@@ -92,8 +94,20 @@ class DaemonTests(SynchronousTestCase):
         self.assertTrue(self.pid.exists())
         self.body.stopping.callback(None)
         self.successResultOf(stopped)
-        self.assertFalse(self.pid.exists())
+        self.assertEqual((self.pid.exists(), self.reactor.getDelayedCalls()), (False, []))
         Instance(self.directory).claim()
+
+    def test_what_does_not_stop_is_abandoned(self) -> None:
+        """After the time that was given, and not when it has stopped before."""
+        self.daemon.startService()
+        self.body.starting.callback(None)
+        stopped = self.daemon.stopService()
+        self.reactor.advance(19)
+        self.assertEqual(self.told, [""])
+        self.reactor.advance(1)
+        self.assertEqual((self.told, self.pid.exists()), (["", "abandoned"], False))
+        self.body.stopping.callback(None)
+        self.successResultOf(stopped)
 
     def test_a_stop_during_the_start_cancels_it_first(self) -> None:
         """Start and stop of the body never overlap."""
