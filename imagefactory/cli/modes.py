@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from imagefactory.model.errors import InvalidInput
 from imagefactory.settings import Settings
@@ -28,7 +28,7 @@ class Build:
     An empty template means that of the image's last build.
     """
 
-    template: str
+    template: str = field(repr=False)  # may hold a root password
     targets: tuple[str, ...]
     image: str | None
     plan_only: bool
@@ -40,8 +40,8 @@ class Push:
     """Push an image's newest build to one or more providers."""
 
     image: str
-    providers: tuple[str, ...]
-    credentials: str
+    providers: tuple[str, ...] = field(repr=False)  # may be definitions with a password
+    credentials: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Import:
     """Make an image known that the provider already has."""
 
     target: str
-    provider: str
+    provider: str = field(repr=False)
     identifier: str
     image: str | None
     descriptor: str
