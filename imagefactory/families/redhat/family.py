@@ -50,7 +50,7 @@ place=$(rpm -E '%{{_dbpath}}')
 if [ "$place" != /var/lib/rpm ] && [ -d /var/lib/rpm ] && [ ! -L /var/lib/rpm ]; then
   mkdir -p "$place"
   mv /var/lib/rpm/* "$place"/
-  rmdir /var/lib/rpm
+  rm -rf /var/lib/rpm  # rpm's lock is still in it
   ln -s "../..$place" /var/lib/rpm
 fi
 rpm --rebuilddb
