@@ -118,7 +118,7 @@ class RoomTests(CommandCase):
 
     def test_a_full_state_directory(self) -> None:
         """What could not be stored is not half there; with room the next run works."""
-        for size in ("256k", "20M", "40M"):
+        for size in ("4k", "256k", "20M", "40M"):
             self.small(self.state, size)
             done = self.full(self.file(template(size="96M")))
             self.assertRegex(done.out + done.err, "(?i)full|no space")

@@ -43,7 +43,13 @@ for package in "$@"; do
     printf '%s-1-1.noarch\\t1-1\\tnoarch\\n' "$package" >> /var/lib/tiny/installed
 done
 """
-RPM = "#!/bin/sh\nsort /var/lib/tiny/installed\n"
+RPM = """\
+#!/bin/sh
+case $1 in
+    -qa) sort /var/lib/tiny/installed ;;
+    -E) echo /var/lib/rpm ;;
+esac
+"""
 
 SYSTEM = """\
 Name: tiny
