@@ -109,13 +109,13 @@ def _in_new(work: Work, measured: Callable[[Work, Path], Cost]) -> Cost:
 def _mmdebstrap(work: Work, tree: Path) -> Cost:
     packages = ",".join(work.packages)
     argv = ("mmdebstrap", "--variant=apt", f"--include={packages}", work.release, tree, "-")
-    return run(*argv, directory=work.directory, stdin=work.sources.encode())
+    return run(*argv, directory=work.directory, stdin=work.sources.encode(), apart=True)
 
 
 def _debootstrap(work: Work, tree: Path) -> Cost:
     packages = ",".join(work.packages)
     argv = ("debootstrap", "--variant=minbase", f"--include={packages}", work.release, tree, work.mirror)
-    return run(*argv, directory=work.directory)
+    return run(*argv, directory=work.directory, apart=True)
 
 
 def _cold(work: Work, *targets: str) -> Cost:

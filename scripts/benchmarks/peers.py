@@ -61,7 +61,6 @@ def attempt(name: str, peer: Peer, work: Work, *, install: bool) -> Cost | Faile
     except FileNotFoundError as error:
         return Failed(f"{error.filename} is not installed")
     finally:
-        _unmount(place)
         shutil.rmtree(place, ignore_errors=True)
 
 
@@ -84,16 +83,6 @@ def _hidden(text: str, work: Work) -> str:
     return text.replace(work.mirror, "MIRROR").replace(str(work.directory), "DIR")
 
 
-def _unmount(place: Path) -> None:
-    """Peers that fail leave mounts; those below their own directory are taken away, the innermost first."""
-    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-    for mount in reversed([mount for mount in mounts if mount.startswith(f"{place}/")]):
-        subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
-
-
-VMDB2_LOG = ("--log", "/dev/stderr")
-
-
 def vmdb2(work: Work, place: Path) -> Cost:
     """A specification and its image, MBR with GRUB."""
     packages = ", ".join(work.packages)
@@ -111,16 +100,8 @@ steps:
 - {{fstab: root}}
 - {{grub: bios, tag: root}}
 """)
-    return run(
-        "vmdb2",
-        specification,
-        "--output",
-        place / "image.raw",
-        "--log",
-        "/dev/stderr",
-        directory=place,
-        timeout=PATIENCE,
-    )
+    argv = ("vmdb2", specification, "--output", place / "image.raw", "--log", "/dev/stderr")
+    return run(*argv, directory=place, timeout=PATIENCE, apart=True)
 
 
 def grml_debootstrap(work: Work, place: Path) -> Cost:
@@ -130,7 +111,7 @@ def grml_debootstrap(work: Work, place: Path) -> Cost:
         *("--release", work.release, "--mirror", work.mirror, "--hostname", "bench", "--password", "bench"),
         *("--nopackages", "--debopt", f"--include={','.join(work.packages)}"),
     )
-    return run(*argv, directory=place, timeout=PATIENCE)
+    return run(*argv, directory=place, timeout=PATIENCE, apart=True)
 
 
 def mkosi(work: Work, place: Path) -> Cost:
@@ -141,7 +122,7 @@ def mkosi(work: Work, place: Path) -> Cost:
         *("--directory", place, "--output-dir", place / "out", "-f", "build"),
     )
     (place / "out").mkdir()
-    return run(*argv, directory=place, timeout=PATIENCE)
+    return run(*argv, directory=place, timeout=PATIENCE, apart=True)
 
 
 def diskimage_builder(work: Work, place: Path) -> Cost:
@@ -157,7 +138,9 @@ def diskimage_builder(work: Work, place: Path) -> Cost:
     }
     packages = ",".join(work.packages)
     argv = ("disk-image-create", "-a", "amd64", "-o", place / "image", "--image-size", "3", "-p", packages)
-    return run(*argv, "vm", "block-device-mbr", "debian-minimal", directory=place, env=env, timeout=PATIENCE)
+    return run(
+        *argv, "vm", "block-device-mbr", "debian-minimal", directory=place, env=env, timeout=PATIENCE, apart=True
+    )
 
 
 def _diskimage_builder() -> Path:
@@ -181,7 +164,7 @@ def customise(work: Work, place: Path) -> Cost:
     env = {"LIBGUESTFS_BACKEND": "direct", "LIBGUESTFS_BACKEND_SETTINGS": "force_tcg", **_appliance_kernel(place)}
     env["LIBGUESTFS_CACHEDIR"] = str(place)
     with _modules():
-        return run(*argv, directory=place, env=env, timeout=PATIENCE)
+        return run(*argv, directory=place, env=env, timeout=PATIENCE, apart=True)
 
 
 @contextmanager

@@ -38,15 +38,20 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     timeout: float = 1800,
+    apart: bool = False,
 ) -> Cost:
-    """Run it to its end, in a process group of its own that is ended with it."""
+    """Run it to its end, in a process group of its own that is ended with it.
+
+    `apart`: what it mounts is nowhere else to be seen, and gone with it.
+    """
     log = directory / "output.log"
     given = directory / "input"
     given.write_bytes(stdin)
     began = time.monotonic()
+    front = ("unshare", "--mount", "--") if apart else ()
     with log.open("wb") as output, given.open("rb") as source:
         process = subprocess.Popen(
-            [str(word) for word in argv], stdin=source, stdout=output, stderr=output, start_new_session=True,
+            [*front, *map(str, argv)], stdin=source, stdout=output, stderr=output, start_new_session=True,
             env={**os.environ, **(env or {})}, cwd=cwd,
         )  # fmt: skip
         try:
