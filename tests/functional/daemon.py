@@ -6,6 +6,8 @@ import json
 import os
 import re
 import signal
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -102,13 +104,13 @@ class DaemonCase(CommandCase):
 
     def until(self, id: str, **fields: str) -> dict[str, Any]:
         """Wait until a job has these fields (as parts of them)."""
-        job: dict[str, Any] = {}
-
-        def there() -> bool:
-            job.update(self.job(id))
-            return all(text in str(job[name]) for name, text in fields.items())
-
-        self.soon(there, f"{fields}: {self.job(id)}", 90)
+        late = time.monotonic() + 90
+        while not _has(job := self.job(id), fields):
+            ended = job["status"] in {"COMPLETED", "FAILED"}
+            if ended or time.monotonic() > late:
+                log = self.ask("GET", f"/builders/{id}/log").text
+                self.fail(f"not {fields}: {job}\n{log}\n{self.log[-2000:]}")
+            threading.Event().wait(0.05)
         return job
 
     def stop(self, number: int = signal.SIGTERM, limit: float = 40) -> None:
@@ -121,6 +123,10 @@ class DaemonCase(CommandCase):
         path = self.directory / "daemon.pid"
         if path.exists() and not gone(self.pid) and _is_ours(self.pid, self.config):
             self.stop(signal.SIGKILL)
+
+
+def _has(job: dict[str, Any], fields: dict[str, str]) -> bool:
+    return all(text in str(job[name]) for name, text in fields.items())
 
 
 def gone(pid: int) -> bool:
