@@ -24,6 +24,7 @@ from imagefactory.concurrency.clock import Clock, timeout
 from imagefactory.concurrency.threads import Threads
 from imagefactory.jobs.addresses import Network, literal, permitted
 from imagefactory.model.errors import FactoryError, Forbidden, InvalidInput, TooLarge, Unavailable
+from imagefactory.model.secret import without_secrets
 from imagefactory.warehouse.client.tls import StrictPolicy
 
 REDIRECTS = 5
@@ -135,7 +136,7 @@ class Fetcher:
         try:
             return await timeout(self._clock, self._rules.seconds, self._follow(url))
         except TimeoutError:
-            raise Unavailable(f"{_shown(url)} did not answer in {self._rules.seconds:g} seconds") from None
+            raise Unavailable(f"{without_secrets(url)} did not answer in {self._rules.seconds:g} seconds") from None
 
     async def _follow(self, url: str) -> bytes:
         for _ in range(REDIRECTS + 1):
@@ -145,32 +146,32 @@ class Fetcher:
             location = response.headers.getRawHeaders("location", [""])[0]
             _drop(response)
             url = urljoin(url, location)
-        raise Unavailable(f"{_shown(url)} redirects without end")
+        raise Unavailable(f"{without_secrets(url)} redirects without end")
 
     async def _request(self, url: str) -> IResponse:
         parts = urlsplit(url)
         if parts.scheme.lower() not in self._rules.schemes or not parts.hostname:
-            raise Forbidden(f"only {' and '.join(self._rules.schemes)} URLs are fetched, not {_shown(url)}")
+            raise Forbidden(f"only {' and '.join(self._rules.schemes)} URLs are fetched, not {without_secrets(url)}")
         try:
             target = url.encode("ascii")
         except UnicodeEncodeError:
-            raise InvalidInput(f"{_shown(url)} is no URL: its special characters have to be escaped") from None
+            raise InvalidInput(f"{without_secrets(url)} is no URL: its special characters have to be escaped") from None
         try:
             return await self._agent.request(b"GET", target, Headers({"User-Agent": ["imagefactory"]}))
         except (CancelledError, FactoryError):
             raise
         except Exception as error:  # failures of TLS and HTTP come in many classes
-            raise Unavailable(f"cannot fetch {_shown(url)}: {error}", hint="is the URL right?") from error
+            raise Unavailable(f"cannot fetch {without_secrets(url)}: {error}", hint="is the URL right?") from error
 
     async def _body(self, url: str, response: IResponse) -> bytes:
         if response.code != 200:
             _drop(response)
-            raise Unavailable(f"{_shown(url)} answered {response.code}", hint="is the URL right?")
+            raise Unavailable(f"{without_secrets(url)} answered {response.code}", hint="is the URL right?")
         body = _Body(self._rules.limit)
         response.deliverBody(body)
         data = await body.done
         if data is None:
-            raise TooLarge(f"{_shown(url)} is larger than {self._rules.limit} bytes")
+            raise TooLarge(f"{without_secrets(url)} is larger than {self._rules.limit} bytes")
         return data
 
 
@@ -179,12 +180,6 @@ def _drop(response: IResponse) -> None:
     body = _Body(0)
     body.done.addErrback(lambda _: None)
     response.deliverBody(body)
-
-
-def _shown(url: str) -> str:
-    """The URL without what may be secret in it."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
 
 
 class _Body(Protocol):

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+
+_USER = re.compile(r"//[^/\s]*@")
+_QUERY = re.compile(r"\?\S*")
+
+
+def without_secrets(address: str) -> str:
+    """A URL, or a line with one, for people: `...` for user and password, and no query, which may be a token."""
+    return _QUERY.sub("", _USER.sub("//...@", address))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import unicodedata
 from urllib.parse import urlsplit
 
 from imagefactory.model.reading import Text, quoted
-from imagefactory.model.secret import Secret
+from imagefactory.model.secret import Secret, without_secrets
 from imagefactory.model.sizes import parse_size
 
 LONGEST_NAME = 255
@@ -131,7 +131,7 @@ def _url_problem(address: str, schemes: tuple[str, ...]) -> str:
 
 def _without_user(address: str) -> str:
     """For messages: the address without a user and password in it."""
-    return quoted(re.sub(r"//[^/]*@", "//...@", address))
+    return quoted(without_secrets(address))
 
 
 def boolean(text: Text) -> bool:

@@ -14,6 +14,7 @@ from imagefactory.guests.interface import File, Guest
 from imagefactory.model.errors import CommandFailed, InvalidInput
 from imagefactory.model.icicle import PackageInfo
 from imagefactory.model.report import Report
+from imagefactory.model.secret import without_secrets
 from imagefactory.model.template import Content, Inline, Repository, Script, Template
 from imagefactory.stages.steps import Steps
 
@@ -118,7 +119,9 @@ def _inputs(template: Template, family: Family, indexes: Mapping[str, str]) -> I
 def _data(content: Content) -> bytes:
     if isinstance(content, Inline):
         return content.data
-    raise InvalidInput("the content was not fetched", where=content.url, hint="fetch it before the build starts")
+    raise InvalidInput(
+        "the content was not fetched", where=without_secrets(content.url), hint="fetch it before the build starts"
+    )
 
 
 def _text(script: Script) -> str:

@@ -22,6 +22,7 @@ from imagefactory.families.interface import Bootstrap, Family, Release, Source, 
 from imagefactory.families.registry import find
 from imagefactory.model.errors import CommandFailed
 from imagefactory.model.report import Report
+from imagefactory.model.secret import without_secrets
 from imagefactory.model.template import Template
 from imagefactory.process.interface import Command, Privilege, Processes
 
@@ -91,7 +92,7 @@ class BootstrapEngine:
             digests = await scope.start(self._indexes.digests(every))
         for source in wanted.sources:
             if source not in digests:
-                report.line(f"the mirror has no {source.suite}: left out ({source.url})")
+                report.line(f"the mirror has no {source.suite}: left out ({without_secrets(source.url)})")
         there = tuple(source for source in wanted.sources if source in digests)
         found = replace(wanted, sources=there, keyrings=tuple(str(key) for key in keys))
         return BasePlan(
@@ -127,7 +128,7 @@ class BootstrapEngine:
             "tool": version,
             "recipe": RECIPE,
             "signatures": keys if bootstrap.verify else "not verified",
-            **{f"index {source.url} {source.suite}": digests[source] for source in bootstrap.sources},
+            **{f"index {without_secrets(source.url)} {source.suite}": digests[source] for source in bootstrap.sources},
         }
 
     async def build(self, plan: BasePlan, workspace: Path, report: Report) -> Base:

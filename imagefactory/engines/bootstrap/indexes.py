@@ -14,6 +14,7 @@ from imagefactory.concurrency.clock import Clock, timeout
 from imagefactory.concurrency.scope import Scope
 from imagefactory.families.interface import Source
 from imagefactory.model.errors import TooLarge, Unavailable
+from imagefactory.model.secret import without_secrets
 
 LIMIT = 8 << 20  # bytes; the largest InRelease in use is 300 KiB
 PATIENCE = 60.0  # seconds for one index
@@ -58,11 +59,15 @@ class Indexes:
         try:
             return await timeout(self._clock, self._patience, self._read(source))
         except TimeoutError:
-            raise Unavailable(f"no answer in {self._patience:g} seconds", where=source.index, hint=HINT) from None
+            raise Unavailable(
+                f"no answer in {self._patience:g} seconds", where=without_secrets(source.index), hint=HINT
+            ) from None
         except (Unavailable, TooLarge, CancelledError):
             raise
         except Exception as error:  # treq and Twisted have no common base for a failed exchange
-            raise Unavailable(f"the mirror cannot be read: {_cause(error)}", where=source.index, hint=HINT) from error
+            raise Unavailable(
+                f"the mirror cannot be read: {_cause(error)}", where=without_secrets(source.index), hint=HINT
+            ) from error
 
     async def _read(self, source: Source) -> bytes | None:
         for url in (source.index, *source.other_indexes):
@@ -71,10 +76,10 @@ class Indexes:
             if response.code == 200:
                 return data
             if response.code not in GONE:
-                raise Unavailable(f"the mirror answers {response.code}", where=url, hint=HINT)
+                raise Unavailable(f"the mirror answers {response.code}", where=without_secrets(url), hint=HINT)
         if source.optional:
             return None
-        raise Unavailable(f"the mirror answers {response.code}", where=source.index, hint=HINT)
+        raise Unavailable(f"the mirror answers {response.code}", where=without_secrets(source.index), hint=HINT)
 
     async def _body(self, response: IResponse, url: str) -> bytes:
         data = bytearray()
@@ -82,7 +87,7 @@ class Indexes:
         def collect(part: bytes) -> None:
             data.extend(part)
             if len(data) > self._limit:
-                raise TooLarge(f"the index is larger than {self._limit} bytes", where=url, hint=HINT)
+                raise TooLarge(f"the index is larger than {self._limit} bytes", where=without_secrets(url), hint=HINT)
 
         await treq.collect(response, collect)
         return bytes(data)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from imagefactory.families.interface import Bootstrap, Family, Source
 from imagefactory.model.errors import Unsupported
+from imagefactory.model.secret import without_secrets
 from imagefactory.model.template import Repository
 
 SCHEMES = {"http", "https"}
@@ -38,7 +39,7 @@ def _locate(own: Repository, family: Family, bootstrap: Bootstrap, mirror: Calla
     if urlsplit(source.index).scheme not in SCHEMES:
         raise Unsupported(
             f"repository {own.name} cannot be read from here: only http and https can",
-            where=source.url,
+            where=without_secrets(source.url),
             hint="serve it over HTTP, or map its URL to a mirror with the setting mirrors",
         )
     return Located(used, source)
