@@ -50,9 +50,7 @@ async def lay(settings: Settings, reactor: Any, stack: AsyncExitStack) -> Ground
     watchdog = Watchdog(reactor, base_env=environment)
     watchdog.start()
     stack.push_async_callback(watchdog.stop)
-    yielding = (
-        (Yielding(),) if settings.rest else ()
-    )  # at a terminal all wait for the build
+    yielding = (Yielding(),) if settings.rest else ()  # at a terminal all wait for the build
     watchers = (journal, watchdog, *yielding)
     processes = TwistedProcesses(reactor, reactor, base_env=environment, watchers=watchers)
     privilege = await find_privilege(processes, threads)

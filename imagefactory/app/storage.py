@@ -13,7 +13,7 @@ from urllib.request import urlopen
 from twisted.logger import Logger
 
 from imagefactory.concurrency.threads import Threads
-from imagefactory.model.records import Buckets
+from imagefactory.model.records import Buckets, Kind
 from imagefactory.settings import Settings
 from imagefactory.warehouse.client.connect import Place, connect_warehouse, probe
 from imagefactory.warehouse.client.remote import RemoteWarehouse
@@ -38,6 +38,14 @@ class Storage:
     warehouse: Warehouse
     records: Records
     embedded: EmbeddedWarehouse | None
+    url: str = ""
+
+    async def place(self, kind: Kind, id: str) -> str:
+        """Where people find the body of an object: a file of this host, or a URL; empty if it has none."""
+        bucket = self.records.buckets.of(kind)
+        if self.embedded is None:
+            return f"{self.url.rstrip('/')}/{bucket}/{id}"
+        return str(await self.embedded.path(bucket, id) or "")
 
 
 async def open_storage(
@@ -54,7 +62,7 @@ async def open_storage(
     if url:
         remote = await connect_warehouse(_place(settings, url), reactor, threads)
         stack.push_async_callback(remote.close)
-        return Storage(remote, Records(remote, buckets(settings)), None)
+        return Storage(remote, Records(remote, buckets(settings)), None, url)
     embedded = await open_embedded(Path(settings.warehouse_path), threads, stack)
     return Storage(embedded, Records(embedded, buckets(settings)), embedded)
 

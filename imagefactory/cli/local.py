@@ -18,7 +18,8 @@ from imagefactory.concurrency.scope import Scope
 from imagefactory.jobs.interface import BuildRequest, ImportRequest, JobEvent, PushRequest
 from imagefactory.model.credentials import Credentials, parse_credentials
 from imagefactory.model.errors import Conflict, InvalidInput
-from imagefactory.model.jobs import Completed, Job
+from imagefactory.model.jobs import Completed, Job, Operation
+from imagefactory.model.records import Kind
 
 SUCCESS, FAILURE, USAGE = 0, 1, 2
 
@@ -118,11 +119,17 @@ async def _watch(factory: Factory, jobs: Sequence[Job], terminal: Terminal) -> i
     finally:
         unsubscribe()
         terminal.watcher.stop()
-    first = ended[0]
-    terminal.result(
-        results.run_document(first.image_id, first.build_id, ended), [results.result_line(job) for job in ended]
-    )
+    told = [(job, await _details(factory, job)) for job in ended]
+    terminal.result(results.run_document(told), [results.result_line(job, details) for job, details in told])
     return SUCCESS if all(isinstance(job.state, Completed) for job in ended) else FAILURE
+
+
+async def _details(factory: Factory, job: Job) -> results.Details:
+    if job.operation is Operation.PUSH or not isinstance(job.state, Completed):
+        return results.NONE
+    attributes = await factory.storage.records.attributes(Kind.TARGET_IMAGE, job.id) or {}
+    boot = {name: text for name, text in attributes.items() if name.startswith("boot_")}
+    return results.Details(await factory.storage.place(Kind.TARGET_IMAGE, job.id), boot)
 
 
 async def _ended(factory: Factory, jobs: Sequence[Job]) -> list[Job]:

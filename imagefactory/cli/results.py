@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from imagefactory.cli.watch import destination, stage_text
@@ -30,21 +31,39 @@ def seconds_of(job: Job) -> float:
     return round(job.ended - job.started, 1) if job.started and job.ended else 0.0
 
 
-def result_line(job: Job) -> str:
-    """One line per job: destination, state, ids, size, time; for a failure the reason and what to do."""
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a finished target image's record says: where its file is, and what the boot check found (both may be
+    empty)."""
+
+    place: str = ""
+    boot: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        ssh = ", ssh answers" if "boot_ssh" in self.boot else ""
+        proof = f", boots in {self.boot['boot_seconds']} s{ssh}" if "boot_seconds" in self.boot else ""
+        return f"{proof}\n  {self.place}" if self.place else proof
+
+
+NONE = Details()
+
+
+def result_line(job: Job, details: Details = NONE) -> str:
+    """A job's end: destination, state, ids, size, time and where the image is; for a failure the reason and what to
+    do."""
     name = destination(job)
     if isinstance(job.state, Completed):
         size = f", {size_text(job.state.size)}" if job.state.size is not None else ""
         known = f", identifier {job.state.identifier}" if job.state.identifier else ""
         kind = "provider image" if job.operation is Operation.PUSH else "target image"
-        return f"{name}: COMPLETED {kind} {job.id} of build {job.build_id}{known}{size}, {seconds_of(job)} s"
+        return f"{name}: COMPLETED {kind} {job.id} of build {job.build_id}{known}{size}, {seconds_of(job)} s{details}"
     if isinstance(job.state, Failed):
         hint = f"\n  hint: {job.state.failure.hint}" if job.state.failure.hint else ""
         return f"{name}: FAILED {job.id}: {job.state.failure.message}{hint}"
     return f"{name}: {job.state.wire} {job.id}"
 
 
-def job_document(job: Job) -> dict[str, Any]:
+def job_document(job: Job, details: Details = NONE) -> dict[str, Any]:
     """One job for `--json`."""
     document: dict[str, Any] = {
         "id": job.id,
@@ -60,6 +79,7 @@ def job_document(job: Job) -> dict[str, Any]:
     }
     if isinstance(job.state, Completed):
         document |= {"size": job.state.size, "identifier": job.state.identifier or None}
+        document |= {"place": details.place or None, **details.boot}
     if isinstance(job.state, Failed):
         failure = job.state.failure
         document["error"] = {"message": failure.message, "hint": failure.hint, "cancelled": failure.cancelled}
@@ -73,9 +93,11 @@ def stage_documents(stages: Sequence[StageOutcome]) -> list[dict[str, Any]]:
     ]
 
 
-def run_document(image_id: str, build_id: str, jobs: Sequence[Job]) -> str:
+def run_document(jobs: Sequence[tuple[Job, Details]]) -> str:
     """The result document of a build or push."""
-    return _json({"image": image_id, "build": build_id, "jobs": [job_document(job) for job in jobs]})
+    first = jobs[0][0]
+    documents = [job_document(job, details) for job, details in jobs]
+    return _json({"image": first.image_id, "build": first.build_id, "jobs": documents})
 
 
 def plan_document(plan: Sequence[tuple[str, Sequence[StageOutcome]]]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.cli.results import error_document, error_text, result_line, run_document, size_text
+from imagefactory.cli.results import NONE, Details, error_document, error_text, result_line, run_document, size_text
 from imagefactory.model.errors import InvalidInput, Problem
 from imagefactory.model.jobs import Completed, Failed, Failure, Job, Operation
 
@@ -22,6 +22,12 @@ class ResultLineTests(SynchronousTestCase):
     def test_success_has_ids_size_and_time(self) -> None:
         """Everything that is needed to go on stands in the line."""
         self.assertEqual(result_line(DONE), "rhevm: COMPLETED target image id-1 of build build-1, 3.0 MiB, 41.3 s")
+
+    def test_success_says_where_the_image_is_and_that_it_boots(self) -> None:
+        """What one does next is look at the file."""
+        details = Details("/srv/blobs/1", {"boot_check": "passed", "boot_seconds": "15.5", "boot_ssh": "SSH-2.0-x"})
+        self.assertTrue(result_line(DONE, details).endswith("41.3 s, boots in 15.5 s, ssh answers\n  /srv/blobs/1"))
+        self.assertEqual(json.loads(run_document([(DONE, details)]))["jobs"][0]["place"], "/srv/blobs/1")
 
     def test_failure_has_reason_and_hint(self) -> None:
         """What happened, and what to do."""
@@ -42,7 +48,7 @@ class DocumentTests(SynchronousTestCase):
 
     def test_the_run_document_is_json_with_all_jobs(self) -> None:
         """Programs find states, ids and errors in it."""
-        document = json.loads(run_document("image-1", "build-1", [DONE, BROKEN]))
+        document = json.loads(run_document([(DONE, NONE), (BROKEN, NONE)]))
         self.assertEqual([job["status"] for job in document["jobs"]], ["COMPLETED", "FAILED"])
         self.assertEqual(document["jobs"][0]["size"], 3 << 20)
         self.assertEqual(document["jobs"][1]["error"]["hint"], "give the disk more room")

@@ -73,8 +73,7 @@ class EmbeddedWarehouse:
 
     def _local(self, bucket: str, key: str, workspace: Path) -> Path | None:
         """A second name below `workspace` for the store's file, which survives that the object is replaced."""
-        stored = self.store.find(bucket, key)
-        path = self.store.blobs.path(stored.blob.id) if stored and stored.blob else None
+        path = self._path(bucket, key)
         if path is None:
             return None
         names.check(key, "an object")
@@ -84,6 +83,14 @@ class EmbeddedWarehouse:
             os.link(path, mine)
             return mine
         return path
+
+    async def path(self, bucket: str, key: str) -> Path | None:
+        """The store's own file of a body, to be read only; None if there is no body."""
+        return await self.threads.run(self._path, bucket, key)
+
+    def _path(self, bucket: str, key: str) -> Path | None:
+        stored = self.store.find(bucket, key)
+        return self.store.blobs.path(stored.blob.id) if stored and stored.blob else None
 
     async def delete(self, bucket: str, key: str) -> bool:
         return await self.threads.run(self.store.delete, bucket, key)
