@@ -11,8 +11,10 @@ from twisted.web.client import Agent, HTTPConnectionPool
 
 from imagefactory.app.clouds import InstalledClouds, target_content
 from imagefactory.app.ground import Ground
-from imagefactory.engines.bootstrap.engine import BootstrapEngine, BootstrapSettings
+from imagefactory.engines.bootstrap.engine import BootstrapSettings
 from imagefactory.engines.bootstrap.indexes import AT_ONCE, Indexes
+from imagefactory.engines.interface import Engine
+from imagefactory.engines.registry import engine_class
 from imagefactory.guests.chroot import ChrootGuest
 from imagefactory.jobs.chroot_craft import ChrootCraft
 from imagefactory.jobs.pipeline import Pipeline, Tools
@@ -59,21 +61,18 @@ async def make_pipeline(
     )
 
 
-def _engine(settings: Settings, reactor: Any, ground: Ground) -> BootstrapEngine:
+def _engine(settings: Settings, reactor: Any, ground: Ground) -> Engine:
+    make: Any = engine_class(settings.engine)  # whoever registers an engine is handed what ours is handed
     pool = HTTPConnectionPool(reactor)  # a plan asks one mirror several things
     pool.maxPersistentPerHost = AT_ONCE
     pool.cachedConnectionTimeout = IDLE_SECONDS
     http = HTTPClient(Agent(reactor, StrictPolicy(), pool=pool, connectTimeout=CONNECT_SECONDS))
-    return BootstrapEngine(
-        ground.processes,
-        ground.privilege,
-        ground.threads,
-        Indexes(http, reactor),
-        BootstrapSettings(mirrors=settings.mirrors, timeout=settings.timeout),
-    )
+    options = BootstrapSettings(mirrors=settings.mirrors, timeout=settings.timeout)
+    engine: Engine = make(ground.processes, ground.privilege, ground.threads, Indexes(http, reactor), options)
+    return engine
 
 
-def _craft(settings: Settings, ground: Ground, engine: BootstrapEngine) -> ChrootCraft:
+def _craft(settings: Settings, ground: Ground, engine: Engine) -> ChrootCraft:
     def guest(tree: Path) -> ChrootGuest:
         return ChrootGuest(tree, ground.processes, ground.privilege)
 

@@ -12,7 +12,8 @@ from imagefactory.model.errors import FactoryError, NotFound
 
 GROUP = "imagefactory.engines"
 
-#: Name to "module:class". The classes have different needs: the composition root makes the instance.
+#: Name to "module:class". An instance is made by the composition root with processes, privilege, threads, indexes and
+#: `BootstrapSettings`.
 OURS: Mapping[str, str] = {"bootstrap": "imagefactory.engines.bootstrap.engine:BootstrapEngine"}
 
 

@@ -114,7 +114,7 @@ class BuildDesk:
         image = await self._records.image(image_id) if image_id else None
         last = (image.latest_unpushed or image.latest_build) if image else None
         images = await self._records.target_images(last) if last else []
-        return tuple(dict.fromkeys(image.target for image in images))
+        return tuple(sorted({image.target for image in images}))
 
     async def _template(self, request: BuildRequest, image_id: str | None) -> tuple[Template, str | None]:
         if request.template is not None:

@@ -135,7 +135,12 @@ class Settings:
         **_both("boot_check"),
     )
     engine: str = option(
-        "bootstrap", B, Kind.CHOICE, "how base systems are made", choices=("bootstrap",), **_both("engine")
+        "bootstrap",
+        B,
+        Kind.TEXT,
+        "how base systems are made: bootstrap, or an engine that another package registers",
+        metavar="NAME",
+        **_both("engine"),
     )
     accel: str = option(
         "auto",
