@@ -23,7 +23,7 @@ class RebuildTests(ServiceCase):
         for id in (a, b):
             self.builder.running[id].finish()
         again = self.get(self.jobs.build(BuildRequest(None, image_id=image)))
-        self.assertEqual((image, ["mock", "ec2"]), (again.image_id, [job.target for job in again.jobs]))
+        self.assertEqual((image, ["ec2", "mock"]), (again.image_id, [job.target for job in again.jobs]))
         self.assertEqual(1, len(self.records.templates))
 
     def test_an_image_never_seen(self) -> None:
