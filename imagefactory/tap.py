@@ -8,7 +8,8 @@ from typing import Any
 from twisted.application.service import Application, IService
 from twisted.python import usage
 
-from imagefactory.model.errors import FactoryError
+from imagefactory.service.daemon import Daemon
+from imagefactory.service.plugin import plugged
 from imagefactory.settings.catalogue import OPTIONS, Declared
 from imagefactory.settings.loading import load
 from imagefactory.settings.option import Group, Kind
@@ -59,14 +60,11 @@ def makeService(options: Options) -> IService:
     """The daemon, with twist's log instead of our own and without a pid file."""
     from imagefactory.app.daemons import factory_daemon
 
-    try:
+    def make() -> Daemon:
         settings = load([*options.arguments(), "--rest", "--foreground"], environ=os.environ, uid=os.geteuid())
-        service: Any = factory_daemon(settings, reopen_log=None, pidfile=False)
-    except FactoryError as error:
-        hint = f"\n{error.hint}" if error.hint else ""
-        raise SystemExit(f"{error}{hint}") from None  # twist shows a UsageError only while it reads the options
-    made: IService = service
-    return made
+        return factory_daemon(settings, reopen_log=None, pidfile=False)
+
+    return plugged(make)
 
 
 def make_application() -> Any:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from twisted.application.service import IService
 from twisted.python import usage
 
-from imagefactory.model.errors import FactoryError
+from imagefactory.service.daemon import Daemon
+from imagefactory.service.plugin import plugged
 from imagefactory.settings.catalogue import OPTIONS
 from imagefactory.settings.loading import load
 
@@ -40,12 +40,9 @@ def makeService(options: Options) -> IService:
     """The daemon, with twist's log instead of our own and without a pid file."""
     from imagefactory.app.daemons import warehouse_daemon
 
-    try:
+    def make() -> Daemon:
         settings = load([*options.arguments(), "--foreground"], environ=os.environ, uid=os.geteuid())
         Path(settings.warehouse_path).mkdir(parents=True, exist_ok=True)
-        service: Any = warehouse_daemon(settings, reopen_log=None, pidfile=False)
-    except FactoryError as error:
-        hint = f"\n{error.hint}" if error.hint else ""
-        raise SystemExit(f"{error}{hint}") from None  # twist shows a UsageError only while it reads the options
-    made: IService = service
-    return made
+        return warehouse_daemon(settings, reopen_log=None, pidfile=False)
+
+    return plugged(make)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ReactorNotRunning
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -31,6 +34,7 @@ class Startable(Protocol):
 
 
 Ending = Callable[[], Awaitable[None]]
+SignalHandler = Callable[[int, FrameType | None], Any]
 
 
 def end_hard() -> None:
@@ -87,6 +91,7 @@ class Daemon(Service):
         self._ports: list[IListeningPort] = []
         self._starting: Task[None] | None = None
         self._listener: Callable[[str], None] = lambda _: None
+        self._asked_to_end = False
         self.failed = False
 
     def tell(self, listener: Callable[[str], None]) -> None:
@@ -96,8 +101,7 @@ class Daemon(Service):
     def startService(self) -> None:
         """Leave the marks, then start the body; connections wait until it is up."""
         super().startService()  # type: ignore[no-untyped-call]
-        if self._reopen_log is not None:
-            self._reactor.callWhenRunning(self._hear_hangups, self._reopen_log)
+        self._reactor.callWhenRunning(self._hear_signals)
         self._starting = Task(self._start())
         self._starting.ended.wait().addErrback(self._give_up)
 
@@ -125,9 +129,13 @@ class Daemon(Service):
             self._log.critical("cannot start: {error}{hint}", error=failure.value, hint=hint)
         else:
             self._log.failure("cannot start", failure)
-        self._listener(str(failure.value))
+        self._listener(str(failure.value) or type(failure.value).__name__)
         if self.running:
-            self._reactor.callWhenRunning(self._reactor.stop)
+            self._reactor.callWhenRunning(self._stop_reactor)
+
+    def _stop_reactor(self) -> None:
+        with suppress(ReactorNotRunning):  # a signal was first
+            self._reactor.stop()
 
     async def _stop(self) -> None:
         self._log.info("stopping")
@@ -158,12 +166,30 @@ class Daemon(Service):
             self._pidfile.remove()
         self._abandon()
 
-    def _hear_hangups(self, reopen_log: Callable[[], None]) -> None:
-        signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._reopen, reopen_log))
+    def _hear_signals(self) -> None:
+        """A hang-up ends nothing, with or without a log file; what asks for the end counts once."""
+        signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._reopen))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before = signal.getsignal(number)
+            if callable(before):  # the reactor's own
+                signal.signal(number, self._once(before))
 
-    def _reopen(self, reopen_log: Callable[[], None]) -> None:
+    def _once(self, handle: SignalHandler) -> SignalHandler:
+        def heard(number: int, frame: FrameType | None) -> None:
+            if self._asked_to_end:  # the reactor cannot be stopped twice
+                self._reactor.callFromThread(self._log.info, "stopping already; SIGKILL would end it at once")
+                return
+            self._asked_to_end = True
+            handle(number, frame)
+
+        return heard
+
+    def _reopen(self) -> None:
+        if self._reopen_log is None:
+            self._log.info("there is no log file to reopen: this daemon logs to where it was started")
+            return
         try:
-            reopen_log()
+            self._reopen_log()
         except FactoryError as error:
             self._log.error("the log goes on in the old file: {error}", error=error)
 

@@ -34,6 +34,8 @@ class PluginCase(DaemonCase):
         running = Running(argv, {**os.environ, "HOME": str(self.directory), **environment})
         self.addCleanup(running.kill)
         running.until(says)
+        running.signal(signal.SIGHUP)
+        running.until("no log file to reopen")
         running.signal(signal.SIGTERM)
         done = running.wait()
         self.assertIn(done.status, (0, -signal.SIGTERM), done.out + done.err)  # twist ends by the signal it got
@@ -59,6 +61,15 @@ class CheckoutTests(PluginCase):
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("the state directory cannot be written", done.stdout + done.stderr)
         self.assertNotIn("Traceback", done.stdout + done.stderr)
+
+    def test_twist_with_a_state_that_cannot_be_used(self) -> None:
+        """What is found out only at the start makes the status 1, too."""
+        self.state.mkdir(exist_ok=True)
+        (self.state / "jobs.db").write_bytes(b"garbage " * 1000)
+        argv = [str(SCRIPTS / "twist"), "imagefactory", "--state_dir", str(self.state), *PORTS]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertIn("cannot start", done.stdout + done.stderr)
 
     def test_the_tac(self) -> None:
         """With the settings of the configuration file in /etc."""

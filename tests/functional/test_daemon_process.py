@@ -127,6 +127,18 @@ class ForegroundTests(DaemonCase):
             self.assertEqual(last, b"STOPPING=1")
         self.assertEqual(running.wait().status, 0)
 
+    def test_hang_up(self) -> None:
+        """The systemd unit's reload sends it; without a log file there is nothing to do, and the daemon goes on."""
+        running = self.foreground("--verbose")
+        running.signal(signal.SIGHUP)
+        running.until("no log file to reopen")
+        running.signal(signal.SIGTERM)
+        running.signal(signal.SIGTERM)
+        done = running.wait()
+        self.assertEqual(done.status, 0)
+        self.assertIn("stopped", done.err)
+        self.assertNotIn("Traceback", done.err)
+
     def test_without_tls(self) -> None:
         """Everybody's address: a warning. Loopback: none."""
         loopback = self.foreground("--no_ssl")

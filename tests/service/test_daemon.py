@@ -1,6 +1,7 @@
 """The daemon's life around its body."""
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.model.errors import FactoryError
@@ -50,6 +52,9 @@ class Reactor(MemoryReactorClock):
     def callWhenRunning(self, callable: Any, *args: Any, **kw: Any) -> None:
         callable(*args, **kw)
 
+    def callFromThread(self, callable: Any, *args: Any, **kw: Any) -> None:  # noqa: N802
+        callable(*args, **kw)
+
     def stop(self) -> None:
         self.stopped += 1
 
@@ -75,6 +80,8 @@ class DaemonTests(SynchronousTestCase):
             abandon=lambda: self.told.append("abandoned"),
         )
         self.addCleanup(self.instance.release)
+        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+            self.addCleanup(signal.signal, number, signal.getsignal(number))
         self.told: list[str] = []
         self.daemon.tell(self.told.append)
 
@@ -130,6 +137,30 @@ class DaemonTests(SynchronousTestCase):
         self.daemon.startService()
         self.assertEqual((self.daemon.failed, self.reactor.stopped, self.body.calls), (True, 1, []))
         self.assertIn("cannot write the pid file", self.told[0])
+
+    def test_a_hang_up_without_a_log_file(self) -> None:
+        """Says that there is none, and ends nothing: systemd's reload sends it to the foreground, too."""
+        self.daemon.startService()
+        with capturedLogs() as logged:
+            os.kill(os.getpid(), signal.SIGHUP)
+        self.assertIn("no log file to reopen", formatEvent(logged[-1]))
+        self.assertEqual(self.reactor.stopped, 0)
+
+    def test_asked_to_end_twice(self) -> None:
+        """The reactor hears it once."""
+        heard: list[int] = []
+        signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+        self.daemon.startService()
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGTERM)
+        self.assertEqual(heard, [signal.SIGTERM])
+
+    def test_a_reason_without_words(self) -> None:
+        """Is told by its kind: an empty reason would mean that it answers."""
+        self.daemon.startService()
+        self.body.starting.errback(AssertionError())
+        self.assertEqual(self.told, ["AssertionError"])
+        self.flushLoggedErrors(AssertionError)
 
 
 class BindTests(SynchronousTestCase):
