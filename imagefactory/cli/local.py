@@ -96,8 +96,9 @@ async def _push(factory: Factory, mode: Push, terminal: Terminal) -> int:
 
 async def _import(factory: Factory, mode: Import, terminal: Terminal) -> int:
     descriptor = _text_or_file(mode.descriptor) if mode.descriptor else None
+    provider = factory.clouds.provider(mode.provider)
     imported = await factory.jobs.import_image(
-        ImportRequest(mode.target, mode.provider, mode.identifier, descriptor, image_id=mode.image)
+        ImportRequest(mode.target, provider, mode.identifier, descriptor, image_id=mode.image)
     )
     line = f"Imported target image ID {mode.identifier} as image {imported.image_id}"
     terminal.result(results.import_document(imported), [line])

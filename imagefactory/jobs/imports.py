@@ -33,8 +33,11 @@ class ImportDesk:
         self._builder.known(request.target)
         checked(request.image_id, "image_id")
         checked(request.build_id, "build_id")
-        if not request.provider or not request.target_identifier:
-            raise InvalidInput("an import needs the provider and its identifier of the image")
+        if request.provider.target != request.target:
+            reason = f"provider {request.provider.name} takes {request.provider.target}"
+            raise InvalidInput(f"an image of {request.target} cannot be imported: {reason}")
+        if not request.target_identifier:
+            raise InvalidInput("an import needs the provider's identifier of the image")
         if request.descriptor is not None:
             parse_descriptor(request.descriptor)
 
@@ -75,9 +78,9 @@ class ImportDesk:
 
     async def _provider_image(self, request: ImportRequest, target_image_id: str) -> str:
         known = await self._records.provider_images(target_image_id)
-        same = [image.id for image in known if image.provider == request.provider]
+        same = [image.id for image in known if image.provider == request.provider.name]
         id = same[0] if same else self._new_id()
         await self._records.store_provider_image(
-            ProviderImageRecord(id, target_image_id, request.provider, request.target_identifier)
+            ProviderImageRecord(id, target_image_id, request.provider.name, request.target_identifier)
         )
         return id

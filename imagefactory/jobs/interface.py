@@ -54,7 +54,7 @@ class ImportRequest:
     """
 
     target: str
-    provider: str
+    provider: Provider
     target_identifier: str
     descriptor: bytes | None
     image_id: str | None = None

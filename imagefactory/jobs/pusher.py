@@ -66,7 +66,7 @@ class CloudPusher:
         record = ProviderImageRecord(
             order.id,
             image.id,
-            order.provider.name if order.provider.definition else order.provider.text,
+            order.provider.name,
             pushed.identifier,
             image.icicle,
             pushed.account or order.account,

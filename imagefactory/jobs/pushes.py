@@ -46,7 +46,7 @@ class PushDesk:
             build.id,
             self._clock.seconds(),
             target_image_id=image.id,
-            provider=provider.text if not provider.definition else provider.name,
+            provider=provider.name,
             provider_account_identifier=account,
             template_id=image.template,
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 from imagefactory.model.errors import InvalidInput, Problem, Unsupported
 from imagefactory.model.reading import quoted
-from imagefactory.model.xml import parse_xml
+from imagefactory.model.xml import parse_xml, string_value
 
 TARGETS = ("ec2", "rhevm", "vsphere", "condorcloud", "rackspace", "openstack-kvm", "mock")
 
@@ -32,11 +32,10 @@ Definition = Mapping[str, str]
 class Provider:
     """A provider as asked for.
 
-    `text` is the string given (may hold a password: never shown), `name` its name, which is what is stored, `target`
-    its cloud, `definition` the settings of a defined one (may hold passwords: never shown).
+    `name` is all that is shown and stored of it, `target` its cloud, `definition` the settings of a defined one, which
+    may hold passwords. The text that somebody defined it with is not kept.
     """
 
-    text: str = field(repr=False)
     name: str
     target: str
     definition: Definition = field(default_factory=dict, repr=False)
@@ -67,12 +66,12 @@ def resolve_provider(text: str, definitions: ProviderDefinitions) -> Provider:
     """
     stripped = text.strip()
     if stripped.startswith("<"):
-        return _inline(text, _xml_definition(stripped))
+        return _inline(_xml_definition(stripped))
     if stripped.startswith("{"):
-        return _inline(text, _json_definition(stripped))
+        return _inline(_json_definition(stripped))
     for target, defined in (("rhevm", definitions.rhevm), ("vsphere", definitions.vsphere)):
         if stripped in defined:
-            return Provider(text, stripped, target, defined[stripped])
+            return Provider(stripped, target, defined[stripped])
     return _named(stripped, definitions)
 
 
@@ -80,7 +79,7 @@ def _named(name: str, definitions: ProviderDefinitions) -> Provider:
     if _NAME.fullmatch(name):
         for pattern, target, _ in _NAMED:
             if pattern.fullmatch(name):
-                return Provider(name, name, target)
+                return Provider(name, target)
     what = f"there is no provider {quoted(name)}" if _NAME.fullmatch(name) else "this is no name of a provider"
     known = [*definitions.rhevm, *definitions.vsphere, *(words for _, _, words in _NAMED)]
     raise Unsupported(
@@ -89,18 +88,20 @@ def _named(name: str, definitions: ProviderDefinitions) -> Provider:
     )
 
 
-def _inline(text: str, definition: Definition) -> Provider:
+def _inline(definition: Definition) -> Provider:
     missing = [key for key in ("name", "target") if not definition.get(key)]
     if missing:
         raise _refused(f"it says no {' and no '.join(missing)}")
     target, rest = definition["target"], {k: v for k, v in definition.items() if k not in {"name", "target"}}
     if target not in TARGETS:
         raise Unsupported(f"there is no target {quoted(target)}; known are {', '.join(TARGETS)}")
-    return Provider(text, definition["name"], target, rest)
+    return Provider(definition["name"], target, rest)
 
 
 def _xml_definition(text: str) -> Definition:
     root = parse_xml(text.encode("utf-8", "replace"), what="provider definition", quoting=False)
+    if string_value(root).strip() or root.find("*") is not None:
+        raise _refused("settings are attributes of its one element; it has text or further elements")
     return {str(key): str(value).strip() for key, value in root.attrib.items()}
 
 

@@ -148,7 +148,7 @@ BODIES: dict[str, Schema] = {
             "targets": about(TEXT, "names, separated by commas"),
             "boot_check": about({"type": ["boolean", "string", "null"]}, "boot the image before it is called complete"),
             "target_name": about(TEXT, "import: the target"),
-            "provider_name": about(TEXT, "import: the provider"),
+            "provider_name": about(TEXT, "import: the provider, as for a push; only its name is kept"),
             "target_identifier": about(TEXT, "import: what the provider calls the image"),
             "image_descriptor": about(TEXT, "import: XML, image with a name"),
             **_IDS,
@@ -161,7 +161,7 @@ BODIES: dict[str, Schema] = {
     "NewPush": {
         "type": "object",
         "properties": {
-            "provider": about(TEXT, "a name, or a definition as JSON or XML"),
+            "provider": about(TEXT, "a name, or a definition as JSON or XML, of which only the name is kept"),
             "credentials": about(TEXT, "XML with provider_credentials; never stored, never shown"),
             **_IDS,
             "target_image_id": about(TEXT, "push this very image, not the build's for the provider's target"),

@@ -195,7 +195,7 @@ class FakePusher:
         finally:
             del self.running[order.id]
         await self._records.store_provider_image(
-            ProviderImageRecord(order.id, order.target_image_id, order.provider.text, f"ami-{order.id[-4:]}")
+            ProviderImageRecord(order.id, order.target_image_id, order.provider.name, f"ami-{order.id[-4:]}")
         )
         return Completed(identifier=f"ami-{order.id[-4:]}")
 

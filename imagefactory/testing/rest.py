@@ -112,7 +112,7 @@ class FakeJobs:
                 request.build_id or self.new_id(),
                 1000.0,
                 target_image_id=image,
-                provider=request.provider.text,
+                provider=request.provider.name,
             )
         )
 
@@ -259,7 +259,7 @@ class FakeArguments:
     def provider(self, text: str) -> Provider:
         if not text.startswith("mock"):
             raise Unsupported("unknown provider", hint="known: mock, mock1")
-        return Provider(text, text, "mock")
+        return Provider(text, "mock")
 
     def credentials(self, text: str) -> Credentials:
         root = _xml(text)

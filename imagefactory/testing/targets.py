@@ -130,7 +130,7 @@ class LocalPushContract(TargetContract):
 
     def provider(self) -> Provider:
         """Where to push."""
-        return Provider(self.name, self.name, self.name)
+        return Provider(self.name, self.name)
 
     def settings(self) -> dict[str, Any]:
         """The settings that make the target use a directory of this test."""

@@ -20,6 +20,7 @@ IMPORT = {
     "target_identifier": "ami-0815",
     "image_descriptor": "<image><name>kept</name></image>",
 }
+HUSH = "hunter2-4711"
 PUSH = {"provider": "mock-1", "credentials": CREDENTIALS}
 
 
@@ -128,6 +129,30 @@ class ConductorTests(DaemonCase):
         answer = self.ask("POST", "/provider_images", json={**PUSH, "provider": "elsewhere", "target_image_id": id})
         self.assertEqual(answer.status_code, 400)
         self.assertIn("elsewhere", answer.json()["error"])
+        for wrong in ("elsewhere", "ec2-us-east-1"):
+            answer = self.ask("POST", "/images", json={**IMPORT, "provider_name": wrong})
+            self.assertEqual(answer.status_code, 400)
+            self.assertIn(wrong, answer.json()["error"])
+
+    def test_providers_defined_in_place(self) -> None:
+        """Only their names are seen later, and what does not belong there is refused."""
+        id = self.build()
+        self.until(id, status="COMPLETED")
+        for definition, status in (
+            (f'<provider name="mock-x" target="mock"><password>{HUSH}</password></provider>', 400),
+            (f'<provider name="mock-x" target="mock" password="{HUSH}"/>', 202),
+            (f'<provider name="mock-x" target="mock"><!-- {HUSH} --></provider>', 202),
+        ):
+            answer = self.ask("POST", "/provider_images", json={**PUSH, "provider": definition, "target_image_id": id})
+            self.assertEqual(answer.status_code, status, answer.text)
+            if status == 202:
+                self.assertEqual(self.until(answer.json()["id"], status="COMPLETED")["provider"], "mock-x")
+        definition = f'{{"name": "mock-y", "target": "mock", "password": "{HUSH}"}}'
+        answer = self.ask("POST", "/images", json={"image": {**IMPORT, "provider_name": definition}})
+        self.assertEqual(answer.status_code, 200, answer.text)
+        self.stop()
+        places = [path for path in self.directory.rglob("*") if path.is_file() and HUSH.encode() in path.read_bytes()]
+        self.assertEqual(places, [])
 
 
 class StreamTests(DaemonCase):

@@ -26,8 +26,8 @@ from imagefactory.testing.jobs import (
 )
 
 T = TypeVar("T")
-MOCK = Provider("mock-here", "mock-here", "mock")
-EC2 = Provider("ec2-us-east-1", "ec2-us-east-1", "ec2")
+MOCK = Provider("mock-here", "mock")
+EC2 = Provider("ec2-us-east-1", "ec2")
 SOMEBODY = "12345678-1234-4234-8234-123456789abc"
 
 

@@ -33,7 +33,7 @@ class FakeCloud:
         return self
 
     def provider(self, text: str) -> Provider:
-        return Provider(text, text, "ec2")
+        return Provider(text, "ec2")
 
     def account(self, credentials: Credentials | None, provider: Provider) -> str:
         if credentials is None:

@@ -10,7 +10,7 @@ from imagefactory.model.errors import (
 from imagefactory.testing.jobs import (
     template,
 )
-from tests.jobs.service_case import MOCK, SOMEBODY, ServiceCase
+from tests.jobs.service_case import EC2, MOCK, SOMEBODY, ServiceCase
 
 
 class RebuildTests(ServiceCase):
@@ -101,7 +101,7 @@ class LineageTests(ServiceCase):
 class ImportTests(ServiceCase):
     """Imports."""
 
-    REQUEST = ImportRequest("ec2", "ec2-us-east-1", "ami-123", b"<image><name>x</name></image>")
+    REQUEST = ImportRequest("ec2", EC2, "ami-123", b"<image><name>x</name></image>")
 
     def test_records_and_ids(self) -> None:
         """All four ids are real, and the import is the image's latest build."""
@@ -124,6 +124,7 @@ class ImportTests(ServiceCase):
             replace(self.REQUEST, descriptor=b"<image>"),
             replace(self.REQUEST, descriptor=b"<image/>"),
             replace(self.REQUEST, descriptor=b"<!DOCTYPE image><image><name>x</name></image>"),
+            replace(self.REQUEST, target="mock"),
             replace(self.REQUEST, target_identifier=""),
             replace(self.REQUEST, image_id="x"),
         ):

@@ -22,7 +22,7 @@ from imagefactory.warehouse.store.embedded import EmbeddedWarehouse, open_store
 from tests.jobs.test_pipeline import FakeJournal, Notes, remove
 
 T = TypeVar("T")
-PROVIDER = Provider("ec2-us-east-1", "ec2-us-east-1", "ec2")
+PROVIDER = Provider("ec2-us-east-1", "ec2")
 ORDER = PushOrder("p", "t", PROVIDER, account="somebody")
 
 
@@ -81,7 +81,7 @@ class PusherTests(SynchronousTestCase):
 
     def test_a_definition_is_not_stored(self) -> None:
         """A provider given as a definition, which may hold a password, is stored by its name."""
-        provider = Provider('{"password": "hush"}', "mine", "ec2", {"password": "hush"})
+        provider = Provider("mine", "ec2", {"password": "hush"})
         self.successResultOf(self.begin(PushOrder("p", "t", provider)))
         record = self.get(self.records.provider_image("p"))
         assert record is not None

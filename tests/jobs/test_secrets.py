@@ -7,7 +7,7 @@ from pathlib import Path
 
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
-from imagefactory.jobs.interface import BuildRequest, PushRequest
+from imagefactory.jobs.interface import BuildRequest, ImportRequest, PushRequest
 from imagefactory.jobs.store import open_store
 from imagefactory.model.credentials import parse_credentials
 from imagefactory.model.errors import BuildFailed
@@ -64,6 +64,21 @@ class SecretsTests(ServiceCase):
         text = self.written() + "".join(shown)
         self.assertIn("chpasswd failed", text)
         self.assertNotIn(ROOT, text)
+
+    def test_providers_defined_in_place(self) -> None:
+        """Only their names are stored, of pushes and of imports, however little else is in the definition."""
+        (id,) = self.build()
+        self.builder.running[id].finish()
+        bare = resolve_provider(f'<!-- {CLOUD} --><provider name="mock-x" target="mock"/>', ProviderDefinitions())
+        pushed = self.get(self.jobs.push(PushRequest(bare, target_image_id=id)))
+        self.pusher.running[pushed.id].finish()
+        defined = resolve_provider(PROVIDER, ProviderDefinitions())
+        request = ImportRequest("mock", defined, "some-id", b"<image><name>x</name></image>")
+        imported = self.get(self.jobs.import_image(request))
+        records = self.records.all_provider_images
+        self.assertEqual(("mock-x", "mock-x"), (self.jobs.job(pushed.id).provider, records[pushed.id].provider))
+        self.assertEqual("mock-9", records[imported.provider_image_id].provider)
+        self.assertNotIn(CLOUD, self.written() + repr((request, records)))
 
     def test_a_push_with_credentials(self) -> None:
         """Neither the account's password nor the provider's own."""

@@ -67,7 +67,7 @@ class InlineTests(SynchronousTestCase):
             ' {"name": "r", "target": "rhevm", "api-url": "u", "password": "s3cret"}',
         ):
             provider = resolve_provider(text, NONE)
-            self.assertEqual((provider.name, provider.target, provider.text), ("r", "rhevm", text))
+            self.assertEqual((provider.name, provider.target), ("r", "rhevm"))
             self.assertEqual(provider.definition, {"api-url": "u", "password": "s3cret"})
             self.assertNotIn("s3cret", repr(provider))
 
@@ -77,6 +77,9 @@ class InlineTests(SynchronousTestCase):
             '<p name="r" password="s3cret"/>',
             '<p name="r" target="xen" password="s3cret"/>',
             '<p name="r" password="s3cret">',
+            '<p name="r" target="mock"><password>s3cret</password></p>',
+            '<p name="r" target="mock">s3cret</p>',
+            '<p name="r" target="mock"><password/></p>',
             '{"target": "rhevm", "password": "s3cret"}',
             '{"name": "r", "target": "rhevm", "password": ["s3cret"]}',
             '{"password": "s3cret"',

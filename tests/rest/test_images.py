@@ -9,8 +9,8 @@ IMAGES = "/imagefactory/images"
 BASE = "http://factory.example:8075"
 UNSEEN = "3e9b1d14-0000-4000-8000-aaaaaaaaaaaa"
 IMPORT = {
-    "target_name": "ec2",
-    "provider_name": "ec2-us-east-1",
+    "target_name": "mock",
+    "provider_name": "mock1",
     "target_identifier": "ami-1",
     "image_descriptor": "<image><name>x</name></image>",
 }
@@ -118,6 +118,11 @@ class ImportTests(ServiceTestCase):
         """Version 1.0 lost the id of the address."""
         answer = self.wire.json("PUT", f"{IMAGES}/i1", {**IMPORT, "image_id": "other", "build_id": "b1"})
         self.assertEqual((answer.json["id"], answer.json["build"]["id"]), ("i1", "b1"))
+
+    def test_the_provider_has_to_be_known(self) -> None:
+        """As for a push."""
+        answer = self.wire.json("POST", IMAGES, {**IMPORT, "provider_name": "elsewhere"})
+        self.assertEqual((answer.status, self.jobs.requests), (400, []))
 
     def test_post_imports_into_the_image_of_the_body(self) -> None:
         """The id in the body counts where the address has none."""

@@ -105,7 +105,7 @@ class MockTests(Registered, LocalPushContract):
         self.imgdir = Path(self.mktemp())
 
     def provider(self) -> Provider:
-        return Provider("mock-1", "mock-1", "mock")
+        return Provider("mock-1", "mock")
 
     def settings(self) -> dict[str, Any]:
         return {"imgdir": self.imgdir}
@@ -137,7 +137,7 @@ class MockTests(Registered, LocalPushContract):
     def test_a_provider_name_cannot_point_elsewhere(self) -> None:
         """It becomes a directory."""
         for name in ("../x", "a/b", "", "."):
-            provider = Provider(name, name, "mock")
+            provider = Provider(name, "mock")
             self.assertRaises(InvalidInput, self.pushing().account, self.credentials, provider)
 
     def test_the_placeholder_is_yaml(self) -> None:
