@@ -88,6 +88,9 @@ def _map(option: Option, value: Mapping[str, Any]) -> dict[str, Any]:
     wrong = [key for key, text in value.items() if not isinstance(text, str) or not key]
     if wrong:
         raise ValueError(f"the value of {', '.join(map(quoted, wrong))} has to be a text, and its name not empty")
+    if option.secret and not all(value.values()):
+        empty = [key for key, text in value.items() if not text]
+        raise ValueError(f"the secret of {', '.join(map(quoted, empty))} is empty: everybody would know it")
     return {key: Secret(text) if option.secret else text for key, text in value.items()}
 
 

@@ -173,6 +173,12 @@ class FileTests(SynchronousTestCase):
         self.assertIn("command line: argument --target: expected one argument", said)
         self.assertIn("conf: port", said)
 
+    def test_empty_secrets(self) -> None:
+        """Everybody knows them, so they are refused."""
+        said = self.said(b'{"clients": {"k": "", "other": "s3cret"}}')
+        self.assertIn("clients: the secret of 'k' is empty", said)
+        self.assertNotIn("other", said)
+
     def test_secrets_are_not_shown(self) -> None:
         """Not in settings, not in errors."""
         document = {"clients": {"k": "s3cret"}, "warehouse_secret": "s3cret", "credentials": "s3cret"}

@@ -124,13 +124,17 @@ class UsersFileTests(SynchronousTestCase):
         self.assertNotIn("'b'", repr(users))
 
     def test_refused(self) -> None:
-        """Readable by others, absent, no JSON, or of another shape."""
+        """Readable by others, absent, no JSON, of another shape, or with an empty secret."""
         good = '[{"name": "a", "secret": "b"}]'
         for path in (
             self.write(good, 0o644),
             self.write(good, 0o640),
             self.write("{"),
             self.write("[1]"),
+            self.write('[{"name": "a"}]'),
+            self.write('[{"name": "a", "secret": ""}]'),
+            self.write('[{"name": "", "secret": "b"}]'),
+            self.write('[{"name": "a", "secret": null}]'),
             Path("/nowhere"),
         ):
             self.assertRaises(InvalidInput, load_users, path)

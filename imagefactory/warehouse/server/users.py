@@ -33,9 +33,13 @@ def load_users(path: Path) -> dict[str, Secret]:
     if mode & 0o077:
         raise InvalidInput("others may read the file of users", where=str(path), hint=f"chmod 600 {path}")
     try:
-        return {str(entry["name"]): Secret(str(entry["secret"])) for entry in entries}
+        pairs = [(entry["name"], entry["secret"]) for entry in entries]
     except (TypeError, KeyError):
-        raise InvalidInput('[{"name": KEY, "secret": SECRET}] is expected', where=str(path)) from None
+        pairs = [(None, None)]
+    if not all(isinstance(text, str) and text for pair in pairs for text in pair):
+        hint = "names and secrets are texts that are not empty"
+        raise InvalidInput('[{"name": KEY, "secret": SECRET}] is expected', where=str(path), hint=hint)
+    return {name: Secret(secret) for name, secret in pairs}
 
 
 class Users:
