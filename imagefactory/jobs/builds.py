@@ -12,7 +12,7 @@ from imagefactory.jobs.orders import Parse
 from imagefactory.jobs.records import Records
 from imagefactory.jobs.work import Builder, BuildOrder
 from imagefactory.model.descriptor import render_descriptor
-from imagefactory.model.errors import FactoryError, InvalidInput, NotFound
+from imagefactory.model.errors import Conflict, FactoryError, InvalidInput, NotFound
 from imagefactory.model.jobs import Job, Operation
 from imagefactory.model.records import BuildRecord, ImageRecord, Kind
 from imagefactory.model.template import Template
@@ -93,6 +93,15 @@ class BuildDesk:
         return tuple(
             Job(o.id, Operation.BUILD, o.target, o.image_id, o.build_id, now, template_id=o.template_id) for o in orders
         )
+
+    async def must_be_there(self, job: Job) -> None:
+        """Raises Conflict if the image or the build of a job was removed since it was accepted."""
+        for kind, found in (
+            ("image", await self._records.image(job.image_id)),
+            ("build", await self._records.build(job.build_id)),
+        ):
+            if found is None:
+                raise Conflict(f"job {job.id} cannot be run again: its {kind} was deleted", hint="build again")
 
     async def _place(self, request: BuildRequest) -> tuple[str | None, str | None]:
         """Image and build; an image id needs not be known, a build without image does."""

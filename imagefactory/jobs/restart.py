@@ -9,6 +9,7 @@ from imagefactory.concurrency.clock import Clock
 from imagefactory.jobs.interface import JobStore, Owner, Remembered
 from imagefactory.jobs.ledger import Ledger
 from imagefactory.jobs.runner import stopped
+from imagefactory.model.errors import FactoryError
 from imagefactory.model.jobs import Failed, Failure, Job, Operation, Queued, State, is_final
 
 
@@ -54,9 +55,9 @@ class Inheritance:
             self._end(job, stopped(job.operation))
         return not is_final(job.state) and _can_wait(job)
 
-    def give_up(self, job: Job, reason: str) -> None:
+    def give_up(self, job: Job, reason: FactoryError) -> None:
         """A queued job that cannot go on after all."""
-        self._end(job, Failed(Failure(f"the daemon was stopped; {reason}", hint="ask for it again")))
+        self._end(job, Failed(Failure(str(reason), reason.hint)))
 
     def _end(self, job: Job, state: State) -> None:
         self._ledger.change(replace(job, state=state, activity="", ended=self._clock.seconds()))

@@ -11,7 +11,7 @@ from imagefactory.concurrency.threads import Threads
 from imagefactory.disk.copies import share
 from imagefactory.disk.stoppable import stoppable
 from imagefactory.jobs.work import BuildOrder
-from imagefactory.model.errors import FactoryError
+from imagefactory.model.errors import Conflict, FactoryError
 from imagefactory.model.records import Kind, TargetImageRecord
 from imagefactory.stages.interface import Entry
 from imagefactory.warehouse.records import Body, Records
@@ -53,6 +53,8 @@ class Results:
             raise
 
     async def _store(self, order: BuildOrder, finished: Finished, icicle: str | None) -> None:
+        if await self._records.build(order.build_id) is None:
+            raise Conflict(f"build {order.build_id} was deleted while its image was made", hint="build again")
         if await self._records.template(order.template_id) is None:  # removed since the build was accepted
             await self._records.store_template(order.template_id, order.template.source)
         if icicle is not None and finished.icicle is not None:

@@ -164,6 +164,7 @@ class JobService:
             raise Conflict(f"job {id} is a push", hint="push again, with the credentials")
         if not isinstance(job.state, Failed):
             raise Conflict(f"job {id} is {job.state.wire}; only a FAILED build can be retried")
+        await self._builds.must_be_there(job)
         order, siblings = await self._order(job)
         await self._builder.check(order.template, [order.target])
         return await shield(self._begin_again(order, siblings))
@@ -219,6 +220,11 @@ class JobService:
 
     async def _begin_again(self, order: BuildOrder, siblings: tuple[str, ...]) -> Job:
         job = await self._ledger.reopen(order.id)
+        try:
+            await self._builds.must_be_there(job)  # once more: from here on a removal sees the job and is refused
+        except FactoryError as error:
+            self._inheritance.give_up(job, error)
+            raise
         self._settlement.again(order.id, siblings)
         self._run_build(order)
         return job
@@ -230,7 +236,8 @@ class JobService:
         try:
             order, siblings = await self._order(job)
         except FactoryError as error:
-            self._inheritance.give_up(job, str(error))
+            reason = FactoryError(f"the daemon was stopped; {error}", hint="ask for it again")
+            self._inheritance.give_up(job, reason)
             return
         self._settlement.again(job.id, siblings)
         self._run_build(order)

@@ -18,8 +18,8 @@ from imagefactory.jobs.pipeline import Pipeline, Tools
 from imagefactory.jobs.results import Results
 from imagefactory.jobs.work import BuildOrder
 from imagefactory.jobs.workspaces import Workspaces
-from imagefactory.model.errors import BuildFailed, NoSpace, NotBooting
-from imagefactory.model.records import Kind
+from imagefactory.model.errors import BuildFailed, Conflict, NoSpace, NotBooting
+from imagefactory.model.records import BuildRecord, Kind
 from imagefactory.model.report import Report, StageOutcome
 from imagefactory.model.template import Template
 from imagefactory.stages.cache import DirectoryCache
@@ -149,6 +149,7 @@ class PipelineTests(SynchronousTestCase):
             threads=threads,
         )
         self.pipeline = Pipeline(self.tools)
+        self.get(self.records.store_build(BuildRecord("build", "image", 1.0)))
 
     async def prove(self, image: Path, piece: Piece, icicle: bytes, report: Report) -> Mapping[str, str]:
         self.proofs.append(image)
@@ -252,6 +253,14 @@ class PipelineTests(SynchronousTestCase):
             self.assert_clean()
             self.craft.pause = lambda name: _nothing()
             self.build(order)
+
+    def test_a_build_that_was_deleted_meanwhile(self) -> None:
+        """Its image would belong to nothing, and is not stored."""
+        self.get(self.records.delete(Kind.BUILD, "build"))
+        order = self.order()
+        self.failureResultOf(self.begin(order), Conflict)
+        self.assertIsNone(self.get(self.records.target_image(order.id)))
+        self.assert_clean()
 
     def test_one_of_two_is_cancelled(self) -> None:
         """The other goes on with the stage that both wait for, although the first had begun it."""

@@ -115,6 +115,32 @@ class StopTests(ServiceCase):
         lines = self.get(self.jobs.log(id))
         self.assertEqual([(1, "one"), (2, "two"), (3, "three")], [(line.number, line.text) for line in lines])
 
+    def test_a_deleted_image_or_build(self) -> None:
+        """Its job is not run again: the result would belong to nothing."""
+        (id,) = self.build()
+        self.builder.running[id].fail(BuildFailed("no"))
+        for records in (self.records.all_builds, self.records.images):
+            (only,) = records.items()  # type: ignore[attr-defined]
+            records.clear()
+            self.assertIn("was deleted", self.refused(self.jobs.retry(id), Conflict).message)
+            self.assertEqual((["FAILED"], {}), (self.states(), self.builder.running))
+            records.update([only])
+        self.get(self.jobs.retry(id))
+
+    def test_a_build_that_is_deleted_in_the_moment_of_the_retry(self) -> None:
+        """After the first look, before the job can keep it from being removed."""
+        (id,) = self.build()
+        self.builder.running[id].fail(BuildFailed("no"))
+        write = self.store.write
+
+        async def slowly(batch: Batch) -> None:
+            await write(batch)
+            self.records.all_builds.clear()
+
+        self.patch(self.store, "write", slowly)
+        self.assertIn("was deleted", self.refused(self.jobs.retry(id), Conflict).message)
+        self.assertEqual((["FAILED"], {}), (self.states(), self.builder.running))
+
     def test_what_cannot_be_retried(self) -> None:
         """Only a failed build."""
         (id,) = self.build()
