@@ -28,11 +28,13 @@ class ImportDesk:
         self._clock = clock
         self._new_id = new_id
 
-    def check(self, request: ImportRequest) -> None:
-        """Raises InvalidInput, Unsupported."""
+    def check(self, request: ImportRequest) -> ImportRequest:
+        """The request with its ids as they are stored.
+
+        Raises InvalidInput, Unsupported.
+        """
         self._builder.known(request.target)
-        checked(request.image_id, "image_id")
-        checked(request.build_id, "build_id")
+        image_id, build_id = checked(request.image_id, "image_id"), checked(request.build_id, "build_id")
         if request.provider.target != request.target:
             reason = f"provider {request.provider.name} takes {request.provider.target}"
             raise InvalidInput(f"an image of {request.target} cannot be imported: {reason}")
@@ -40,6 +42,7 @@ class ImportDesk:
             raise InvalidInput("an import needs the provider's identifier of the image")
         if request.descriptor is not None:
             parse_descriptor(request.descriptor)
+        return replace(request, image_id=image_id, build_id=build_id)
 
     async def store(self, request: ImportRequest) -> Imported:
         """All records, then the image's latest build."""

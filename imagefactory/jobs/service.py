@@ -148,8 +148,7 @@ class JobService:
 
     async def import_image(self, request: ImportRequest) -> Imported:
         self._must_be_open()
-        self._imports.check(request)
-        return await shield(self._imports.store(request))
+        return await shield(self._imports.store(self._imports.check(request)))
 
     async def cancel(self, id: str) -> Job:
         job = self.job(id)

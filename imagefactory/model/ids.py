@@ -13,6 +13,11 @@ def is_uuid(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
+def canonical(id: str) -> str:
+    """The one spelling of a UUID; what is none stays as it is."""
+    return id.lower() if is_uuid(id) else id
+
+
 def new_id() -> str:
     """A fresh id."""
     return str(uuid4())

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from twisted.web.http import Request
 
 from imagefactory.model.errors import InvalidInput
+from imagefactory.model.ids import canonical
 from imagefactory.rest.fields import read_fields
 from imagefactory.rest.origin import Origin
 
@@ -20,7 +21,7 @@ class Call:
 
     def __init__(self, request: Request, ids: Mapping[str, str], origin: Origin) -> None:
         self.request = request
-        self.ids = ids
+        self.ids = {name: canonical(id) for name, id in ids.items()}
         self._origin = origin
         self._fields: dict[str, Any] | None = None
 

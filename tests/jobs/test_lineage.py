@@ -112,7 +112,8 @@ class ImportTests(ServiceCase):
     def test_again(self) -> None:
         """The same provider image imported again keeps its ids and gets the new identifier."""
         first = self.get(self.jobs.import_image(self.REQUEST))
-        request = replace(self.REQUEST, image_id=first.image_id, build_id=first.build_id, target_identifier="ami-456")
+        given = replace(self.REQUEST, image_id=first.image_id.upper(), build_id=first.build_id.upper())
+        request = replace(given, target_identifier="ami-456")
         self.assertEqual(first, self.get(self.jobs.import_image(request)))
         self.assertEqual("ami-456", self.records.all_provider_images[first.provider_image_id].target_identifier)
         self.assertIsNone(self.records.all_builds[first.build_id].parent)
