@@ -54,7 +54,7 @@ class CloudPusher:
         id = order.target_image_id
         record = await self._records.target_image(id)
         path = await self._records.target_image_file(id, workspace)
-        if record is None or path is None:
+        if record is None or path is None or path.stat().st_size == 0:
             hint = "imported images have none: they are at their provider already"
             raise NotFound(f"the warehouse has no image file of target image {id}", hint=hint)
         source = await self._records.template(record.template) if record.template else None

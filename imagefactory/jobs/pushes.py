@@ -33,10 +33,15 @@ class PushDesk:
         provider = request.provider
         account = self._pusher.account(provider, request.credentials)
         image = await self._image(request)
+        if image.imported:
+            hint = "push an image that was built here"
+            raise InvalidInput(f"target image {image.id} was imported: there is no image file to push", hint=hint)
         if image.target != provider.target:
             reason = f"it was built for {image.target}, provider {provider.name} takes {provider.target}"
             raise InvalidInput(f"target image {image.id} cannot be pushed to {provider.name}: {reason}")
         build = await self._build(image.build)
+        if checked(request.image_id, "image_id") not in {None, build.image}:
+            raise InvalidInput(f"build {build.id} is of image {build.image}, not of {request.image_id}")
         order = PushOrder(self._new_id(), image.id, provider, request.credentials, account)
         return order, Job(
             order.id,
@@ -59,12 +64,12 @@ class PushDesk:
         image = await self._records.target_image(id)
         if image is None:
             raise NotFound(f"there is no target image {id}")
-        if request.build_id not in {None, "", image.build}:
+        if checked(request.build_id, "build_id") not in {None, image.build}:
             raise InvalidInput(f"target image {id} is of build {image.build}, not of {request.build_id}")
         return image
 
     async def _image_of(self, build_id: str, target: str) -> TargetImageRecord:
-        """The newest of the build for the target, if there are several."""
+        """The newest of the build for the target, if there are several; one that was built rather than imported."""
         images = [image for image in await self._records.target_images(build_id) if image.target == target]
         if images:
             return max(images, key=self._age)
@@ -73,9 +78,9 @@ class PushDesk:
                 self._refuse_unfinished(job.id)
         raise NotFound(f"build {build_id} has no image for target {target}", hint="build it for that target first")
 
-    def _age(self, image: TargetImageRecord) -> float:
+    def _age(self, image: TargetImageRecord) -> tuple[bool, float]:
         job = self._book.find(image.id)
-        return job.created if job else 0.0
+        return not image.imported, job.created if job else 0.0
 
     def _refuse_unfinished(self, id: str) -> None:
         job = self._book.find(id)

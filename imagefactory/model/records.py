@@ -69,6 +69,11 @@ class TargetImageRecord:
     target_parameters: str | None = None
     size: int | None = None
 
+    @property
+    def imported(self) -> bool:
+        """Whether it is at a provider only, and has no image file here."""
+        return self.size == 0 or (self.size is None and self.template is None)
+
 
 @dataclass(frozen=True, slots=True)
 class ProviderImageRecord:

@@ -89,8 +89,11 @@ class PusherTests(SynchronousTestCase):
 
     def test_no_file(self) -> None:
         """An imported image has none."""
-        self.failureResultOf(self.begin(PushOrder("p", "other", PROVIDER)), NotFound)
-        self.assertEqual(set(), self.journal.noted)
+        self.get(self.records.store_target_image(TargetImageRecord("imported", "b", "ec2")))
+        for id in ("other", "imported"):
+            failure = self.failureResultOf(self.begin(PushOrder("p", id, PROVIDER)), NotFound)
+            self.assertIn("no image file", failure.getErrorMessage())
+        self.assertEqual(([], set()), (self.cloud.pushed, self.journal.noted))
 
     def test_cannot_push(self) -> None:
         """A target without push side is refused at once."""

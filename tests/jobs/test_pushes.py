@@ -1,6 +1,6 @@
 """Pushes."""
 
-from imagefactory.jobs.interface import PushRequest
+from imagefactory.jobs.interface import ImportRequest, PushRequest
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.errors import (
     Conflict,
@@ -47,6 +47,31 @@ class PushTests(ServiceCase):
         """A mock image is not pushed to ec2."""
         credentials = Credentials("ec2_credentials", {})
         self.refused(self.jobs.push(PushRequest(EC2, credentials, target_image_id=self.mock)), InvalidInput)
+
+    def test_an_imported_image(self) -> None:
+        """Has no file that could be pushed; one that was built for the same build and target has."""
+        request = ImportRequest("mock", MOCK, "some-id", None)
+        imported = self.get(self.jobs.import_image(request))
+        for wish in ({"target_image_id": imported.target_image_id}, {"image_id": imported.image_id}):
+            refusal = self.refused(self.jobs.push(PushRequest(MOCK, **wish)), InvalidInput)
+            self.assertIn("was imported", refusal.message)
+        (id,) = self.build("mock", build_id=imported.build_id)
+        self.builder.running[id].finish()
+        job = self.get(self.jobs.push(PushRequest(MOCK, build_id=imported.build_id)))
+        self.assertEqual(job.target_image_id, id)
+
+    def test_ids_that_do_not_belong_together(self) -> None:
+        """Are a mistake of the caller, whichever of them would be enough."""
+        (other,) = self.build()
+        image, build = self.jobs.job(other).image_id, self.jobs.job(other).build_id
+        for wrong in (
+            {"target_image_id": self.mock, "build_id": build},
+            {"target_image_id": self.mock, "image_id": image},
+            {"build_id": self.built, "image_id": image},
+        ):
+            self.refused(self.jobs.push(PushRequest(MOCK, **wrong)), InvalidInput)
+        right = PushRequest(MOCK, image_id=self.image, build_id=self.built.upper(), target_image_id=self.mock.upper())
+        self.assertEqual(self.get(self.jobs.push(right)).target_image_id, self.mock)
 
     def test_bad_credentials(self) -> None:
         """They are judged at once."""
