@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from imagefactory.concurrency.shield import shield
-from imagefactory.jobs.interface import Jobs
-from imagefactory.model.credentials import Credentials
+from imagefactory.jobs.interface import Jobs, Removal
 from imagefactory.model.errors import Conflict, InvalidInput, NotFound
 from imagefactory.model.jobs import Job, is_final
 from imagefactory.model.providers import Provider
@@ -101,29 +100,39 @@ class Catalogue:
         self._refuse(lambda job: id in {job.id, job.target_image_id}, f"target image {id}")
         await shield(self._remove(Kind.TARGET_IMAGE, id))
 
-    async def delete_provider_image(
-        self, id: str, *, credentials: Credentials | None = None, keep_on_provider: bool = False
-    ) -> None:
+    async def delete_provider_image(self, id: str, removal: Removal) -> None:
         """At the provider first, unless it shall stay there.
 
         Raises NotFound, Conflict, InvalidInput, and what the provider answers; then the record stays.
         """
         record = await self.provider_image(id)
         self._refuse(lambda job: job.id == id, f"provider image {id}")
-        if not keep_on_provider:
-            await self._delete_there(record, credentials)
+        if not removal.keep_on_provider:
+            await self._delete_there(record, removal)
         await shield(self._remove(Kind.PROVIDER_IMAGE, id))
 
-    async def _delete_there(self, record: ProviderImageRecord, credentials: Credentials | None) -> None:
+    async def _delete_there(self, record: ProviderImageRecord, removal: Removal) -> None:
         if record.target_identifier is None:
             return
-        provider = self._clouds.provider(record.provider)
+        provider, credentials = await self._provider(record, removal), removal.credentials
         pushing = self._clouds.target(provider.target).pushing
         if pushing is None:
             hint = "remove it there by hand, then ask again with keep_on_provider"
             raise InvalidInput(f"images of {provider.target} cannot be removed at the provider from here", hint=hint)
         pushing.account(credentials, provider)
         await pushing.delete(record.target_identifier, provider, credentials)
+
+    async def _provider(self, record: ProviderImageRecord, removal: Removal) -> Provider:
+        """Where the image is: as it is named here, or as it is defined in the request."""
+        provider = removal.provider or self._clouds.provider(record.provider)
+        if provider.name != record.provider:
+            raise InvalidInput(f"provider image {record.id} is at {record.provider}, not at {provider.name}")
+        target_image = await self._records.target_image(record.target_image)
+        if target_image is not None and target_image.target != provider.target:
+            reason = f"it was built for {target_image.target}, this one is of {provider.target}"
+            hint = "give the definition that it was pushed with as provider"
+            raise InvalidInput(f"provider image {record.id} is at another {provider.name}: {reason}", hint=hint)
+        return provider
 
     async def _remove_build(self, build: BuildRecord) -> None:
         attributes = await self._records.attributes(Kind.IMAGE, build.image) or {}

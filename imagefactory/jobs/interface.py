@@ -46,6 +46,19 @@ class PushRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Removal:
+    """How to remove a provider image.
+
+    `provider` is only needed for one that was pushed to a provider defined in place: of that the name is all that was
+    kept. With `keep_on_provider` the image stays there.
+    """
+
+    credentials: Credentials | None = field(default=None, repr=False)
+    provider: Provider | None = None
+    keep_on_provider: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ImportRequest:
     """Make known an image that a provider already has.
 

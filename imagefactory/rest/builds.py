@@ -5,6 +5,7 @@ from __future__ import annotations
 from imagefactory.model.records import BuildRecord, TargetImageRecord
 from imagefactory.rest import links
 from imagefactory.rest.accepting import accept
+from imagefactory.rest.ancestry import check_ancestry
 from imagefactory.rest.call import Call
 from imagefactory.rest.documents import timestamp
 from imagefactory.rest.interface import Catalogue
@@ -12,7 +13,7 @@ from imagefactory.rest.reply import Reply, json_reply
 
 
 class Builds:
-    """The family `/images/:id/builds`; of the ids in a path the last one counts, as in version 1.0."""
+    """The family `/images/:id/builds`; what is shown is looked up by the last id of a path, as in version 1.0."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
@@ -32,6 +33,7 @@ class Builds:
 
     async def delete(self, call: Call) -> Reply:
         """Remove it and all below it."""
+        await check_ancestry(self._catalogue, call.ids)
         await accept(self._catalogue.delete_build(call.ids["build_id"]))
         return Reply(b"", 204)
 

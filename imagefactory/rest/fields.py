@@ -18,6 +18,7 @@ FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 Pairs = list[tuple[str, str]]
 
+_YES, _NO = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 DEEPEST = 32
 MOST_FIELDS = 1000
 _KNOWN = (
@@ -67,9 +68,17 @@ def text_field(fields: Mapping[str, Any], name: str) -> str:
 
 
 def flag_field(fields: Mapping[str, Any], name: str) -> bool:
-    """Whether a field says yes."""
+    """Whether a field says yes; what is absent, empty or null says no.
+
+    Raises InvalidInput for what is neither.
+    """
     value = fields.get(name)
-    return value if isinstance(value, bool) else str(value or "").lower() in {"1", "true", "yes", "on"}
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    word = str(value).strip().lower()
+    if word not in _YES | _NO:
+        raise InvalidInput(f"{name} must be true or false", hint="1 and 0, yes and no, on and off will do, too")
+    return word in _YES
 
 
 def form_pairs(body: bytes) -> Pairs:

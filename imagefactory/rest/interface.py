@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from imagefactory.jobs.interface import Removal
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.providers import Provider
 from imagefactory.model.records import BuildRecord, ImageRecord, ProviderImageRecord, TargetImageRecord
@@ -48,9 +49,7 @@ class Catalogue(Protocol):
         """With its provider images; Conflict as above."""
         ...
 
-    async def delete_provider_image(
-        self, id: str, *, credentials: Credentials | None = None, keep_on_provider: bool = False
-    ) -> None:
+    async def delete_provider_image(self, id: str, removal: Removal) -> None:
         """At the provider first, unless it shall stay there; Conflict as above."""
         ...
 

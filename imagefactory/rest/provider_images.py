@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from imagefactory.jobs.interface import Jobs, PushRequest
+from imagefactory.jobs.interface import Jobs, PushRequest, Removal
 from imagefactory.model.errors import InvalidInput, NotFound
 from imagefactory.model.jobs import Completed, Job
 from imagefactory.model.records import ProviderImageRecord
 from imagefactory.rest import links, routes
 from imagefactory.rest.accepting import accept
+from imagefactory.rest.ancestry import check_ancestry
 from imagefactory.rest.call import Call
 from imagefactory.rest.documents import JobDocuments
 from imagefactory.rest.fields import flag_field, text_field
@@ -60,17 +61,21 @@ class ProviderImages:
 
     async def delete(self, call: Call) -> Reply:
         """Remove it from its provider too, unless it shall stay there."""
-        credentials = text_field(call.fields, "credentials")
-        keep = flag_field({"keep": call.query("keep_on_provider")}, "keep")
+        credentials, provider = (text_field(call.fields, name) for name in ("credentials", "provider"))
+        keep = flag_field({"keep_on_provider": call.query("keep_on_provider")}, "keep_on_provider")
         keep = keep or flag_field(call.fields, "keep_on_provider")
         if not credentials and not keep:
             raise InvalidInput(
                 "removing an image from its provider needs credentials",
                 hint="send credentials, or keep_on_provider=true to remove it from the warehouse only",
             )
-        parsed = self._arguments.credentials(credentials) if credentials else None
-        id = call.ids["provider_image_id"]
-        await accept(self._catalogue.delete_provider_image(id, credentials=parsed, keep_on_provider=keep))
+        removal = Removal(
+            self._arguments.credentials(credentials) if credentials else None,
+            self._arguments.provider(provider) if provider else None,
+            keep_on_provider=keep,
+        )
+        await check_ancestry(self._catalogue, call.ids)
+        await accept(self._catalogue.delete_provider_image(call.ids["provider_image_id"], removal))
         return Reply(b"", 204)
 
     async def _job(self, call: Call) -> Job:

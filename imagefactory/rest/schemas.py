@@ -172,6 +172,7 @@ BODIES: dict[str, Schema] = {
         "type": "object",
         "properties": {
             "credentials": about(TEXT, "to remove the image at the provider"),
+            "provider": about(TEXT, "the definition, again, if it was pushed to a provider defined in place"),
             "keep_on_provider": about({"type": ["boolean", "string"]}, "remove it from the warehouse only"),
         },
     },

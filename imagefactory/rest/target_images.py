@@ -6,6 +6,7 @@ from imagefactory.jobs.interface import Jobs
 from imagefactory.model.errors import NotFound
 from imagefactory.model.jobs import Completed, Job
 from imagefactory.rest.accepting import accept
+from imagefactory.rest.ancestry import check_ancestry
 from imagefactory.rest.builds import target_image_fields
 from imagefactory.rest.call import Call
 from imagefactory.rest.documents import JobDocuments
@@ -41,6 +42,7 @@ class TargetImages:
 
     async def delete(self, call: Call) -> Reply:
         """Remove it and its provider images."""
+        await check_ancestry(self._catalogue, call.ids)
         await accept(self._catalogue.delete_target_image(call.ids["target_image_id"]))
         return Reply(b"", 204)
 

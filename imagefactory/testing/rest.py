@@ -18,6 +18,7 @@ from imagefactory.jobs.interface import (
     JobEvent,
     LogLine,
     PushRequest,
+    Removal,
     Unsubscribe,
 )
 from imagefactory.model.credentials import Credentials
@@ -181,7 +182,7 @@ class FakeCatalogue:
     target_images_: dict[str, TargetImageRecord] = field(default_factory=dict)
     provider_images_: dict[str, ProviderImageRecord] = field(default_factory=dict)
     in_use: set[str] = field(default_factory=set)
-    removals: list[tuple[str, Credentials | None, bool]] = field(default_factory=list)
+    removals: list[tuple[str, Removal]] = field(default_factory=list)
 
     @classmethod
     def of_one(cls) -> FakeCatalogue:
@@ -227,11 +228,9 @@ class FakeCatalogue:
     async def delete_target_image(self, id: str) -> None:
         self._remove(self.target_images_, id)
 
-    async def delete_provider_image(
-        self, id: str, *, credentials: Credentials | None = None, keep_on_provider: bool = False
-    ) -> None:
+    async def delete_provider_image(self, id: str, removal: Removal) -> None:
         self._remove(self.provider_images_, id)
-        self.removals.append((id, credentials, keep_on_provider))
+        self.removals.append((id, removal))
 
     def _remove(self, records: dict[str, T], id: str) -> None:
         _found(records, id)

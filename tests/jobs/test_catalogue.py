@@ -1,6 +1,7 @@
 """Listing and removing what is stored."""
 
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -8,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.jobs.catalogue import Catalogue
+from imagefactory.jobs.interface import Removal
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.errors import Conflict, FactoryError, InvalidInput, NotFound, Unavailable
 from imagefactory.model.jobs import Job, Operation
@@ -26,6 +28,7 @@ class FakeCloud:
 
     def __init__(self) -> None:
         self.removed: list[str] = []
+        self.asked: list[Provider] = []
         self.failure: FactoryError | None = None
         self.pushing: FakeCloud | None = self
 
@@ -44,6 +47,7 @@ class FakeCloud:
         if self.failure is not None:
             raise self.failure
         self.removed.append(identifier)
+        self.asked.append(provider)
 
 
 class FakeJobs:
@@ -96,7 +100,7 @@ class CatalogueTests(SynchronousTestCase):
             self.refused(call("x"), NotFound)
         for delete in (catalogue.delete_image, catalogue.delete_build, catalogue.delete_target_image):
             self.refused(delete("x"), NotFound)
-        self.refused(catalogue.delete_provider_image("x"), NotFound)
+        self.refused(catalogue.delete_provider_image("x", Removal()), NotFound)
 
     def test_an_image_with_everything(self) -> None:
         """Nothing is left of it."""
@@ -121,24 +125,34 @@ class CatalogueTests(SynchronousTestCase):
         self.refused(catalogue.delete_image("i"), Conflict)
         self.refused(catalogue.delete_build("b"), Conflict)
         self.refused(catalogue.delete_target_image("t"), Conflict)
-        self.refused(catalogue.delete_provider_image("p", keep_on_provider=True), Conflict)
+        self.refused(catalogue.delete_provider_image("p", Removal(keep_on_provider=True)), Conflict)
         self.assertEqual(5, len(self.left()))
 
     def test_at_the_provider_first(self) -> None:
         """With credentials, it is removed there and here; what fails there stays here."""
-        self.refused(self.catalogue.delete_provider_image("p"), InvalidInput)
+        self.refused(self.catalogue.delete_provider_image("p", Removal()), InvalidInput)
         self.cloud.failure = Unavailable("the cloud does not answer")
-        self.refused(self.catalogue.delete_provider_image("p", credentials=CREDENTIALS), Unavailable)
+        self.refused(self.catalogue.delete_provider_image("p", Removal(CREDENTIALS)), Unavailable)
         self.assertIn("provider_image", self.left())
         self.cloud.failure = None
-        self.get(self.catalogue.delete_provider_image("p", credentials=CREDENTIALS))
+        self.get(self.catalogue.delete_provider_image("p", Removal(CREDENTIALS)))
         self.assertEqual(["ami-1"], self.cloud.removed)
         self.assertNotIn("provider_image", self.left())
+
+    def test_a_provider_defined_in_place(self) -> None:
+        """Its definition comes again with the request; another name, or another cloud, is another provider."""
+        catalogue = self.catalogue
+        defined = Provider("ec2-us-east-1", "ec2", {"password": "hush"})
+        for wrong in (replace(defined, name="other"), replace(defined, target="rhevm")):
+            self.refused(catalogue.delete_provider_image("p", Removal(CREDENTIALS, wrong)), InvalidInput)
+        self.assertEqual([], self.cloud.removed)
+        self.get(catalogue.delete_provider_image("p", Removal(CREDENTIALS, defined)))
+        self.assertEqual((["ami-1"], [defined]), (self.cloud.removed, self.cloud.asked))
 
     def test_kept_at_the_provider(self) -> None:
         """Only the record goes; that is the way for clouds that cannot remove, too."""
         self.cloud.pushing = None
-        self.refused(self.catalogue.delete_provider_image("p", credentials=CREDENTIALS), InvalidInput)
-        self.get(self.catalogue.delete_provider_image("p", keep_on_provider=True))
+        self.refused(self.catalogue.delete_provider_image("p", Removal(CREDENTIALS)), InvalidInput)
+        self.get(self.catalogue.delete_provider_image("p", Removal(keep_on_provider=True)))
         self.assertEqual([], self.cloud.removed)
         self.assertNotIn("provider_image", self.left())

@@ -4,6 +4,7 @@ from twisted.internet.defer import Deferred
 
 from imagefactory.model.errors import Conflict
 from imagefactory.model.jobs import Completed, Failed, Failure, Job, Operation, Running
+from imagefactory.model.providers import Provider
 from imagefactory.model.report import StageOutcome
 from imagefactory.testing.wire import read_answer
 from tests.rest.service import CREDENTIALS, ServiceTestCase
@@ -232,8 +233,25 @@ class PushTests(ServiceTestCase):
         self.assertEqual(self.wire.ask("DELETE", path).status, 400)
         self.assertEqual(self.wire.form("DELETE", path, {"credentials": CREDENTIALS}).status, 204)
         self.assertEqual(self.wire.ask("DELETE", path + "?keep_on_provider=1").status, 404)
-        (id, credentials, keep), *_ = self.catalogue.removals
-        self.assertEqual((id, credentials is not None, keep), ("pi1", True, False))
+        ((id, removal),) = self.catalogue.removals
+        self.assertEqual((id, removal.credentials is not None, removal.keep_on_provider), ("pi1", True, False))
+
+    def test_removal_from_a_provider_defined_in_place(self) -> None:
+        """The definition comes with the request, as with the push."""
+        path = "/imagefactory/provider_images/pi1"
+        fields = {"credentials": CREDENTIALS, "provider": "mock1"}
+        self.assertEqual(self.wire.form("DELETE", path, {**fields, "provider": "mokc"}).status, 400)
+        self.assertEqual(self.wire.form("DELETE", path, fields).status, 204)
+        self.assertEqual(self.catalogue.removals[0][1].provider, Provider("mock1", "mock"))
+
+    def test_a_flag_that_says_neither(self) -> None:
+        """Is not taken for a no: the image would be removed from its provider."""
+        path = "/imagefactory/provider_images/pi1"
+        for fields, query in (({"keep_on_provider": "maybe"}, ""), ({}, "?keep_on_provider=maybe")):
+            answer = self.wire.form("DELETE", path + query, {"credentials": CREDENTIALS, **fields})
+            self.assertEqual(answer.status, 400)
+            self.assertIn("keep_on_provider", answer.json["error"])
+        self.assertEqual(self.catalogue.removals, [])
 
     def test_lists(self) -> None:
         """Of one target image and of all."""

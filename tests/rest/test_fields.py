@@ -107,4 +107,7 @@ class FieldTests(SynchronousTestCase):
         self.assertRaises(InvalidInput, text_field, {"a": []}, "a")
         for yes in (True, "true", "1", "yes"):
             self.assertTrue(flag_field({"a": yes}, "a"))
-        self.assertFalse(flag_field({"a": "0"}, "a"))
+        for no in (False, "false", "0", 0, "OFF"):
+            self.assertFalse(flag_field({"a": no}, "a"))
+        for neither in ("maybe", 2, [], {}):
+            self.assertRaises(InvalidInput, flag_field, {"a": neither}, "a")

@@ -1,5 +1,7 @@
 """Building, rebuilding, importing, looking, removing."""
 
+from dataclasses import replace
+
 from twisted.internet.defer import Deferred
 
 from imagefactory.jobs.interface import BuildRequest, ImportRequest
@@ -152,6 +154,23 @@ class StoredTests(ServiceTestCase):
         for path in ("/no", "/no/builds", "/i1/builds/no", "/i1/builds/no/target_images"):
             answer = self.wire.ask("GET", IMAGES + path)
             self.assertEqual((answer.status, sorted(answer.json)), (404, ["error", "hint", "incident"]))
+
+    def test_removing_by_a_wrong_address(self) -> None:
+        """What is not a child of the ids before it is not found, and stays."""
+        self.catalogue.images_["i2"] = replace(self.catalogue.images_["i1"], id="i2")
+        self.catalogue.builds_["b2"] = replace(self.catalogue.builds_["b1"], id="b2", image="i2")
+        self.catalogue.target_images_["ti2"] = replace(self.catalogue.target_images_["ti1"], id="ti2", build="b2")
+        for path in (
+            "/i2/builds/b1",
+            "/i2/builds/b1/target_images/ti1",
+            "/i1/builds/b2/target_images/ti1",
+            "/i2/builds/b2/target_images/ti1",
+            "/i2/builds/b2/target_images/ti2/provider_images/pi1?keep_on_provider=1",
+            "/i2/builds/b1/target_images/ti1/provider_images/pi1?keep_on_provider=1",
+        ):
+            self.assertEqual(self.wire.ask("DELETE", IMAGES + path).status, 404, path)
+        left = (self.catalogue.builds_, self.catalogue.target_images_, self.catalogue.provider_images_)
+        self.assertEqual([len(records) for records in left], [2, 2, 1])
 
     def test_removing(self) -> None:
         """204 without a body; 409 while in use; 404 after."""
