@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from twisted.internet.interfaces import IProtocolFactory
-from twisted.internet.ssl import CertificateOptions
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web.server import Site
@@ -25,6 +25,7 @@ from imagefactory.model.secret import Secret
 from imagefactory.rest import tls
 from imagefactory.rest.door import Door
 from imagefactory.rest.names import host_names
+from imagefactory.rest.renewal import Renewing
 from imagefactory.service.daemon import Daemon, Face
 from imagefactory.service.instance import Instance
 from imagefactory.service.listening import BoundSocket, bind
@@ -178,23 +179,23 @@ def _embedded_socket(settings: Settings) -> BoundSocket | None:
 
 
 def _rest_face(settings: Settings, site: Callable[[], Door]) -> Face:
-    options, identity = _tls(settings)
+    renewing = _tls(settings)
     socket = bind(settings.address, settings.port, "--address or --port")
     host, port = socket.address
-    scheme = "https" if options else "http"
+    scheme = "https" if renewing else "http"
     where = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/imagefactory"
 
     doors: list[Door] = []
 
     def make() -> IProtocolFactory:
         doors.append(site())
-        return _wrapped(doors[0], options)
+        return _wrapped(doors[0], renewing)
 
     async def end() -> None:
         for door in doors:
             await door.close()
 
-    return Face(socket, make, f"the REST API answers on {where}{identity}", end=end)
+    return Face(socket, make, f"the REST API answers on {where}{_said(renewing)}", end=end)
 
 
 def warehouse_face(
@@ -202,42 +203,51 @@ def warehouse_face(
 ) -> Face:
     """The warehouse's port."""
     users = load_users(Path(settings.warehouse_users)) if settings.warehouse_users else None
-    chosen = tls.chosen(tls.load(Path(settings.warehouse_pem), tls.today())) if settings.warehouse_pem else None
+    pem = Path(settings.warehouse_pem)
+    renewing = Renewing(lambda now: tls.chosen(tls.load(pem, now)), tls.today) if settings.warehouse_pem else None
     sites: list[WarehouseSite] = []
 
     def make() -> IProtocolFactory:
         embedded = warehouse()
         sites.append(warehouse_site(embedded.store, embedded.threads, reactor, users))
-        return _wrapped(sites[0], chosen.options if chosen else None)
+        return _wrapped(sites[0], renewing)
 
     async def drain() -> None:
         for site in sites:
             await site.application.sessions.close()
 
     host, port = socket.address
-    where = f"https://{host}:{port}/, certificate SHA-256 {chosen.fingerprint}" if chosen else f"http://{host}:{port}/"
-    return Face(socket, make, f"the warehouse answers on {where}", drain=drain)
+    scheme = "https" if renewing else "http"
+    return Face(socket, make, f"the warehouse answers on {scheme}://{host}:{port}/{_said(renewing)}", drain=drain)
 
 
-def _tls(settings: Settings) -> tuple[CertificateOptions | None, str]:
-    """What connections are wrapped with (None: nothing), and what the log says of it."""
+def _tls(settings: Settings) -> Renewing | None:
+    """What connections are wrapped with (None: nothing)."""
     if settings.no_ssl:
         if not _is_loopback(settings.address):
             log.warn("without TLS, passwords and templates can be read on the way: bind to loopback, or drop --no_ssl")
-        return None, ""
-    chosen = tls.choose(
-        ssl_pem=settings.ssl_pem,
-        keep_in=settings.state_dir if settings.ssl_keep else None,
-        names=host_names(settings.address, settings.ssl_names),
-        now=tls.today(),
-    )
-    for warning in chosen.warnings:
-        log.warn("{warning}", warning=warning)
-    return chosen.options, f", certificate SHA-256 {chosen.fingerprint}"
+        return None
+
+    def choose(now: datetime) -> tls.Chosen:
+        return tls.choose(
+            ssl_pem=settings.ssl_pem,
+            keep_in=settings.state_dir if settings.ssl_keep else None,
+            names=host_names(settings.address, settings.ssl_names),
+            now=now,
+        )
+
+    return Renewing(choose, tls.today)
 
 
-def _wrapped(site: Site, options: CertificateOptions | None) -> IProtocolFactory:
-    factory: IProtocolFactory = site if options is None else TLSMemoryBIOFactory(options, False, site)
+def _said(renewing: Renewing | None) -> str:
+    """What the log says of the certificate."""
+    if renewing is None:
+        return ""
+    return f", certificate SHA-256 {renewing.chosen.fingerprint}, good until {renewing.chosen.expires:%Y-%m-%d}"
+
+
+def _wrapped(site: Site, renewing: Renewing | None) -> IProtocolFactory:
+    factory: IProtocolFactory = site if renewing is None else TLSMemoryBIOFactory(renewing, False, site)
     return factory
 
 

@@ -7,26 +7,28 @@ alternative name (RFC 6125), not longer than 397 days (CA/Browser Forum baseline
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes as Key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from twisted.internet.ssl import CertificateOptions, TLSVersion
 
 from imagefactory.files.durable import write_whole
 from imagefactory.model.errors import InvalidInput
+from imagefactory.rest.names import HostNames, Names, general_name, names_in, usable, written
 from imagefactory.rest.pem import Identity, read_identity
 
 LIFETIME = timedelta(days=397)
 RENEW_BEFORE = timedelta(days=30)
 KEPT = "rest.pem"
 PUBLISHED = "rest.crt"
+_NONE: Names = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +41,25 @@ class Chosen:
     warnings: tuple[str, ...] = ()
 
 
-def choose(*, ssl_pem: str, keep_in: Path | None, names: Iterable[str], now: datetime) -> Chosen:
+def choose(*, ssl_pem: str, keep_in: Path | None, names: HostNames, now: datetime) -> Chosen:
     """The identity of the settings: the file `ssl_pem`; else one kept in the directory `keep_in`; else a new one.
 
     Reads and writes files: for the start, not for the reactor's thread later. Raises InvalidInput.
     """
     if ssl_pem:
         return chosen(load(Path(ssl_pem), now))
+    own, warnings = usable(names.own)
     if keep_in is None:
-        return chosen(make(names, now))
-    identity = kept(keep_in / KEPT, names, now)
+        return chosen(make([*names.asked], now, own=own), *warnings)
+    identity = kept(keep_in / KEPT, names.asked, now, own=own)
     publish(keep_in / PUBLISHED, identity)
-    return chosen(identity)
+    return chosen(identity, *warnings)
 
 
-def chosen(identity: Identity) -> Chosen:
+def chosen(identity: Identity, *warnings: str) -> Chosen:
     """An identity ready to listen with."""
-    return Chosen(options(identity), fingerprint(identity), identity.leaf.not_valid_after_utc, identity.warnings)
+    expires = identity.leaf.not_valid_after_utc
+    return Chosen(options(identity), fingerprint(identity), expires, (*identity.warnings, *warnings))
 
 
 def load(path: Path, now: datetime) -> Identity:
@@ -66,18 +70,39 @@ def load(path: Path, now: datetime) -> Identity:
         raise InvalidInput(f"cannot be read: {error.strerror}", where=str(path), hint="see --ssl_pem") from error
 
 
-def kept(path: Path, names: Iterable[str], now: datetime) -> Identity:
-    """The certificate of the last start while it is good for these names and a month, else a new one in its place."""
-    wanted = set(names)
+def kept(path: Path, names: Iterable[str], now: datetime, *, own: Names = _NONE) -> Identity:
+    """The certificate of the last start while it is good for these names and a month, else a new one in its place.
+
+    Clients may have pinned it. So the host's `own` names, which change with its addresses, make no new one by
+    themselves; a new one has the old key; and a warning tells why there is one, and what it was before.
+    """
+    wanted = list(names)
+    old, reason = _kept(path, now, frozenset(map(general_name, wanted)))
+    if old is not None and not reason:
+        missing = own - names_in(old.leaf)
+        words = f"the kept certificate is not for {written(missing)}: clients that use that need it in ssl_names"
+        return replace(old, warnings=(*old.warnings, *([words] if missing else [])))
+    new = make(wanted, now, own=own, key=old.key if old else None)
+    _write(path, new.pem(), 0o600)
+    if not reason:
+        return new
+    was = f"SHA-256 {fingerprint(old)}" if old else "of another key"
+    return replace(new, warnings=(f"a new certificate was made, {reason}: SHA-256 {fingerprint(new)}; it was {was}",))
+
+
+def _kept(path: Path, now: datetime, wanted: Names) -> tuple[Identity | None, str]:
+    """What is there, and why it cannot go on; neither for the first start."""
     try:
         identity = read_identity(path.read_bytes(), now, str(path))
-        if wanted <= names_in(identity.leaf) and identity.leaf.not_valid_after_utc - now > RENEW_BEFORE:
-            return identity
-    except (OSError, InvalidInput):
-        pass  # absent, expired or damaged: it is ours to replace
-    identity = make(wanted, now)
-    _write(path, identity.pem(), 0o600)
-    return identity
+    except FileNotFoundError:
+        return None, ""
+    except (OSError, InvalidInput) as error:  # expired or damaged: it is ours to replace
+        return None, f"because the kept one cannot be used ({error})"
+    if missing := wanted - names_in(identity.leaf):
+        return identity, f"because the kept one is not for {written(missing)}"
+    if identity.leaf.not_valid_after_utc - now <= RENEW_BEFORE:
+        return identity, "because the kept one was near its end"
+    return identity, ""
 
 
 def publish(path: Path, identity: Identity) -> None:
@@ -94,9 +119,10 @@ def _write(path: Path, data: bytes, mode: int) -> None:
         raise InvalidInput(f"cannot be written: {error.strerror}", where=str(path), hint=hint) from error
 
 
-def make(names: Iterable[str], now: datetime) -> Identity:
-    """A new key and its certificate for these host names and addresses."""
-    key = ec.generate_private_key(ec.SECP256R1())
+def make(names: Iterable[str], now: datetime, *, own: Names = _NONE, key: Key | None = None) -> Identity:
+    """A certificate for these host names and addresses, with a new key unless one is given."""
+    key = key or ec.generate_private_key(ec.SECP256R1())
+    everything = {general_name(name) for name in names} | own
     public = key.public_key()
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Image Factory")])
     usage = dict.fromkeys(_USAGES, False) | {"digital_signature": True}
@@ -104,7 +130,7 @@ def make(names: Iterable[str], now: datetime) -> Identity:
         x509.CertificateBuilder(subject, subject, public, x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now - timedelta(hours=1) + LIFETIME)
-        .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in sorted(set(names))]), False)
+        .add_extension(x509.SubjectAlternativeName(sorted(everything, key=str)), False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.KeyUsage(**usage), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -129,16 +155,6 @@ def fingerprint(identity: Identity) -> str:
     return identity.leaf.fingerprint(hashes.SHA256()).hex(":").upper()
 
 
-def names_in(certificate: x509.Certificate) -> set[str]:
-    """Host names and addresses that a certificate is good for."""
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return set()
-    addresses = names.get_values_for_type(x509.IPAddress)
-    return {*names.get_values_for_type(x509.DNSName), *(str(address) for address in addresses)}
-
-
 _USAGES = (
     "digital_signature",
     "content_commitment",
@@ -150,17 +166,6 @@ _USAGES = (
     "encipher_only",
     "decipher_only",
 )
-
-
-def _general_name(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ip_address(name))
-    except ValueError:
-        pass
-    try:
-        return x509.DNSName(name.encode("idna").decode())
-    except (ValueError, UnicodeError) as error:
-        raise InvalidInput(f"{name!r} is no host name and no address", where="ssl_names") from error
 
 
 def today() -> datetime:

@@ -7,12 +7,15 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.model.errors import InvalidInput
-from imagefactory.rest.names import host_names
+from imagefactory.rest import names as names_room
+from imagefactory.rest.names import HostNames, general_name, host_names, names_in, usable
 from imagefactory.rest.pem import Identity, read_identity
-from imagefactory.rest.tls import choose, fingerprint, kept, load, make, names_in, options
+from imagefactory.rest.renewal import Renewing
+from imagefactory.rest.tls import Chosen, choose, chosen, fingerprint, kept, load, make, options
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 PEM = serialization.Encoding.PEM
@@ -51,7 +54,7 @@ class MadeTests(SynchronousTestCase):
             identity = make(["factory.example", "127.0.0.1", "::1"], NOW)
             options(identity).getContext()
         leaf = identity.leaf
-        self.assertEqual(names_in(leaf), {"factory.example", "127.0.0.1", "::1"})
+        self.assertEqual(names_in(leaf), {general_name(name) for name in ("factory.example", "127.0.0.1", "::1")})
         self.assertLessEqual(leaf.not_valid_after_utc - leaf.not_valid_before_utc, timedelta(days=397))
         self.assertFalse(leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca)
         self.assertRegex(fingerprint(identity), "^([0-9A-F]{2}:){31}[0-9A-F]{2}$")
@@ -72,17 +75,47 @@ class MadeTests(SynchronousTestCase):
         self.assertNotEqual(kept(path, ["a.example"], NOW + timedelta(days=370)).leaf, first.leaf)
         other = Path(self.mktemp()) / "rest.pem"
         kept(other, ["a.example"], NOW)
-        self.assertIn("b.example", names_in(kept(other, ["a.example", "b.example"], NOW).leaf))
+        self.assertIn(general_name("b.example"), names_in(kept(other, ["a.example", "b.example"], NOW).leaf))
         path.write_bytes(b"rubbish")
         self.assertEqual(kept(path, ["a.example"], NOW).leaf, read_identity(path.read_bytes(), NOW, "").leaf)
         self.assertEqual(list(path.parent.iterdir()), [path])
+
+    def test_spellings_of_a_name(self) -> None:
+        """Letters beyond ASCII, capitals, a dot at the end, long forms of an address: the same name, the same file."""
+        path = Path(self.mktemp()) / "rest.pem"
+        names = ["bücher.example", "FD00::0002", "Factory.Example."]
+        first = kept(path, names, NOW)
+        for again in (names, ["xn--bcher-kva.example", "fd00::2", "factory.example"]):
+            self.assertEqual((kept(path, again, NOW).leaf, kept(path, again, NOW).warnings), (first.leaf, ()))
+
+    def test_an_address_of_the_host_that_changed(self) -> None:
+        """Clients that pinned the certificate go on; the log says what it lacks."""
+        path = Path(self.mktemp()) / "rest.pem"
+        before, _ = usable(["box", "192.0.2.1"])
+        after, _ = usable(["box", "192.0.2.2"])
+        first = kept(path, ["a.example"], NOW, own=before)
+        second = kept(path, ["a.example"], NOW, own=after)
+        self.assertEqual(second.leaf, first.leaf)
+        self.assertIn("not for 192.0.2.2", second.warnings[0])
+
+    def test_a_new_one_says_why(self) -> None:
+        """With the key of the old one, and both fingerprints."""
+        path = Path(self.mktemp()) / "rest.pem"
+        first = kept(path, ["a.example"], NOW)
+        self.assertEqual(first.warnings, ())
+        second = kept(path, ["a.example", "b.example"], NOW)
+        self.assertEqual(second.key_pem(), first.key_pem())
+        for words in ("not for b.example", fingerprint(first), fingerprint(second)):
+            self.assertIn(words, second.warnings[0])
+        self.assertIn("near its end", kept(path, ["a.example"], NOW + timedelta(days=370)).warnings[0])
+        self.assertIn("expired", kept(path, ["a.example"], NOW + timedelta(days=800)).warnings[0])
 
     def test_clients_get_the_certificate_alone(self) -> None:
         """Beside the kept file, for everybody to read, without the key; made again when it is lost or another's."""
         state = Path(self.mktemp())
 
         def start(*names: str) -> str:
-            return choose(ssl_pem="", keep_in=state, names=names, now=NOW).fingerprint
+            return choose(ssl_pem="", keep_in=state, names=HostNames(names), now=NOW).fingerprint
 
         first = start("a.example")
         path = state / "rest.crt"
@@ -98,7 +131,9 @@ class MadeTests(SynchronousTestCase):
         """Told with the setting."""
         place = Path(self.mktemp())
         place.write_text("a file")
-        error = self.assertRaises(InvalidInput, choose, ssl_pem="", keep_in=place, names=["a.example"], now=NOW)
+        error = self.assertRaises(
+            InvalidInput, choose, ssl_pem="", keep_in=place, names=HostNames(("a.example",)), now=NOW
+        )
         self.assertIn("state_dir", error.hint)
 
     def test_a_name_that_is_none(self) -> None:
@@ -107,14 +142,91 @@ class MadeTests(SynchronousTestCase):
 
     def test_without_a_setting_each_start_makes_one(self) -> None:
         """Nothing is written."""
-        one, two = (choose(ssl_pem="", keep_in=None, names=["localhost"], now=NOW) for _ in range(2))
+        one, two = (choose(ssl_pem="", keep_in=None, names=HostNames(("localhost",)), now=NOW) for _ in range(2))
         self.assertNotEqual(one.fingerprint, two.fingerprint)
 
     def test_host_names(self) -> None:
         """Loopback always; a wildcard is no name; a given address is."""
-        self.assertTrue({"localhost", "127.0.0.1", "::1"} <= set(host_names("0.0.0.0")))
-        self.assertNotIn("0.0.0.0", host_names("0.0.0.0"))
-        self.assertTrue({"192.0.2.9", "x.example"} <= set(host_names("192.0.2.9", ["x.example"])))
+        everywhere = host_names("0.0.0.0")
+        self.assertLessEqual({"localhost", "127.0.0.1", "::1"}, set(everywhere.own))
+        self.assertNotIn("0.0.0.0", (*everywhere.own, *everywhere.asked))
+        self.assertEqual(host_names("192.0.2.9", ["x.example"]).asked, ("192.0.2.9", "x.example"))
+
+    def test_the_name_with_its_domain(self) -> None:
+        """As the file of hosts has it, without asking a name server; without the file there is the bare name."""
+        hosts = Path(self.mktemp())
+        self.patch(names_room, "HOSTS", hosts)
+        self.patch(names_room.socket, "gethostname", lambda: "box")
+        self.assertIn("box", host_names("0.0.0.0").own)
+        hosts.write_text("127.0.1.1\tbox.lab.example box # box.not.example\n10.0.0.1 boxer.lab.example\n")
+        own = host_names("0.0.0.0").own
+        self.assertIn("box.lab.example", own)
+        self.assertFalse({"box.not.example", "boxer.lab.example"} & set(own))
+
+    def test_a_host_name_that_no_certificate_can_have(self) -> None:
+        """The kernel takes 64 letters, the name system 63: the daemon starts, and says so."""
+        names = HostNames((), ("x" * 64, "localhost"))
+        found = choose(ssl_pem="", keep_in=None, names=names, now=NOW)
+        self.assertIn("xxx", found.warnings[0])
+        self.assertIn("ssl_names", found.warnings[0])
+
+
+class RenewalTests(SynchronousTestCase):
+    """A daemon that runs for longer than its certificate is good."""
+
+    def setUp(self) -> None:
+        self.now = NOW
+        self.reads: list[datetime] = []
+        observer = capturedLogs()
+        self.events = observer.__enter__()
+        self.addCleanup(observer.__exit__, None, None, None)
+
+    def choose(self, now: datetime) -> Chosen:
+        self.reads.append(now)
+        return chosen(make(["a.example"], now))
+
+    def said(self) -> str:
+        return "\n".join(str(formatEvent(event)) for event in self.events)
+
+    def test_a_made_one(self) -> None:
+        """Is made anew a month before its end, for new connections, and the log says so."""
+        renewing = Renewing(self.choose, lambda: self.now)
+        first = renewing.getContext()
+        self.now += timedelta(days=360)
+        self.assertIs(renewing.getContext(), first)
+        self.now += timedelta(days=10)
+        second = renewing.getContext()
+        self.assertIsNot(second, first)
+        self.assertIs(renewing.getContext(), second)
+        self.assertIn(renewing.chosen.fingerprint, self.said())
+
+    def test_a_given_one(self) -> None:
+        """Is read anew once a day; until the administrator has renewed it the old one is used, with a warning."""
+        old = make(["a.example"], NOW - timedelta(days=380))
+        given = [old]
+        renewing = Renewing(lambda now: chosen(given[0]), lambda: self.now)
+        self.assertIn("expires on 2026-12-1", self.said())
+        first = renewing.chosen.fingerprint
+        renewing.getContext()
+        given[0] = make(["a.example"], NOW)
+        renewing.getContext()
+        self.assertEqual(renewing.chosen.fingerprint, first)
+        self.now += timedelta(days=1)
+        renewing.getContext()
+        self.assertEqual(renewing.chosen.fingerprint, fingerprint(given[0]))
+
+    def test_a_damaged_one(self) -> None:
+        """Changes nothing."""
+        renewing = Renewing(self.choose, lambda: self.now)
+        first = renewing.getContext()
+
+        def fails(now: datetime) -> Chosen:
+            raise InvalidInput("there is no private key in the file")
+
+        self.patch(renewing, "_choose", fails)
+        self.now += timedelta(days=380)
+        self.assertIs(renewing.getContext(), first)
+        self.assertIn("no private key", self.said())
 
 
 class GivenTests(SynchronousTestCase):
