@@ -22,6 +22,7 @@ from imagefactory.app.storage import USUAL, answers, open_embedded, start_replic
 from imagefactory.concurrency.threads import PoolThreads
 from imagefactory.model.errors import FactoryError
 from imagefactory.model.secret import Secret
+from imagefactory.oauth.memory import NonceFile
 from imagefactory.rest import tls
 from imagefactory.rest.door import Door
 from imagefactory.rest.names import host_names
@@ -39,6 +40,9 @@ from imagefactory.warehouse.store.embedded import EmbeddedWarehouse
 
 #: Seconds that a stopping daemon has beside those for its jobs: children are ended, everything is written down.
 CLEARING_AWAY = 15
+
+#: Where in the state directory it stands what clients have signed.
+NONCES = "oauth-nonces"
 
 log = Logger()
 
@@ -77,6 +81,7 @@ class FactoryBody:
             settings=self._settings,
             clock=self._reactor,
             clients=clients,
+            nonces=NonceFile(self._settings.state_dir / NONCES),
         )
 
     def warehouse(self) -> EmbeddedWarehouse:

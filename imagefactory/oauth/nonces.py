@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from imagefactory.model.errors import Busy
+from imagefactory.oauth.memory import Forgetful, Memory, Seen
 
 MOST = 100_000
+_FORGETFUL = Forgetful()
 
 
 class Nonces:
     """Remembers nonces for as long as their timestamp is inside the window (seconds, both ways).
 
-    Full of living ones it raises Busy: forgetting would let replays in, and only signed requests get here.
+    What `memory` has of an earlier process counts, too. Full of living ones it raises Busy: forgetting would let
+    replays in, and only signed requests get here.
     """
 
-    def __init__(self, now: Callable[[], float], window: float, most: int = MOST) -> None:
+    def __init__(self, now: Callable[[], float], window: float, most: int = MOST, memory: Memory = _FORGETFUL) -> None:
         self._now = now
         self._window = window
         self._most = most
-        self._expiry: dict[tuple[str, int, str], float] = {}
+        self._memory = memory
+        self._expiry: dict[Seen, float] = {seen: seen[1] + window for seen in memory.recall() if self._lives(seen)}
 
     def __len__(self) -> int:
         return len(self._expiry)
@@ -33,7 +37,12 @@ class Nonces:
         self._forget_old()
         if len(self._expiry) >= self._most:
             raise Busy("too many signed requests at once", hint="try again in some minutes")
-        self._expiry[client, timestamp, nonce] = timestamp + self._window
+        seen = (client, timestamp, nonce)
+        self._expiry[seen] = timestamp + self._window
+        self._memory.note(seen, self._expiry.keys())
+
+    def _lives(self, seen: Seen) -> bool:
+        return abs(self._now() - seen[1]) <= self._window
 
     def _forget_old(self) -> None:
         """Oldest first; one with a timestamp ahead of time holds up others by at most two windows."""
@@ -43,5 +52,5 @@ class Nonces:
                 break
             del self._expiry[key]
 
-    def _first(self, number: int) -> list[tuple[tuple[str, int, str], float]]:
+    def _first(self, number: int) -> list[tuple[Seen, float]]:
         return [item for item, _ in zip(self._expiry.items(), range(number), strict=False)]

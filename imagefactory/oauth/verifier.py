@@ -18,6 +18,7 @@ from oauthlib.oauth1 import RequestValidator, SignatureOnlyEndpoint
 
 from imagefactory.model.errors import Unauthorized
 from imagefactory.model.secret import Secret
+from imagefactory.oauth.memory import Forgetful, Memory
 from imagefactory.oauth.nonces import Nonces
 
 FORM = "application/x-www-form-urlencoded"
@@ -49,10 +50,16 @@ class Signed:
 
 
 class Verifier:
-    """Knows the clients (keys and secrets); `now` is the time in Unix seconds."""
+    """Knows the clients (keys and secrets); `now` is the time in Unix seconds, `memory` what outlives a restart."""
 
-    def __init__(self, clients: Mapping[str, Secret], now: Callable[[], float], limits: Limits) -> None:
-        self._nonces = Nonces(now, limits.window)
+    def __init__(
+        self,
+        clients: Mapping[str, Secret],
+        now: Callable[[], float],
+        limits: Limits,
+        memory: Memory | None = None,
+    ) -> None:
+        self._nonces = Nonces(now, limits.window, memory=memory or Forgetful())
         self._rules = _Rules(clients, now, limits, self._nonces)
         self._endpoint = SignatureOnlyEndpoint(self._rules)
 

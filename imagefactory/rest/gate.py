@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from twisted.internet.interfaces import IReactorTime
 
 from imagefactory.model.secret import Secret
+from imagefactory.oauth.memory import Memory
 from imagefactory.oauth.verifier import Limits, Signed, Verifier, refused
 from imagefactory.rest.call import Call
 from imagefactory.rest.fields import FORM, form_pairs, media_type
@@ -38,8 +39,8 @@ class OpenGate:
 class OAuthGate:
     """Lets in what a known client has signed, once."""
 
-    def __init__(self, clients: Mapping[str, Secret], clock: IReactorTime) -> None:
-        self._verifier = Verifier(clients, clock.seconds, LIMITS)
+    def __init__(self, clients: Mapping[str, Secret], clock: IReactorTime, memory: Memory | None = None) -> None:
+        self._verifier = Verifier(clients, clock.seconds, LIMITS, memory)
 
     def admit(self, call: Call) -> None:
         """Raises InvalidInput, too, for a form that cannot be read."""

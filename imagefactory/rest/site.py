@@ -21,6 +21,7 @@ from werkzeug.exceptions import HTTPException
 
 from imagefactory.jobs.interface import Jobs
 from imagefactory.model.secret import Secret
+from imagefactory.oauth.memory import Memory
 from imagefactory.rest.builders import Builders
 from imagefactory.rest.builds import Builds
 from imagefactory.rest.call import Call
@@ -55,10 +56,12 @@ def make_site(
     settings: Settings,
     clock: IReactorTime,
     clients: Mapping[str, Secret] | None = None,
+    nonces: Memory | None = None,
 ) -> Door:
     """The site that the daemon listens with.
 
-    `clients` are the OAuth clients if they are not those of the settings.
+    `clients` are the OAuth clients if they are not those of the settings; `nonces` remembers over restarts what they
+    have signed.
     """
     door: Door
     streams = Streams(clock, max(1, settings.max_connections * 3 // 4), settings.request_timeout)
@@ -76,7 +79,7 @@ def make_site(
     }
     gate: Gate = OpenGate()
     if not settings.no_oauth:
-        gate = OAuthGate(settings.clients if clients is None else clients, clock)
+        gate = OAuthGate(settings.clients if clients is None else clients, clock, nonces)
     switch = Switch(families, gate, Origin(settings.trusted_proxies), metrics, guard_reads=settings.oauth_reads)
     door = Door(
         Front(switch.resource()),

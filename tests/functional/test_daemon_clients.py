@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import stat
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import requests
@@ -189,6 +191,26 @@ class StreamTests(DaemonCase):
                     if found[number] in {"COMPLETED", "FAILED"}:
                         return found
         return found
+
+
+class ReplayTests(DaemonCase):
+    """Somebody has overheard a signed request."""
+
+    def test_after_a_restart(self) -> None:
+        """It is not good for the next daemon, either, however the first one ended."""
+        self.configure(no_ssl=True)
+        self.rest()
+        wish = {"targets": "mock", "template": MOCK}
+        request = requests.Request("POST", f"{self.url}/imagefactory/images", json=wish, auth=OAuth1(*CLIENT)).prepare()
+        request.headers["Host"] = urlsplit(self.url).netloc
+        with requests.Session() as session:
+            self.assertEqual(session.send(request, timeout=30).status_code, 202)
+            self.stop(signal.SIGKILL)
+            self.rest()
+            request.url = f"{self.url}/imagefactory/images"
+            answer = session.send(request, timeout=30)
+        self.assertEqual(answer.status_code, 401)
+        self.assertIn("used before", answer.json()["error"])
 
 
 class FirstStartTests(DaemonCase):
