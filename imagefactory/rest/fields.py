@@ -33,6 +33,11 @@ def media_type(header: str) -> str:
     return header.partition(";")[0].strip().lower()
 
 
+def is_form(content_type: str) -> bool:
+    """Whether a body is read as a urlencoded form: what says nothing of itself is one, too."""
+    return media_type(content_type) in {"", FORM}
+
+
 def read_fields(body: bytes, content_type: str) -> dict[str, Any]:
     """The fields of `body`; of a repeated one the last.
 
@@ -43,7 +48,7 @@ def read_fields(body: bytes, content_type: str) -> dict[str, Any]:
     media = media_type(content_type)
     if media == "application/json":
         return _json_fields(body)
-    if media in {"", FORM}:
+    if is_form(content_type):
         return dict(form_pairs(body))
     if media == MULTIPART:
         return dict(_multipart_pairs(body, content_type))

@@ -1,8 +1,8 @@
 """Who may change something: two-legged OAuth 1.0, or everybody.
 
-The parameters come in the Authorization header, the query or a form. Form fields are signed. Other bodies (JSON) are
-signed only if the client sends `oauth_body_hash`; clients of version 1.0 that do not are still let in, so without TLS
-somebody in the middle could change such a body once, within the window.
+The parameters come in the Authorization header, the query or a form. Form fields are signed. Other bodies (JSON,
+multipart forms) are signed only if the client sends `oauth_body_hash`; clients of version 1.0 that do not are still let
+in, so without TLS somebody in the middle could change such a body once, within the window.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from imagefactory.model.secret import Secret
 from imagefactory.oauth.memory import Memory
 from imagefactory.oauth.verifier import Limits, Signed, Verifier, refused
 from imagefactory.rest.call import Call
-from imagefactory.rest.fields import FORM, form_pairs, media_type
+from imagefactory.rest.fields import form_pairs, is_form
 
 LIMITS = Limits(window=300)
 
@@ -57,6 +57,6 @@ def _authorization(call: Call) -> str:
 
 def _form(call: Call) -> str:
     """The fields of a form as we understand them, encoded anew: what is signed is what is used."""
-    if media_type((call.request.getHeader(b"content-type") or b"").decode("latin-1")) != FORM:
+    if not is_form((call.request.getHeader(b"content-type") or b"").decode("latin-1")):
         return ""
     return urlencode(form_pairs(call.body))

@@ -117,6 +117,17 @@ class SignedTests(OAuthTestCase):
         self.assertEqual(self.again(b"template=%3Ctemplate%2F%3E&targets=mock;build_id=b1"), 401)
         self.assertEqual(self.again(b"template=%3Ctemplate%2F%3E&targets=mock,ec2"), 401)
 
+    def test_a_form_that_does_not_say_so(self) -> None:
+        """Is read as one, so it has to be signed as one: a body under a signature without one is not let in."""
+        body = "template=%3Ctemplate%2F%3E&targets=mock"
+        for signed, status in ((body, 202), (None, 401)):
+            client = Client("mock-key", client_secret="mock-secret", timestamp="1318873100")
+            form = {"Content-Type": "application/x-www-form-urlencoded"} if signed else {}
+            _, headers, _ = client.sign("http://factory.example:8075" + IMAGES, "POST", signed, form)
+            sent = [("Authorization", headers["Authorization"])]
+            self.assertEqual(self.wire.ask("POST", IMAGES, body.encode(), headers=sent).status, status)
+        self.assertEqual(len(self.jobs.jobs()), 1)
+
     def test_replay(self) -> None:
         """The same request a second time; it happened once."""
         self.assertEqual(self.signed(), 202)
