@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imagefactory.model.errors import InvalidInput
-from imagefactory.model.providers import Provider, ProviderDefinitions, parse_definitions, resolve_provider
+from imagefactory.model.providers import Provider, ProviderDefinitions, name_forms, parse_definitions, resolve_provider
 from imagefactory.settings import Settings
 from imagefactory.targets.interface import Target
 from imagefactory.targets.registry import Targets, names
@@ -46,6 +46,10 @@ class InstalledClouds:
         self._targets.target(target)
         definitions = self._read()
         return sorted({"rhevm": definitions.rhevm, "vsphere": definitions.vsphere}.get(target, {}))
+
+    def forms(self, target: str) -> Sequence[str]:
+        """How names look, for people, that belong to a target without a definition."""
+        return name_forms(target)
 
     def _read(self) -> ProviderDefinitions:
         return parse_definitions(*(_file(self._definitions / name) for name in ("rhevm.json", "vsphere.json")))

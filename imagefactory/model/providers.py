@@ -75,6 +75,11 @@ def resolve_provider(text: str, definitions: ProviderDefinitions) -> Provider:
     return _named(stripped, definitions)
 
 
+def name_forms(target: str) -> tuple[str, ...]:
+    """How names look, for people, that speak for this target by themselves."""
+    return tuple(words for _, known, words in _NAMED if known == target)
+
+
 def _named(name: str, definitions: ProviderDefinitions) -> Provider:
     if _NAME.fullmatch(name):
         for pattern, target, _ in _NAMED:

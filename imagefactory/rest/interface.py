@@ -16,6 +16,10 @@ from imagefactory.model.template import Template
 class Catalogue(Protocol):
     """What is stored; each lookup and each removal of an unknown id raises NotFound."""
 
+    async def probe(self) -> None:
+        """Ask the warehouse for something small; raises what it raises."""
+        ...
+
     async def images(self) -> Sequence[ImageRecord]: ...
 
     async def image(self, id: str) -> ImageRecord: ...
@@ -88,4 +92,12 @@ class Clouds(Protocol):
 
     def providers(self, target: str) -> Sequence[str]:
         """Names only: definitions may hold passwords."""
+        ...
+
+    def forms(self, target: str) -> Sequence[str]:
+        """How names look, for people, that belong to the target without a definition."""
+        ...
+
+    def provider(self, text: str) -> Provider:
+        """Raises InvalidInput, Unsupported."""
         ...

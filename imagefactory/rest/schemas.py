@@ -40,6 +40,7 @@ def kind(*names: str) -> Schema:
     return {"type": "string", "enum": list(names)}
 
 
+_FORMS = about({"type": "array", "items": TEXT}, "forms of further names that need no definition, like ec2-REGION")
 _LINKED = {"id": TEXT, "href": TEXT}
 _JOB_KINDS = ("builder", "target_image_status", "provider_image_status")
 _IMAGE_FIELDS = {
@@ -50,12 +51,19 @@ _IMAGE_FIELDS = {
     "descriptor": TEXT,
 }
 _BUILD_FIELDS = {**_LINKED, "image_id": TEXT, "parent": MAYBE, "created": TIME}
+_ANSWERS = {"type": "string", "enum": ["ok", "no answer"]}
 _STATUS = {"type": "string", "enum": ["NEW", "BUILDING", "PUSHING", "COMPLETED", "FAILED"]}
 
 ANSWERS: dict[str, Schema] = {
     "Api": record(name=TEXT, version=TEXT),
     "Document": {"type": "object"},
-    "Health": record(status=TEXT, version=TEXT),
+    "Health": record(
+        ("job_store", "warehouse"),
+        status=about({"type": "string", "enum": ["ok", "stopping", "failing"]}, "anything but ok is 503"),
+        version=TEXT,
+        job_store=_ANSWERS,
+        warehouse=_ANSWERS,
+    ),
     "Error": record(
         error=about(TEXT, "what happened, and where"),
         hint=about(MAYBE, "what to do"),
@@ -130,9 +138,9 @@ ANSWERS: dict[str, Schema] = {
     "Status": record(_type=kind("builder_status", *_JOB_KINDS[1:]), **_LINKED, status=_STATUS),
     "NamedTarget": record(_type=kind("target"), name=TEXT, href=TEXT),
     "Targets": record(_type=kind("targets"), href=TEXT, targets=listing("NamedTarget")),
-    "Target": record(_type=kind("target"), name=TEXT, href=TEXT, providers=listing("Provider")),
+    "Target": record(_type=kind("target"), name=TEXT, href=TEXT, providers=listing("Provider"), names=_FORMS),
     "Provider": record(_type=kind("provider"), name=TEXT, target=TEXT, href=TEXT),
-    "Providers": record(_type=kind("providers"), href=TEXT, providers=listing("Provider")),
+    "Providers": record(_type=kind("providers"), href=TEXT, providers=listing("Provider"), names=_FORMS),
 }
 
 _IDS = {

@@ -42,6 +42,8 @@ class FakeJobs:
         self.requests: list[BuildRequest | PushRequest | ImportRequest] = []
         self.cancelled: list[str] = []
         self.slow: Deferred[None] | None = None
+        self.broken: Exception | None = None
+        self.open = True
         self._targets = targets
         self._jobs: dict[str, Job] = {}
         self._ids = count(1)
@@ -123,6 +125,12 @@ class FakeJobs:
             request.image_id or self.new_id(), request.build_id or self.new_id(), self.new_id(), self.new_id()
         )
 
+    async def probe(self) -> None:
+        if self.broken is not None:
+            raise self.broken
+        if self.slow is not None:
+            await self.slow
+
     async def cancel(self, id: str) -> Job:
         self.cancelled.append(id)
         return self.change(id, state=Failed(Reason("cancelled by a user", cancelled=True)))
@@ -164,6 +172,9 @@ class FakeJobs:
         found = [event for event in self._events if event.id > after and id in {None, event.job.id}]
         return found[:limit]
 
+    def last_event(self) -> int:
+        return len(self._events)
+
     def on_event(self, listener: Callable[[JobEvent], None]) -> Unsubscribe:
         self._hearers.append(listener)
         return lambda: self._hearers.remove(listener)
@@ -193,6 +204,9 @@ class FakeCatalogue:
             {"ti1": TargetImageRecord("ti1", "b1", "mock", "t1", size=7)},
             {"pi1": ProviderImageRecord("pi1", "ti1", "mock1", "Mock_1")},
         )
+
+    async def probe(self) -> None:
+        pass
 
     async def images(self) -> Sequence[ImageRecord]:
         return list(self.images_.values())
@@ -277,6 +291,16 @@ class FakeClouds:
 
     def targets(self) -> Sequence[str]:
         return ("ec2", "mock")
+
+    def provider(self, text: str) -> Provider:
+        if text.startswith("mock"):
+            return Provider(text, "mock")
+        if text.startswith("ec2-"):
+            return Provider(text, "ec2")
+        raise Unsupported("unknown provider")
+
+    def forms(self, target: str) -> Sequence[str]:
+        return ("mock...",) if target == "mock" else ("ec2-REGION",)
 
     def providers(self, target: str) -> Sequence[str]:
         return ("mock1", "mock2") if target == "mock" else ("ec2-us-east-1",)

@@ -32,6 +32,11 @@ class InstalledCloudsTests(SynchronousTestCase):
         self.assertEqual((provider.target, provider.definition["api-url"]), ("rhevm", "https://rhevm.example/api"))
         self.assertNotIn("hidden", repr(provider))
 
+    def test_forms_of_names(self) -> None:
+        """Of the targets whose providers need no definition."""
+        self.assertEqual(self.clouds.forms("ec2"), ("ec2-REGION",))
+        self.assertEqual(self.clouds.forms("rhevm"), ())
+
     def test_a_slip_of_the_pen_is_no_provider(self) -> None:
         """Version 1.0 took it for condorcloud."""
         self.assertRaises(Unsupported, self.clouds.provider, "ec3-us-east-1")

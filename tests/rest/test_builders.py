@@ -268,7 +268,10 @@ class PushTests(ServiceTestCase):
         providers = self.wire.ask("GET", path).json["providers"]
         self.assertEqual(self.wire.ask("GET", "/imagefactory/targets/mock").json["providers"], providers)
         self.assertEqual(self.wire.ask("GET", path + "/mock2").json["name"], "mock2")
-        self.assertEqual(self.wire.ask("GET", path + "/mock3").status, 404)
+        self.assertEqual(self.wire.ask("GET", path + "/mock3").json["name"], "mock3")
+        self.assertEqual(self.wire.ask("GET", path).json["names"], ["mock..."])
+        for name in ("ec2-us-east-1", "nowhere", "%7B%22name%22:%22mock9%22,%22target%22:%22mock%22%7D"):
+            self.assertEqual(self.wire.ask("GET", f"{path}/{name}").status, 404, name)
         self.assertEqual(self.wire.ask("GET", "/imagefactory/targets/none").status, 404)
         self.assertEqual(self.wire.ask("POST", path, b"x=1").status, 405)
 
