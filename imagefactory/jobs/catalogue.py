@@ -37,6 +37,10 @@ class Catalogue:
         self._jobs = jobs
         self._clouds = clouds
 
+    async def probe(self) -> None:
+        """Ask the warehouse for something small; raises what it raises."""
+        await self._records.ids(Kind.IMAGE, limit=1)
+
     async def images(self) -> Sequence[ImageRecord]:
         """All of them."""
         found = [await self._records.image(id) for id in await self._records.ids(Kind.IMAGE)]

@@ -136,6 +136,15 @@ class Jobs(Protocol):
 
     async def import_image(self, request: ImportRequest) -> Imported: ...
 
+    @property
+    def open(self) -> bool:
+        """Whether new jobs are taken: not before the start and not while stopping."""
+        ...
+
+    async def probe(self) -> None:
+        """Ask the store for something small; raises what it raises."""
+        ...
+
     async def cancel(self, id: str) -> Job:
         """Ask the job to end; fires when it has ended, with its last state.
 
@@ -172,6 +181,10 @@ class Jobs(Protocol):
 
     async def events(self, *, after: int, id: str | None = None, limit: int = 1000) -> list[JobEvent]:
         """Remembered events with an id above `after`."""
+        ...
+
+    def last_event(self) -> int:
+        """The id of the newest event; 0 if there was none."""
         ...
 
     def on_event(self, listener: Callable[[JobEvent], None]) -> Unsubscribe:

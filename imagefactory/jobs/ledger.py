@@ -150,6 +150,10 @@ class Ledger:
             self.book.forget(id)
             self._numbers.pop(id, None)
 
+    def last_event(self) -> int:
+        """See `Jobs.last_event`."""
+        return self._event
+
     def on_event(self, listener: Callable[[JobEvent], None]) -> Unsubscribe:
         """See `Jobs.on_event`."""
         return self._events.join(listener)

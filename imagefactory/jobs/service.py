@@ -168,6 +168,13 @@ class JobService:
         await self._builder.check(order.template, [order.target])
         return await shield(self._begin_again(order, siblings))
 
+    @property
+    def open(self) -> bool:
+        return self._open
+
+    async def probe(self) -> None:
+        await self._store.last_event()
+
     def job(self, id: str) -> Job:
         return self._ledger.book.job(id)
 
@@ -185,6 +192,9 @@ class JobService:
 
     async def events(self, *, after: int, id: str | None = None, limit: int = 1000) -> list[JobEvent]:
         return await self._ledger.events(after, id, limit)
+
+    def last_event(self) -> int:
+        return self._ledger.last_event()
 
     def on_event(self, listener: Callable[[JobEvent], None]) -> Unsubscribe:
         return self._ledger.on_event(listener)

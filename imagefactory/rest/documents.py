@@ -24,14 +24,13 @@ class JobDocuments:
         self._encoded: dict[str, tuple[Job, bytes]] = {}
 
     def full(self, job: Job, kind: str, href: str) -> bytes:
-        """All fields of a job; `kind` is the `_type`."""
+        """All fields of a job, as it is or once was; `kind` is the `_type`.
+
+        The place in the queue is that of now: where it was then is not remembered.
+        """
         position = self._queue_position(job.id) if isinstance(job.state, Queued) else None
         head = json.dumps({"_type": kind, "href": href, "queue_position": position})
         return head[:-1].encode() + b", " + self._fields(job)
-
-    def past(self, job: Job, href: str) -> bytes:
-        """All fields of a job as it once was: its place in the queue is not known any more."""
-        return json.dumps({"_type": "builder", "href": href})[:-1].encode() + b", " + self._fields(job)
 
     def status(self, job: Job, kind: str, href: str) -> bytes:
         """Only where it stands, for clients that poll."""

@@ -32,7 +32,7 @@ class Events:
         id = call.query("id") or None
         if id is not None:
             self._jobs.job(id)
-        after, base = _last_seen(call), call.base
+        after, base = self._last_seen(call), call.base
         if call.request.method == b"HEAD":
             return Reply(b"", media=MEDIA)
         async with self._streams.open(call.request, MEDIA, HEARTBEAT) as stream:
@@ -47,6 +47,21 @@ class Events:
             )
         return None
 
+    def _last_seen(self, call: Call) -> int | None:
+        """The header that browsers send on reconnecting wins over the parameter.
+
+        Ids begin anew with a new state directory: from a client that has seen more than there was, nothing may be held
+        back until they have grown so far.
+        """
+        header = call.request.getHeader(b"last-event-id")
+        if header is None:
+            number = call.number("after")
+        elif header.isdigit() and len(header) <= 15:
+            number = int(header)
+        else:
+            raise InvalidInput("Last-Event-ID is no id of an event", hint="it is a number")
+        return None if number is None else min(number, self._jobs.last_event())
+
     def _subscribe(self, id: str | None, listener: Callable[[JobEvent], None]) -> Unsubscribe:
         def mine(event: JobEvent) -> None:
             if event.job.id == id:
@@ -57,15 +72,5 @@ class Events:
     def _encode(self, event: JobEvent, base: str) -> bytes:
         """One event: its id, its kind, and the job as it was then."""
         head = json.dumps({"event": event.id, "time": timestamp(event.time)})[:-1].encode()
-        job = self._documents.past(event.job, links.builder(base, event.job.id))
+        job = self._documents.full(event.job, "builder", links.builder(base, event.job.id))
         return b"id: %d\nevent: %s\ndata: %s, %s\n\n" % (event.id, event.kind.encode(), head, job[1:])
-
-
-def _last_seen(call: Call) -> int | None:
-    """The header that browsers send on reconnecting wins over the parameter."""
-    header = call.request.getHeader(b"last-event-id")
-    if header is None:
-        return call.number("after")
-    if not header.isdigit() or len(header) > 15:
-        raise InvalidInput("Last-Event-ID is no id of an event", hint="it is a number")
-    return int(header)

@@ -30,6 +30,7 @@ from imagefactory.rest.door import Door
 from imagefactory.rest.errors import error_reply, reply_to
 from imagefactory.rest.events import Events
 from imagefactory.rest.gate import Gate, OAuthGate, OpenGate
+from imagefactory.rest.health import Probe
 from imagefactory.rest.images import Images
 from imagefactory.rest.info import Info
 from imagefactory.rest.interface import Arguments, Catalogue, Clouds
@@ -67,8 +68,9 @@ def make_site(
     streams = Streams(clock, max(1, settings.max_connections * 3 // 4), settings.request_timeout)
     metrics = Metrics(jobs, lambda: streams.count, lambda: door.connections)
     documents = JobDocuments(jobs.queue_position)
+    probes = [Probe("job_store", jobs.probe, clock), Probe("warehouse", catalogue.probe, clock)]
     families = {
-        "info": Info(metrics.text),
+        "info": Info(metrics.text, lambda: jobs.open, probes),
         "images": Images(jobs, catalogue, arguments),
         "builds": Builds(catalogue),
         "target_images": TargetImages(jobs, catalogue, documents),

@@ -61,6 +61,22 @@ class StreamTests(EventsTestCase):
         for header in ("Last-Event-ID: x", "Last-Event-ID: -1", "Last-Event-ID: " + "9" * 40):
             self.assertEqual(read_answer(self.open("", header).received()).status, 400)
 
+    def test_after_one_that_never_was(self) -> None:
+        """The client's memory is of another state directory: it gets all that comes from now on."""
+        id = self.build()
+        wires = [self.open("", "Last-Event-ID: 4711"), self.open("?after=4711")]
+        self.jobs.change(id, percent=30)
+        for wire in wires:
+            self.assertEqual([event["completed"] for event in self.read(wire)], [30])
+
+    def test_the_documents_are_those_of_builders(self) -> None:
+        """With each field, so that one reader understands both."""
+        id = self.build()
+        (event,) = self.read(self.open("?after=0"))
+        shown = self.wire.ask("GET", f"/imagefactory/builders/{id}").json
+        del shown["href"]
+        self.assertEqual({name: event[name] for name in shown}, shown)
+
     def test_what_happens_during_the_reading(self) -> None:
         """Held back until the remembered ones are out, then sent once."""
         id = self.build()

@@ -1,12 +1,16 @@
 """The route table, and what is made from it."""
 
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs, formatEvent
 
 from imagefactory.model import errors
 from imagefactory.rest.errors import STATUS, status_of
+from imagefactory.rest.health import PATIENCE
 from imagefactory.rest.openapi import openapi_document
 from imagefactory.rest.routes import ROUTES
 from imagefactory.rest.schemas import ANSWERS, BODIES, QUERY
+from imagefactory.testing.wire import read_answer
 from tests.rest.service import TEMPLATE, ServiceTestCase
 
 
@@ -53,6 +57,54 @@ class DocumentTests(ServiceTestCase):
         body = {"template": TEMPLATE, "targets": "mock,ec2"}
         check(self.wire.json("POST", "/imagefactory/images", body).json, "Image")
         check(self.wire.ask("GET", "/nowhere").json, "Error")
+
+
+class HealthTests(ServiceTestCase):
+    """What watchers ask."""
+
+    def health(self) -> tuple[int, dict[str, str]]:
+        """Status and document, without the version."""
+        answer = self.wire.ask("GET", "/health")
+        document = dict(answer.json)
+        del document["version"]
+        return answer.status, document
+
+    def test_good(self) -> None:
+        """All that it needs answers."""
+        self.assertEqual(self.health(), (200, {"status": "ok", "job_store": "ok", "warehouse": "ok"}))
+
+    def test_stopping(self) -> None:
+        """Nobody should come any more."""
+        self.jobs.open = False
+        self.assertEqual(self.health(), (503, {"status": "stopping"}))
+
+    def test_a_neighbour_that_fails(self) -> None:
+        """Its words are for the log: they may hold what is not for everybody."""
+        self.jobs.broken = errors.Unavailable("no such table in /srv/hush")
+        with capturedLogs() as logged:
+            self.assertEqual(self.health(), (503, {"status": "failing", "job_store": "no answer", "warehouse": "ok"}))
+        self.assertIn("/srv/hush", formatEvent(logged[0]))
+
+    def test_a_neighbour_that_does_not_answer(self) -> None:
+        """Is waited for a little, and not asked again before it has answered."""
+        self.jobs.slow = Deferred()
+        asked: list[int] = []
+        probe = self.jobs.probe
+
+        async def counted() -> None:
+            asked.append(1)
+            await probe()
+
+        self.patch(self.jobs, "probe", counted)
+        self.serve()
+        for _ in range(2):
+            self.wire.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            self.assertEqual(self.wire.received(), b"")
+            self.clock.advance(PATIENCE)
+            self.assertEqual(read_answer(self.wire.received()).json["job_store"], "no answer")
+        self.assertEqual(len(asked), 1)
+        self.jobs.slow.callback(None)
+        self.assertEqual(self.health()[0], 200)
 
 
 class ErrorTableTests(ServiceTestCase):
