@@ -25,7 +25,9 @@ _KNOWN = (
     b"template|targets?|target_name|target_identifier|target_image_id|image_id|image_descriptor|build_id|boot_check|"
     b"provider|provider_name|credentials|keep_on_provider|oauth_[a-z_]+"
 )
-_SEPARATOR = re.compile(rb"&(?=[A-Za-z_][\w.%+-]*=)|;(?=(?:" + _KNOWN + rb")=)")
+_SEPARATOR = re.compile(
+    rb"&(?:amp|lt|gt|quot|apos|#[0-9]+|#x[0-9A-Fa-f]+);|(?P<it>&(?=[A-Za-z_][\w.%+-]*=)|;(?=(?:" + _KNOWN + rb")=))"
+)
 
 
 def media_type(header: str) -> str:
@@ -90,12 +92,19 @@ def form_pairs(body: bytes) -> Pairs:
     """The pairs of a urlencoded form, in order.
 
     XML that was not encoded (curl -d) has `&` and `;` of its own, in entities: a separator is only what a field's
-    name follows. `;` separates as in the parser of version 1.0, but only before a name that is known.
+    name follows. `;` separates as in the parser of version 1.0, but only before a name that is known, and not as the
+    end of an entity.
     """
-    parts = _SEPARATOR.split(body)
+    parts = _parts(body)
     if len(parts) > MOST_FIELDS:
         raise InvalidInput(f"more than {MOST_FIELDS} fields")
     return [(_plain(name), _plain(value)) for name, _, value in (part.partition(b"=") for part in parts) if name]
+
+
+def _parts(body: bytes) -> list[bytes]:
+    found = [match for match in _SEPARATOR.finditer(body) if match["it"]]
+    begins, ends = [0, *(match.end() for match in found)], [*(match.start() for match in found), len(body)]
+    return [body[begin:end] for begin, end in zip(begins, ends, strict=True)]
 
 
 def _plain(quoted: bytes) -> str:

@@ -57,6 +57,13 @@ class FormTests(SynchronousTestCase):
         self.assertEqual(read_fields(f"targets=mock;template={XML}".encode(), FORM), expected)
         self.assertEqual(read_fields(f"provider=mock;credentials={XML}".encode(), "")["credentials"], XML)
 
+    def test_an_entity_before_a_known_name(self) -> None:
+        """The end of an entity is no separator, whatever follows it."""
+        for entity in ("&amp;", "&lt;", "&#38;", "&#x26;"):
+            xml = f"<template><name>a{entity}targets=b{entity}provider=c</name></template>"
+            body = f"template={xml};targets=mock".encode()
+            self.assertEqual(read_fields(body, FORM), {"template": xml, "targets": "mock"}, entity)
+
     def test_the_last_of_a_name_counts(self) -> None:
         """Order is kept in the pairs, for signatures."""
         self.assertEqual(form_pairs(b"a=1&b=2&a=%33"), [("a", "1"), ("b", "2"), ("a", "3")])
