@@ -6,9 +6,10 @@ from collections import defaultdict
 from http import HTTPStatus
 from typing import Any
 
+from imagefactory.rest.errors import STATUS
 from imagefactory.rest.fields import FORM, MULTIPART
 from imagefactory.rest.routes import ROUTES, Route
-from imagefactory.rest.schemas import ANSWERS, BODIES, QUERY, TEXT, ref
+from imagefactory.rest.schemas import ANSWERS, BODIES, HEADERS, QUERY, TEXT, ref
 
 _DESCRIPTION = (
     "Version 1.0 of the API, with additions. What is marked with OAuth is signed with two-legged OAuth 1.0 "
@@ -44,6 +45,7 @@ def _operation(route: Route) -> dict[str, Any]:
     if parameters := [
         *map(_path_parameter, route.parameters),
         *(_query_parameter(route, name) for name in route.query),
+        *map(_header, route.headers),
     ]:
         operation["parameters"] = parameters
     if route.request:
@@ -51,8 +53,8 @@ def _operation(route: Route) -> dict[str, Any]:
         required = "required" in BODIES[route.request] or "anyOf" in BODIES[route.request]
         content = {each: {"schema": ref(route.request)} for each in media}
         operation["requestBody"] = {"required": required, "content": content}
-    if route.protected:
-        operation["security"] = [{"oauth": []}]
+    if not route.public:  # reading needs no signature, unless the daemon is told so
+        operation["security"] = [{"oauth": []}] if route.protected else [{}, {"oauth": []}]
     return operation
 
 
@@ -70,19 +72,41 @@ def _query_parameter(route: Route, name: str) -> dict[str, Any]:
     return {"name": name, "in": "query", "schema": schema, "description": words}
 
 
+def _header(name: str) -> dict[str, Any]:
+    schema, words = HEADERS[name]
+    return {"name": name, "in": "header", "schema": schema, "description": words}
+
+
+def error_statuses(route: Route) -> set[int]:
+    """Those of the error table that a route may answer."""
+    unreachable = set()
+    if not route.writes:
+        unreachable |= {403, 409, 507}
+    if not route.request:
+        unreachable.add(415)
+    if not route.looks_up:
+        unreachable.add(404)
+    if route.public:
+        unreachable.add(401)
+    return {status for _, status in STATUS} - unreachable
+
+
 def _responses(route: Route) -> dict[str, Any]:
-    statuses = {route.status, *([200] if route.request == "NewImage" else [])}
-    responses = {str(status): _answer(route, status) for status in sorted(statuses)}
-    errors = {400, *route.errors, *([413, 415] if route.request else [413])}
-    for status in sorted(errors):
-        content = {"application/json": {"schema": ref("Error")}}
-        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": content}
-    return responses
+    responses = {
+        str(status): {
+            "description": HTTPStatus(status).phrase,
+            "content": {"application/json": {"schema": ref("Error")}},
+        }
+        for status in sorted(error_statuses(route))
+    }
+    return responses | {str(status): _answer(route, status) for status in (route.status, *route.others)}
 
 
 def _answer(route: Route, status: int) -> dict[str, Any]:
-    words = "imported" if status != route.status else HTTPStatus(status).phrase
+    words = "imported" if route.request == "NewImage" and status == 200 else HTTPStatus(status).phrase
     if status == 204:
         return {"description": words}
     schema = ref(route.response) if route.response else TEXT
+    if status in {s for _, s in STATUS}:  # the door and the gate answer in their own words
+        schema = {"anyOf": [schema, ref("Error")]}
     return {"description": words, "content": {route.media: {"schema": schema}}}

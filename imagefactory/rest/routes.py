@@ -6,7 +6,7 @@ From this table come the routing, the answers to wrong methods, the OpenAPI docu
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 ROOT = "/imagefactory"
 IMAGES = ROOT + "/images"
@@ -30,7 +30,8 @@ class Route:
 
     `handler` is family and method ("images.create"). `request` and `response` name schemas of
     `imagefactory.rest.schemas`; `query` names its parameters. What is `protected` demands OAuth; what is `public` is
-    open even with `oauth_reads`. `errors` are the statuses that it may answer beside those any route may.
+    open even with `oauth_reads`. `others` are further statuses with the same document. `headers` are those that it
+    reads and no other does.
     """
 
     method: str
@@ -44,7 +45,18 @@ class Route:
     media: str = "application/json"
     protected: bool = False
     public: bool = False
-    errors: tuple[int, ...] = ()
+    others: tuple[int, ...] = ()
+    headers: tuple[str, ...] = ()
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes something."""
+        return self.method != "GET"
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether it may find that there is no such thing."""
+        return self.writes or "{" in self.path or bool({"after", "id"} & set(self.query))
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -60,12 +72,8 @@ def _read(
     *,
     query: tuple[str, ...] = (),
     media: str = "application/json",
-    public: bool = False,
 ) -> Route:
-    errors = (404,) if "{" in path or {"after", "id"} & set(query) else ()
-    return Route(
-        "GET", path, handler, summary, response=response, query=query, media=media, public=public, errors=errors
-    )
+    return Route("GET", path, handler, summary, response=response, query=query, media=media)
 
 
 def _write(
@@ -79,13 +87,13 @@ def _write(
     query: tuple[str, ...] = (),
 ) -> Route:
     method, path = place
-    return Route(
-        method, path, handler, summary, status, response, request, query, protected=True, errors=(401, 404, 409, 503)
-    )
+    return Route(method, path, handler, summary, status, response, request, query, protected=True)
 
 
 def _create(method: str, path: str, summary: str) -> Route:
-    return _write((method, path), "images.create", summary, response="Image", request="NewImage")
+    return replace(
+        _write((method, path), "images.create", summary, response="Image", request="NewImage"), others=(200,)
+    )
 
 
 def _push(path: str) -> Route:
@@ -142,13 +150,15 @@ ROUTES: tuple[Route, ...] = (
     _read(TARGET, "targets.show", "One target", "Target"),
     _read(PROVIDERS, "targets.providers", "The providers of a target that are known by name", "Providers"),
     _read(PROVIDERS + "/{provider_name}", "targets.provider", "One provider", "Provider"),
-    _read(
+    Route(
+        "GET",
         ROOT + "/events",
         "events.stream",
         "What happens to jobs, as it happens (Server-Sent Events)",
         query=("id", "after"),
+        headers=("Last-Event-ID",),
         media="text/event-stream",
     ),
-    _read("/health", "info.health", "Whether the daemon works", "Health", public=True),
+    Route("GET", "/health", "info.health", "Whether the daemon works", response="Health", public=True, others=(503,)),
     _read("/metrics", "info.metrics", "Numbers for Prometheus", media="text/plain"),
 )

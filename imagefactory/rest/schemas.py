@@ -186,6 +186,10 @@ BODIES: dict[str, Schema] = {
     },
 }
 
+#: Request headers by name: schema, words.
+HEADERS: dict[str, tuple[Schema, str]] = {
+    "Last-Event-ID": ({"type": "integer", "minimum": 0}, "the last event that was seen: later ones come first"),
+}
 #: Query parameters by name, or by handler and name where a name means different things: schema, words.
 QUERY: dict[str, tuple[Schema, str]] = {
     "status": (_STATUS, "only jobs in this state"),

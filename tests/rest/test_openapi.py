@@ -31,6 +31,28 @@ class DocumentTests(ServiceTestCase):
         known = {key.rpartition(":")[2] for key in QUERY}
         self.assertEqual({name for route in ROUTES for name in route.query}, known)
 
+    def test_every_error_is_declared(self) -> None:
+        """All of the error table, but for what a route cannot come to: the list of these is meant to be short."""
+        paths = openapi_document()["paths"]
+        never = {
+            "reads": {403, 409, 507},
+            "bodiless": {415},
+            "lists": {404},
+            "public": {401},
+        }
+        for route in ROUTES:
+            kinds = {
+                "reads": route.method == "GET",
+                "bodiless": not route.request,
+                "lists": "{" not in route.path and not {"after", "id"} & set(route.query) and route.method == "GET",
+                "public": route.path == "/health",
+            }
+            spared = set().union(*(never[kind] for kind, holds in kinds.items() if holds))
+            declared = {int(status) for status in paths[route.path][route.method.lower()]["responses"]}
+            self.assertEqual({status for _, status in STATUS} - declared, spared, route)
+        events = paths["/imagefactory/events"]["get"]
+        self.assertIn(("header", "Last-Event-ID"), [(each["in"], each["name"]) for each in events["parameters"]])
+
     def test_answers_fit_their_schemas(self) -> None:
         """All reads that need no more than the fakes have, and a build."""
         from jsonschema import Draft202012Validator
