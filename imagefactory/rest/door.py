@@ -6,6 +6,7 @@ counted. What leaves says nothing about the software behind.
 
 from __future__ import annotations
 
+import re
 from typing import cast
 from urllib.parse import unquote_to_bytes
 
@@ -17,10 +18,11 @@ from twisted.web import http, server
 from twisted.web.resource import Resource
 
 from imagefactory.concurrency.event import Event
-from imagefactory.model.errors import Busy, TooLarge
+from imagefactory.model.errors import Busy, InvalidInput, TooLarge
 from imagefactory.rest.errors import error_reply, status_of
 
 LINGER_SECONDS = 1.0
+_ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]+)([/?].*|)", re.DOTALL)
 
 
 class DoorRequest(server.Request):
@@ -31,6 +33,8 @@ class DoorRequest(server.Request):
     """
 
     channel: DoorChannel
+    route = ""
+    """The route that answers it, for the metrics."""
     _refused = False
     _received = 0
 
@@ -50,8 +54,12 @@ class DoorRequest(server.Request):
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """All of it is there."""
-        if not self._refused:
-            super().requestReceived(command, path, version)
+        if self._refused:
+            return
+        if absolute := _ABSOLUTE.fullmatch(path):
+            self.requestHeaders.setRawHeaders(b"Host", [absolute[1]])  # RFC 9112, 3.2.2: it counts, not the header
+            path = absolute[2] if absolute[2].startswith(b"/") else b"/" + absolute[2]
+        super().requestReceived(command, path, version)
 
     def process(self) -> None:
         """Hand it to the one resource of the site."""
@@ -78,6 +86,7 @@ class DoorChannel(http.HTTPChannel):
 
     site: Door
     _receiving = False
+    _deaf = False
 
     def connectionMade(self) -> None:
         """A client is at the door."""
@@ -93,21 +102,49 @@ class DoorChannel(http.HTTPChannel):
 
     def dataReceived(self, data: bytes) -> None:
         """The first bytes of a request start its clock, further ones do not prolong it."""
+        if self._deaf:
+            return
         if not self._receiving:
             self._receiving = True
             self.resetTimeout()
         LineReceiver.dataReceived(self, data)
+
+    def lineReceived(self, line: bytes) -> None:
+        """A line of the head; what comes after a bad one is not looked at."""
+        if self._deaf:
+            return
+        try:
+            super().lineReceived(line)
+        except ValueError:  # a number of more digits than Python reads
+            self._respondToBadRequestAndDisconnect()
+
+    def rawDataReceived(self, data: bytes) -> None:
+        """A part of a body."""
+        if not self._deaf:
+            super().rawDataReceived(data)
+
+    def lineLengthExceeded(self, line: bytes) -> None:  # noqa: ARG002, N802 - Twisted's
+        """A line of the head is longer than anybody needs."""
+        self.turn_away(InvalidInput(f"a line of the request's head is longer than {self.MAX_LENGTH} bytes"))
+
+    def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802 - Twisted's
+        """What Twisted calls for each thing that cannot be a request."""
+        hint = "request line, headers, Content-Length and chunks are as in RFC 9112; the head has at most 16 KiB"
+        self.turn_away(InvalidInput("this is no well-formed HTTP request", hint=hint))
 
     def allContentReceived(self) -> None:
         """The request is complete."""
         self._receiving = False
         super().allContentReceived()
 
-    def turn_away(self, error: TooLarge) -> None:
-        """Answer before the request is complete, and close.
+    def turn_away(self, error: TooLarge | InvalidInput) -> None:
+        """Answer before the request is complete, look at nothing more, and close.
 
         Not at once: a close with unread data resets the connection, and the client would never read the answer.
         """
+        if self._deaf:
+            return
+        self._deaf = True
         self.write(_last_words(error))
         self.callLater(LINGER_SECONDS, self.loseConnection)
 
@@ -200,7 +237,7 @@ class Door(server.Site):
         """No access log: addresses may carry what must not be seen; the metrics count."""
 
 
-def _last_words(error: TooLarge | Busy) -> bytes:
+def _last_words(error: TooLarge | InvalidInput | Busy) -> bytes:
     status = status_of(error)
     body = error_reply(status, error.message, error.hint).body
     head = b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"

@@ -26,7 +26,7 @@ from imagefactory.rest.builders import Builders
 from imagefactory.rest.builds import Builds
 from imagefactory.rest.call import Call
 from imagefactory.rest.documents import JobDocuments
-from imagefactory.rest.door import Door
+from imagefactory.rest.door import Door, DoorRequest
 from imagefactory.rest.errors import error_reply, reply_to
 from imagefactory.rest.events import Events
 from imagefactory.rest.gate import Gate, OAuthGate, OpenGate
@@ -128,6 +128,7 @@ class Switch:
         name = f"{route.method} {route.path}"
 
         def answer(request: Request, **ids: str) -> bytes | Deferred[bytes | None] | None:
+            cast(DoorRequest, request).route = name
             call = Call(request, ids, self._origin)
             if guarded:
                 self._gate.admit(call)
@@ -144,7 +145,7 @@ class Switch:
 
     def _fail(self, request: Request, failure: Failure) -> bytes | None:
         reply = reply_to(failure)
-        self._metrics.count("error", reply.status)
+        self._metrics.count(cast(DoorRequest, request).route or "none", reply.status)
         if request.startedWriting:
             request.loseConnection()
             return None

@@ -156,6 +156,46 @@ class MalformedTests(ServiceTestCase):
             wire.send(line + b" HTTP/1.1\r\nHost: x\r\n\r\n")
             self.assertTrue(wire.received().startswith(b"HTTP/1.1 40"), line)
 
+    def test_heads(self) -> None:
+        """Not HTTP at all, no length, two lengths, no header, too much of everything: 400 as JSON, then the end."""
+        good = b"POST /imagefactory/images HTTP/1.1\r\nHost: x\r\n"
+        for head in (
+            b"hello\r\n",
+            b"GET /imagefactory\r\n\r\n",
+            b"GET / HTTP/9.9.9\r\n\r\n",
+            good + b"Content-Length: ten\r\n\r\n",
+            good + b"Content-Length: -1\r\n\r\n",
+            good + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n",
+            good + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+            good + b"Transfer-Encoding: gzip\r\n\r\n",
+            good + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+            good + b"no colon\r\nAnother: one\r\n\r\n",
+            good + b"X: " + b"x" * 20_000 + b"\r\n\r\n",
+            b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n",
+            good + b"".join(b"X-%d: %s\r\n" % (number, b"x" * 1000) for number in range(40)) + b"\r\n",
+            good + b"".join(b"X-%d: x\r\n" % number for number in range(600)) + b"\r\n",
+        ):
+            wire = Wire(self.site)
+            wire.send(head)
+            wire.send(b"GET /imagefactory HTTP/1.1\r\nHost: x\r\n\r\n")
+            answer = read_answer(received := wire.received())
+            self.assertEqual((answer.status, sorted(answer.json)), (400, ["error", "hint", "incident"]), head[:90])
+            self.assertEqual(received.count(b"HTTP/1.1"), 1, head[:90])
+            self.clock.advance(1)
+            self.assertFalse(wire.transport.connected, head[:90])
+        self.assertEqual((self.site.connections, self.jobs.requests), (1, []))
+
+    def test_absolute_addresses(self) -> None:
+        """As clients of proxies send them; the host in them is the one that counts."""
+        for address, path in (
+            ("http://other.example:81/imagefactory/builders?limit=1", "/imagefactory/builders"),
+            ("HTTP://other.example:81/imagefactory/images", "/imagefactory/images"),
+        ):
+            answer = self.wire.ask("GET", address)
+            self.assertEqual(answer.json["href"], f"http://other.example:81{path}")
+        for address in ("http://other.example", "http://other.example?x=1", "http://", "ftp://x/imagefactory"):
+            self.assertEqual(self.wire.ask("GET", address).status, 404, address)
+
     def test_unknown_paths_and_wrong_methods(self) -> None:
         """404, and 405 with what is allowed, as JSON."""
         self.assertEqual(self.wire.ask("GET", "/nothing").json["error"], "no such resource")

@@ -151,3 +151,11 @@ class ErrorTableTests(ServiceTestCase):
         self.assertIn('{route="GET /imagefactory/builders/{builder_id}",status="200"} 1', text)
         self.assertNotIn(id, text)
         self.assertIn("imagefactory_http_connections 1", text)
+
+    def test_metrics_of_errors(self) -> None:
+        """Counted with the route that failed; what has no route is counted together."""
+        for path in ("/imagefactory/builders/no", "/nowhere", "/elsewhere"):
+            self.wire.ask("GET", path)
+        text = self.wire.ask("GET", "/metrics").body.decode()
+        self.assertIn('{route="GET /imagefactory/builders/{builder_id}",status="404"} 1', text)
+        self.assertIn('{route="none",status="404"} 2', text)

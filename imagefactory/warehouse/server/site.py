@@ -44,6 +44,7 @@ class WarehouseChannel(HTTPChannel):
 class WarehouseSite(Site):
     """A warehouse to listen with."""
 
+    noisy = False
     protocol = WarehouseChannel  # type: ignore[assignment]
     requestFactory = WarehouseRequest  # type: ignore[assignment]
 
