@@ -41,10 +41,9 @@ class Catalogue:
         """Ask the warehouse for something small; raises what it raises."""
         await self._records.ids(Kind.IMAGE, limit=1)
 
-    async def images(self) -> Sequence[ImageRecord]:
-        """All of them."""
-        found = [await self._records.image(id) for id in await self._records.ids(Kind.IMAGE)]
-        return [record for record in found if record]
+    async def images(self, *, after: str = "", limit: int | None = None) -> Sequence[ImageRecord]:
+        """In order of their ids; those with an id above `after`, at most `limit`."""
+        return await self._records.images(after=after, limit=limit)
 
     async def image(self, id: str) -> ImageRecord:
         """Raises NotFound."""
@@ -66,12 +65,13 @@ class Catalogue:
         """Raises NotFound."""
         return _found(await self._records.target_image(id), "target image", id)
 
-    async def provider_images(self, target_image_id: str | None = None) -> Sequence[ProviderImageRecord]:
-        """Those of one target image, or all."""
-        if target_image_id is not None:
-            return await self._records.provider_images(target_image_id)
-        found = [await self._records.provider_image(id) for id in await self._records.ids(Kind.PROVIDER_IMAGE)]
-        return [record for record in found if record]
+    async def provider_images(self, target_image_id: str) -> Sequence[ProviderImageRecord]:
+        """Those of one target image."""
+        return await self._records.provider_images(target_image_id)
+
+    async def every_provider_image(self, *, after: str = "", limit: int | None = None) -> Sequence[ProviderImageRecord]:
+        """As `images`."""
+        return await self._records.every_provider_image(after=after, limit=limit)
 
     async def provider_image(self, id: str) -> ProviderImageRecord:
         """Raises NotFound."""
@@ -82,9 +82,9 @@ class Catalogue:
 
         Raises NotFound, Conflict while a job uses it.
         """
-        await self.image(id)
+        image = await self.image(id)
         self._refuse(lambda job: job.image_id == id, f"image {id}")
-        await shield(self._remove(Kind.IMAGE, id))
+        await shield(self._remove_image(image))
 
     async def delete_build(self, id: str) -> None:
         """With its target images and their provider images; the image names it no more.
@@ -137,6 +137,17 @@ class Catalogue:
             hint = "give the definition that it was pushed with as provider"
             raise InvalidInput(f"provider image {record.id} is at another {provider.name}: {reason}", hint=hint)
         return provider
+
+    async def _remove_image(self, image: ImageRecord) -> None:
+        """With the templates that it was built from, unless another image is of them, or a job may need them."""
+        templates = {image.template}
+        for build in await self._records.builds(image.id):
+            templates |= {each.template for each in await self._records.target_images(build.id)}
+        await self._remove(Kind.IMAGE, image.id)
+        needed = {job.template_id for job in self._jobs.jobs() if job.image_id != image.id}
+        for template in templates - needed:
+            if template is not None:
+                await self._records.drop_template(template)
 
     async def _remove_build(self, build: BuildRecord) -> None:
         attributes = await self._records.attributes(Kind.IMAGE, build.image) or {}

@@ -36,8 +36,8 @@ class Images:
         )
 
     async def index(self, call: Call) -> Reply:
-        """All images, without their builds."""
-        records = await self._catalogue.images()
+        """All images, or those after an id, at most so many; without their builds."""
+        records = await self._catalogue.images(after=call.query("after") or "", limit=call.number("limit", low=1))
         images = [image_fields(record, call.base) for record in records]
         return json_reply({"_type": "images", "href": call.url, "images": images})
 

@@ -44,11 +44,15 @@ class ProviderImages:
         return json_reply({"_type": "provider_image", "id": job.id, "href": f"{call.url}/{job.id}"}, 202)
 
     async def index(self, call: Call) -> Reply:
-        """Those of one target image, or all."""
+        """Those of one target image, or all (or those after an id, at most so many)."""
         parent = call.ids.get("target_image_id")
         if parent is not None:
             await self._catalogue.target_image(parent)
-        images = [_fields(record, call) for record in await self._catalogue.provider_images(parent)]
+            records = await self._catalogue.provider_images(parent)
+        else:
+            after, limit = call.query("after") or "", call.number("limit", low=1)
+            records = await self._catalogue.every_provider_image(after=after, limit=limit)
+        images = [_fields(record, call) for record in records]
         return json_reply({"_type": "provider_images", "href": call.url, "provider_images": images})
 
     async def show(self, call: Call) -> Reply:

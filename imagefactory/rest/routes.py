@@ -120,7 +120,7 @@ def _provider_image(path: str) -> tuple[Route, ...]:
 ROUTES: tuple[Route, ...] = (
     _read(ROOT, "info.api", "Name and version of the API", "Api"),
     _read(ROOT + "/openapi.json", "info.openapi", "This description", "Document"),
-    _read(IMAGES, "images.index", "All images", "Images"),
+    _read(IMAGES, "images.index", "All images, in order of their ids", "Images", query=("limit", "after")),
     _create("POST", IMAGES, "Build an image, or import one"),
     _read(IMAGE, "images.show", "One image with its builds", "ImageDetail"),
     _create("PUT", IMAGE, "Rebuild an image (which need not be known), or import into it"),
@@ -137,7 +137,13 @@ ROUTES: tuple[Route, ...] = (
     _read(PROVIDER_IMAGES, "provider_images.index", "The provider images of a target image", "ProviderImages"),
     _push(PROVIDER_IMAGES),
     *_provider_image(PROVIDER_IMAGE),
-    _read(ROOT + "/provider_images", "provider_images.index", "All provider images", "ProviderImages"),
+    _read(
+        ROOT + "/provider_images",
+        "provider_images.index",
+        "All provider images, in order of their ids",
+        "ProviderImages",
+        query=("limit", "after"),
+    ),
     _push(ROOT + "/provider_images"),
     *_provider_image(ROOT + "/provider_images/{provider_image_id}"),
     _read(BUILDERS, "builders.index", "All jobs, oldest first", "Builders", query=("status", "limit", "after")),

@@ -195,6 +195,8 @@ QUERY: dict[str, tuple[Schema, str]] = {
     "status": (_STATUS, "only jobs in this state"),
     "limit": ({"type": "integer", "minimum": 1}, "at most so many"),
     "after": (TEXT, "only jobs that were created after this one"),
+    "images.index:after": (TEXT, "only images with an id above this one"),
+    "provider_images.index:after": (TEXT, "only provider images with an id above this one"),
     "builders.log:after": ({"type": "integer", "minimum": 0}, "only lines after this number"),
     "events.stream:after": (
         {"type": "integer", "minimum": 0},

@@ -120,6 +120,15 @@ class WarehouseContract(_Base):
         await warehouse.put("b", "k", b"", values)
         self.assertEqual(await warehouse.attributes("b", "k"), values)
 
+    async def test_several(self) -> None:
+        """Attributes of many objects at once; those that are not there are left out."""
+        warehouse = await self.with_bucket()
+        for key in ("a", "b", "c"):
+            await warehouse.put("b", key, b"", {"name": key, "kind": "x"})
+        found = await warehouse.several("b", ["c", "a", "none"])
+        self.assertEqual(found, {key: {"name": key, "kind": "x"} for key in ("a", "c")})
+        self.assertEqual(await warehouse.several("b", []), {})
+
     async def test_delete(self) -> None:
         """Delete removes body and attributes."""
         warehouse = await self.with_bucket()

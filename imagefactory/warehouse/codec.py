@@ -34,6 +34,9 @@ _KINDS: dict[type[Record], Kind] = {
     ProviderImageRecord: Kind.PROVIDER_IMAGE,
 }
 
+#: What is noted of a template that came with a request for a build.
+OURS: Attributes = {"origin": "request"}
+
 #: Which attribute of which kind names a parent of this kind.
 CHILDREN: dict[Kind, tuple[Kind, str]] = {
     Kind.TEMPLATE: (Kind.IMAGE, "template"),

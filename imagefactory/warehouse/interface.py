@@ -3,7 +3,7 @@ suite."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -41,6 +41,10 @@ class Warehouse(Protocol):
 
     async def attributes(self, bucket: str, key: str) -> dict[str, str] | None:
         """All attributes that clients set; None if there is no such object."""
+        ...
+
+    async def several(self, bucket: str, keys: Sequence[str]) -> dict[str, dict[str, str]]:
+        """All attributes of several objects, by key; objects that are not there, or have none, are left out."""
         ...
 
     async def body(self, bucket: str, key: str, *, limit: int = 16 << 20) -> bytes | None:

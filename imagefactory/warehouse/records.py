@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from imagefactory.concurrency.parallel import in_parallel
 from imagefactory.model.errors import InvalidInput, NotFound
 from imagefactory.model.records import (
     Buckets,
@@ -19,6 +20,7 @@ from imagefactory.warehouse.codec import Changes, Record
 from imagefactory.warehouse.interface import Warehouse
 
 Body = Path | bytes
+_NOTHING: Mapping[str, str] = {}
 
 
 class Records:
@@ -34,8 +36,8 @@ class Records:
         self._made: set[str] = set()
 
     async def store_template(self, id: str, template: bytes) -> None:
-        """Keep TDL text under this id."""
-        await self._store_text(Kind.TEMPLATE, id, template)
+        """Keep TDL text under this id; it is ours to remove when nothing is made from it any more."""
+        await self._store_text(Kind.TEMPLATE, id, template, codec.OURS)
 
     async def store_icicle(self, id: str, icicle: bytes) -> None:
         """Keep an ICICLE under this id."""
@@ -92,22 +94,38 @@ class Records:
         attributes = await self.attributes(Kind.PROVIDER_IMAGE, id)
         return None if attributes is None else codec.decode_provider_image(id, attributes)
 
+    async def images(self, *, after: str = "", limit: int | None = None) -> list[ImageRecord]:
+        """All images, in order of their ids; those with an id above `after`, at most `limit`."""
+        found = await self._several(Kind.IMAGE, await self.ids(Kind.IMAGE, after=after, limit=limit))
+        bodies = await in_parallel(lambda id: self._body(Kind.IMAGE, id), found)
+        return [
+            codec.decode_image(id, attributes, body or b"")
+            for (id, attributes), body in zip(found.items(), bodies, strict=True)
+        ]
+
+    async def every_provider_image(self, *, after: str = "", limit: int | None = None) -> list[ProviderImageRecord]:
+        """As `images`."""
+        ids = await self.ids(Kind.PROVIDER_IMAGE, after=after, limit=limit)
+        found = await self._several(Kind.PROVIDER_IMAGE, ids)
+        return [codec.decode_provider_image(id, attributes) for id, attributes in found.items()]
+
     async def builds(self, image: str) -> list[BuildRecord]:
         """All builds of the image, oldest first."""
-        found = [await self.build(id) for id in await self.find(Kind.BUILD, image=image)]
-        return sorted((record for record in found if record), key=lambda record: record.timestamp)
+        found = await self._several(Kind.BUILD, await self.find(Kind.BUILD, image=image))
+        records = [codec.decode_build(id, attributes) for id, attributes in found.items()]
+        return sorted(records, key=lambda record: record.timestamp)
 
     async def target_images(self, build: str, target: str | None = None) -> list[TargetImageRecord]:
         """The target images of the build, of one target or of all."""
         wanted = {"build": build} if target is None else {"build": build, "target": target}
-        found = [await self.target_image(id) for id in await self.find(Kind.TARGET_IMAGE, **wanted)]
-        return [record for record in found if record]
+        found = await self._several(Kind.TARGET_IMAGE, await self.find(Kind.TARGET_IMAGE, **wanted))
+        return [codec.decode_target_image(id, attributes) for id, attributes in found.items()]
 
     async def provider_images(self, target_image: str, provider: str | None = None) -> list[ProviderImageRecord]:
         """What providers made of the target image, one provider or all."""
         wanted = {"target_image": target_image} | ({} if provider is None else {"provider": provider})
-        found = [await self.provider_image(id) for id in await self.find(Kind.PROVIDER_IMAGE, **wanted)]
-        return [record for record in found if record]
+        found = await self._several(Kind.PROVIDER_IMAGE, await self.find(Kind.PROVIDER_IMAGE, **wanted))
+        return [codec.decode_provider_image(id, attributes) for id, attributes in found.items()]
 
     async def target_image_file(self, id: str, workspace: Path) -> Path | None:
         """The body of the target image as a local file, not to be changed (see `Warehouse.local`)."""
@@ -143,15 +161,34 @@ class Records:
         """Set attributes beside those of the record (a boot proof, say); None removes."""
         await self.warehouse.set_attributes(await self._bucket(kind), id, attributes)
 
+    async def drop_template(self, id: str) -> bool:
+        """Remove a template that was stored for a build, if no image is of it any more; whether it is gone.
+
+        What somebody has put into the warehouse to build from again and again stays.
+        """
+        attributes = await self.attributes(Kind.TEMPLATE, id) or {}
+        if not codec.OURS.items() <= attributes.items():
+            return False
+        for kind in (Kind.IMAGE, Kind.TARGET_IMAGE):
+            if await self.find(kind, template=id):
+                return False
+        return await self.delete(Kind.TEMPLATE, id)
+
     async def delete(self, kind: Kind, id: str) -> bool:
         """Remove the record with its body, not its children; False if there was none."""
         return await self.warehouse.delete(self.buckets.of(kind), id)
 
+    async def _several(self, kind: Kind, ids: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Attributes by id, in the order of the ids; without those that were removed meanwhile."""
+        found = await self.warehouse.several(self.buckets.of(kind), ids) if ids else {}
+        return {id: found[id] for id in ids if id in found}
+
     async def _body(self, kind: Kind, id: str) -> bytes | None:
         return await self.warehouse.body(self.buckets.of(kind), id)
 
-    async def _store_text(self, kind: Kind, id: str, text: bytes) -> None:
-        await self.warehouse.put(await self._bucket(kind), id, text, {"uuid": id, "object_type": kind.value})
+    async def _store_text(self, kind: Kind, id: str, text: bytes, notes: Mapping[str, str] = _NOTHING) -> None:
+        attributes = {"uuid": id, "object_type": kind.value, **notes}
+        await self.warehouse.put(await self._bucket(kind), id, text, attributes)
 
     async def _store(self, record: Record, body: Body | None, sha256: str = "") -> None:
         kind = codec.kind_of(record)

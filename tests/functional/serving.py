@@ -14,7 +14,8 @@ from zope.interface.verify import verifyObject
 from imagefactory.rest.site import make_site
 from imagefactory.rest.tls import chosen, make, today
 from imagefactory.settings.table import Settings
-from imagefactory.testing.rest import FakeArguments, FakeCatalogue, FakeClouds, FakeJobs
+from imagefactory.testing.catalogue import FakeCatalogue
+from imagefactory.testing.rest import FakeArguments, FakeClouds, FakeJobs
 
 
 class ServingTestCase(TestCase):

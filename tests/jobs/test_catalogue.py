@@ -90,8 +90,19 @@ class CatalogueTests(SynchronousTestCase):
         self.assertEqual(["i"], [record.id for record in self.get(self.catalogue.images())])
         self.assertEqual(["b"], [record.id for record in self.get(self.catalogue.builds("i"))])
         self.assertEqual(["t"], [record.id for record in self.get(self.catalogue.target_images("b"))])
-        for of in ("t", None):
-            self.assertEqual(["p"], [record.id for record in self.get(self.catalogue.provider_images(of))])
+        for found in (self.catalogue.provider_images("t"), self.catalogue.every_provider_image()):
+            self.assertEqual(["p"], [record.id for record in self.get(found)])
+
+    def test_pages(self) -> None:
+        """In order of the ids, from above one, at most so many; descriptors are those of their images."""
+        for id in ("n", "k"):
+            self.get(self.records.store_image(ImageRecord(id, f"<image>{id}</image>".encode())))
+            self.get(self.records.store_provider_image(ProviderImageRecord(id, "t", "ec2-us-east-1", id)))
+        self.assertEqual(["i", "k", "n"], [image.id for image in self.get(self.catalogue.images())])
+        (image,) = self.get(self.catalogue.images(after="i", limit=1))
+        self.assertEqual(ImageRecord("k", b"<image>k</image>"), image)
+        (last,) = self.get(self.catalogue.every_provider_image(after="n"))
+        self.assertEqual("p", last.id)
 
     def test_unknown(self) -> None:
         """Each lookup and each removal says so."""
@@ -106,6 +117,19 @@ class CatalogueTests(SynchronousTestCase):
         """Nothing is left of it."""
         self.get(self.catalogue.delete_image("i"))
         self.assertEqual({}, self.left())
+
+    def test_the_templates_of_an_image(self) -> None:
+        """Go with it, unless another image, a job, or somebody who put them there needs them."""
+        for id in ("own", "second", "shared", "wanted"):
+            self.get(self.records.store_template(id, b"<template/>"))
+        self.get(self.records.warehouse.put("templates", "theirs", b"<template/>", {}))
+        for number, id in enumerate(("second", "shared", "wanted", "theirs")):
+            self.get(self.records.store_target_image(TargetImageRecord(f"t{number}", "b", "ec2", id)))
+        self.get(self.records.store_image(ImageRecord("i", b"<image/>", "own")))
+        self.get(self.records.store_image(ImageRecord("j", b"<image/>", "shared")))
+        self.jobs.all = [Job("x", Operation.BUILD, "ec2", "j", "c", 1.0, template_id="wanted")]
+        self.get(self.catalogue.delete_image("i"))
+        self.assertEqual({"image": ["j"], "template": ["shared", "theirs", "wanted"]}, self.left())
 
     def test_a_build(self) -> None:
         """Its image stays, and names it no more."""

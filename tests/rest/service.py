@@ -8,7 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.rest.site import make_site
 from imagefactory.settings.table import Settings
-from imagefactory.testing.rest import FakeArguments, FakeCatalogue, FakeClouds, FakeJobs
+from imagefactory.testing.catalogue import FakeCatalogue
+from imagefactory.testing.rest import FakeArguments, FakeClouds, FakeJobs
 from imagefactory.testing.wire import Wire
 
 TEMPLATE = "<template><name>demo</name></template>"

@@ -149,6 +149,15 @@ class StoredTests(ServiceTestCase):
         listed = self.wire.ask("GET", f"{IMAGES}/i1/builds/b1/target_images").json
         self.assertEqual(listed["target_images"], build["target_images"])
 
+    def test_pages(self) -> None:
+        """At most so many, from above an id."""
+        self.catalogue.images_["i0"] = replace(self.catalogue.images_["i1"], id="i0")
+        for query, ids in (("", ["i0", "i1"]), ("?limit=1", ["i0"]), ("?after=i0&limit=5", ["i1"]), ("?after=i1", [])):
+            images = self.wire.ask("GET", IMAGES + query).json["images"]
+            self.assertEqual([image["id"] for image in images], ids, query)
+        self.assertEqual(self.wire.ask("GET", IMAGES + "?limit=0").status, 400)
+        self.assertEqual(self.wire.ask("GET", "/imagefactory/provider_images?after=pi1").json["provider_images"], [])
+
     def test_unknown_ones_are_not_found(self) -> None:
         """404 as JSON, for details and for lists below something unknown."""
         for path in ("/no", "/no/builds", "/i1/builds/no", "/i1/builds/no/target_images"):

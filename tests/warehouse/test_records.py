@@ -137,7 +137,7 @@ class RecordsTests(TestCase):
         self.assertEqual(await self.records.template("t1"), b"<template/>")
         self.assertEqual(await self.records.icicle("ic1"), b"<icicle/>")
         await self.records.annotate(Kind.TEMPLATE, "t1", {"boot": "{}"})
-        expected = {"uuid": "t1", "object_type": "template", "boot": "{}"}
+        expected = {"uuid": "t1", "object_type": "template", "origin": "request", "boot": "{}"}
         self.assertEqual(await self.records.attributes(Kind.TEMPLATE, "t1"), expected)
         self.assertTrue(await self.records.delete(Kind.TEMPLATE, "t1"))
         self.assertFalse(await self.records.delete(Kind.TEMPLATE, "t1"))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from hashlib import sha256 as hashed
 from pathlib import Path
 
+from imagefactory.concurrency.parallel import in_parallel
 from imagefactory.files.holes import digest
 from imagefactory.model.errors import TooLarge
 from imagefactory.warehouse import names
@@ -83,6 +84,10 @@ class RemoteWarehouse:
     async def attributes(self, bucket: str, key: str) -> dict[str, str] | None:
         _check(bucket, key)
         return await (await self._dialect()).attributes(bucket, key)
+
+    async def several(self, bucket: str, keys: Sequence[str]) -> dict[str, dict[str, str]]:
+        found = await in_parallel(lambda key: self.attributes(bucket, key), keys)
+        return {key: attributes for key, attributes in zip(keys, found, strict=True) if attributes}
 
     async def body(self, bucket: str, key: str, *, limit: int = 16 << 20) -> bytes | None:
         _check(bucket, key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -52,6 +52,9 @@ class EmbeddedWarehouse:
     async def attributes(self, bucket: str, key: str) -> dict[str, str] | None:
         found = await self.threads.run(self.store.describe, bucket, key)
         return None if found is None else found[1]
+
+    async def several(self, bucket: str, keys: Sequence[str]) -> dict[str, dict[str, str]]:
+        return await self.threads.run(self.store.attributes_of, bucket, keys, ())
 
     async def body(self, bucket: str, key: str, *, limit: int = 16 << 20) -> bytes | None:
         return await self.threads.run(self._body, bucket, key, limit)
