@@ -10,7 +10,7 @@ import re
 from typing import cast
 from urllib.parse import unquote_to_bytes
 
-from twisted.internet.interfaces import IAddress, IReactorTime, ITCPTransport
+from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
@@ -87,6 +87,7 @@ class DoorChannel(http.HTTPChannel):
     site: Door
     _receiving = False
     _deaf = False
+    _lingering: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         """A client is at the door."""
@@ -97,6 +98,8 @@ class DoorChannel(http.HTTPChannel):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """It is gone."""
+        if self._lingering is not None and self._lingering.active():
+            self._lingering.cancel()
         super().connectionLost(reason)
         self.site.went(self)
 
@@ -146,7 +149,7 @@ class DoorChannel(http.HTTPChannel):
             return
         self._deaf = True
         self.write(_last_words(error))
-        self.callLater(LINGER_SECONDS, self.loseConnection)
+        self._lingering = self.callLater(LINGER_SECONDS, self.loseConnection)
 
     def loseConnection(self) -> None:
         """Close, by force if the other side does not take its last bytes or (TLS) never says goodbye."""

@@ -185,6 +185,16 @@ class MalformedTests(ServiceTestCase):
             self.assertFalse(wire.transport.connected, head[:90])
         self.assertEqual((self.site.connections, self.jobs.requests), (1, []))
 
+    def test_a_client_that_leaves_with_the_answer(self) -> None:
+        """No clock is left running for it."""
+        wire = Wire(self.site)
+        wire.send(b"hello\r\n")
+        self.assertEqual(read_answer(wire.received()).status, 400)
+        for each in (wire, self.wire):
+            each.hang_up()
+        self.clock.advance(1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_absolute_addresses(self) -> None:
         """As clients of proxies send them; the host in them is the one that counts."""
         for address, path in (
