@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.benchmarks.tables import progress
-from scripts.benchmarks.timing import Cost, Failed, must, run
+from scripts.benchmarks.timing import Cost, Failed, install_packages, must, run
 
 SIZE = "3G"
 PATIENCE = 600
@@ -66,8 +66,7 @@ def attempt(name: str, peer: Peer, work: Work, *, install: bool) -> Cost | Faile
 
 def _install(packages: tuple[str, ...], place: Path) -> None:
     if packages:
-        argv = ("apt-get", "install", "-q", "-y", "--no-install-recommends", *packages)
-        run(*argv, directory=place, env={"DEBIAN_FRONTEND": "noninteractive"})
+        install_packages(packages, place)
 
 
 def _telling(output: str) -> str:

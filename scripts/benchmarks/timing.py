@@ -63,6 +63,12 @@ def run(
     return Cost(time.monotonic() - began, usage.ru_utime + usage.ru_stime, memory, status, output_text)
 
 
+def install_packages(packages: Sequence[str], directory: Path) -> Cost:
+    """Install Debian packages; needs to be root."""
+    argv = ("apt-get", "install", "-q", "-y", "--no-install-recommends", *packages)
+    return run(*argv, directory=directory, env={"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"})
+
+
 def must(cost: Cost) -> Cost:
     """The cost of a program that has to succeed; raises Failed."""
     if cost.status:

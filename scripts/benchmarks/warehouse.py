@@ -2,47 +2,28 @@
 
 import os
 import random
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from scripts.benchmarks.load import loaded
+from scripts.benchmarks.servers import Server, curl, nginx, ours
 from scripts.benchmarks.tables import megabytes, progress, ratio, show
-from scripts.benchmarks.timing import Failed, free_port, high_water, must, processor_seconds, program, run, service
+from scripts.benchmarks.timing import high_water, must, processor_seconds, run
 
 SIZE = 2 << 30
 PIECE = 1 << 20
 EVERY = 10  # of so many pieces one has data, in the sparse file
 PARALLEL = 4
+PART = SIZE // PARALLEL  # so that those at once weigh as much as the one
 OBJECTS = 10_000
 ROUNDS = 3
-
-NGINX = """\
-daemon off; master_process off; worker_processes 1; pid {directory}/nginx.pid; error_log {directory}/error.log;
-events {{}}
-http {{
-  access_log off; sendfile on; client_max_body_size 0; client_body_temp_path {directory}/bodies;
-  proxy_temp_path {directory}/t1; fastcgi_temp_path {directory}/t2; scgi_temp_path {directory}/t3;
-  uwsgi_temp_path {directory}/t4;
-  server {{ listen 127.0.0.1:{port}; root {directory}/files; dav_methods PUT DELETE; dav_access user:rw; }}
-}}
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Where one answers, its process, and what makes durable what it has stored, if it does not do that itself."""
-
-    base: str
-    pid: int
-    flush: Callable[[], None] = lambda: None
+AIM = ">= 0.80 x"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,133 +32,124 @@ class Speed:
 
     seconds: float
     cpu: float = 0
-    size: int = SIZE
 
     def __str__(self) -> str:
-        return f"{self.size / self.seconds / 1e6:.0f} MB/s"
+        return f"{SIZE / self.seconds / 1e6:.0f} MB/s"
 
 
-def measure(directory: Path, *, install: bool) -> None:  # noqa: ARG001 - as all parts
+@dataclass(frozen=True, slots=True)
+class Holes:
+    """Seconds by verb and file; the most memory that our client took."""
+
+    client: Mapping[str, float]
+    curl: Sequence[Mapping[str, float]]  # by server
+    memory: int
+
+
+Results = Mapping[str, Sequence[Speed]]
+"""By what was done, one per server."""
+
+
+def measure(directory: Path, *, install: bool) -> None:
     """Measure and print."""
     dense, sparse = directory / "dense", directory / "sparse"
-    _fill(dense, sparse)
-    with _ours(directory) as ours:
-        with _nginx(directory) as theirs:
-            bodies = _transfers([ours, *([theirs] if theirs else [])], dense)
-        holes = _sparse(directory, ours, dense, sparse)
-        memory = high_water(ours.pid)
-    _show_bodies(bodies, _disk(directory, dense), holes, memory)
-    dense.unlink()
-    sparse.unlink()
-    show("Metadata, 10,000 objects of 8 attributes", ("", "per second", "median", "p99", "aim"), _metadata(directory))
+    parts = [directory / f"part{number}" for number in range(PARALLEL)]
+    _fill(dense, sparse, parts)
+    with ours(directory) as own:
+        with nginx(directory, install=install) as others:
+            servers = [own, *others]
+            bodies = _transfers(servers, dense) | _at_once(servers, parts)
+            holes = _sparse(directory, servers, dense, sparse)
+        memory = high_water(own.pid)
+    _show_bodies(bodies, _disk(directory, dense, partial(_copy, "--sparse=never")))
+    _show_holes(holes, _disk(directory, sparse, partial(_copy, "--sparse=always")))
+    print(f"Peak memory of the server: {megabytes(memory)}, of our client: {megabytes(holes.memory)} (aim: < 120 MB)\n")
+    for file in (dense, sparse, *parts):
+        file.unlink()
+    title = f"Metadata, {OBJECTS:,} objects of 8 attributes"
+    show(title, ("", "per second", "median", "p99", "aim"), _metadata(directory))
 
 
-def _fill(dense: Path, sparse: Path) -> None:
+def _fill(dense: Path, sparse: Path, parts: Sequence[Path]) -> None:
     progress("making the files")
-    with dense.open("wb") as file:
-        subprocess.run(["head", "-c", str(SIZE), "/dev/urandom"], stdout=file, check=True)
-    with sparse.open("wb") as file:
-        file.truncate(SIZE)
+    for file, size in ((dense, SIZE), *((part, PART) for part in parts)):
+        with file.open("wb") as opened:
+            subprocess.run(["head", "-c", str(size), "/dev/urandom"], stdout=opened, check=True)
+    with sparse.open("wb") as opened:
+        opened.truncate(SIZE)
         for place in range(0, SIZE, PIECE * EVERY):
-            file.seek(place)
-            file.write(random.randbytes(PIECE))
+            opened.seek(place)
+            opened.write(random.randbytes(PIECE))
     os.sync()
 
 
-@contextmanager
-def _ours(directory: Path) -> Iterator[Server]:
-    port, store = free_port(), directory / "store"
-    store.mkdir()
-    argv = (program("imagewarehouse"), "--foreground", "--port", str(port), "--path", store)
-    config = directory / "warehouse.conf"
-    config.write_text(f'{{"state_dir": "{directory}"}}')
-    base = f"http://127.0.0.1:{port}/bench"
-    try:
-        with service((*argv, "--config", config), port, directory / "warehouse.log") as pid:
-            _curl("-X", "PUT", base)
-            yield Server(base, pid)
-    finally:
-        shutil.rmtree(store)
-
-
-@contextmanager
-def _nginx(directory: Path) -> Iterator[Server | None]:
-    if not shutil.which("nginx"):
-        print("- nginx is not installed (apt-get install nginx-light): nothing to compare with")
-        yield None
-        return
-    place, port = directory / "nginx", free_port()
-    (place / "files" / "bench").mkdir(parents=True)
-    for path in (place, place / "files", place / "files" / "bench", directory):
-        path.chmod(0o777)
-    (place / "nginx.conf").write_text(NGINX.format(directory=place, port=port))
-    argv = ("nginx", "-p", place, "-c", place / "nginx.conf")
-    try:
-        with service(argv, port, directory / "nginx.log") as pid:
-            yield Server(f"http://127.0.0.1:{port}/bench", pid, os.sync)
-    finally:
-        shutil.rmtree(place)
-
-
 def _transfers(servers: Sequence[Server], dense: Path) -> dict[str, list[Speed]]:
-    """PUT and GET by curl, alone and in parallel; the servers take turns, so that both see the same machine."""
-    progress("bodies")
-    puts, synced, gets = ([[] for _ in servers] for _ in range(3))
-    many, many_gets = [], []
-    for _ in range(ROUNDS):
-        for place, server in enumerate(servers):
-            put = _speed(server, partial(_curl, "-T", str(dense), f"{server.base}/body"))
-            flushed = _speed(server, server.flush)
-            puts[place].append(put)
-            synced[place].append(Speed(put.seconds + flushed.seconds, put.cpu))
-        for place, server in enumerate(servers):
-            gets[place].append(_speed(server, partial(_curl, f"{server.base}/body")))
+    """PUT and GET by curl; the servers take turns, so that both see the same machine."""
+    rounds = []
+    for number in range(ROUNDS):
+        progress(f"one body, round {number + 1} of {ROUNDS}")
+        puts = [_stored(server, partial(curl, "-T", str(dense), f"{server.base}/body")) for server in servers]
+        gets = [_speed(server, partial(curl, f"{server.base}/body")) for server in servers]
+        rounds.append({"PUT": [put for put, _ in puts], "PUT, durable": [safe for _, safe in puts], "GET": gets})
     for server in servers:
-        progress(f"{PARALLEL} bodies at once")
-        many.append(
-            _speed(server, lambda to=server: _parallel(lambda n: _curl("-T", str(dense), f"{to.base}/m{n}")), PARALLEL)
+        curl("-X", "DELETE", f"{server.base}/body")
+    return _middles(rounds)
+
+
+def _at_once(servers: Sequence[Server], parts: Sequence[Path]) -> dict[str, list[Speed]]:
+    """The same with different bodies in parallel, each time into an empty bucket."""
+    rounds = []
+    for number in range(ROUNDS):
+        progress(f"{PARALLEL} bodies at once, round {number + 1} of {ROUNDS}")
+        puts = [_stored(server, lambda to=server: _parallel(parts, partial(_send, to))) for server in servers]
+        gets = [_speed(server, lambda to=server: _parallel(parts, partial(_fetch, to))) for server in servers]
+        for server in servers:
+            _parallel(parts, lambda part, to=server: curl("-X", "DELETE", f"{to.base}/{part.name}"))
+        rounds.append(
+            {
+                f"{PARALLEL} PUT at once": [put for put, _ in puts],
+                f"{PARALLEL} PUT at once, durable": [safe for _, safe in puts],
+                f"{PARALLEL} GET at once": gets,
+            }
         )
-        many_gets.append(_speed(server, lambda to=server: _parallel(lambda n: _curl(f"{to.base}/m{n}")), PARALLEL))
-        for key in ("body", *(f"m{number}" for number in range(PARALLEL))):
-            _curl("-X", "DELETE", f"{server.base}/{key}")
-        os.sync()
-    middle = {"PUT": puts, "PUT, durable": synced, "GET": gets}
-    return {
-        **{name: [_middle(every) for every in both] for name, both in middle.items()},
-        f"{PARALLEL} PUT at once": many,
-        f"{PARALLEL} GET at once": many_gets,
-    }
+    return _middles(rounds)
 
 
-def _put_part(server: Server, dense: Path, number: int) -> None:
-    _curl("-T", str(dense), f"{server.base}/m{number}")
+def _send(server: Server, part: Path) -> None:
+    curl("-T", str(part), f"{server.base}/{part.name}")
 
 
-def _get_part(server: Server, number: int) -> None:
-    _curl(f"{server.base}/m{number}")
+def _fetch(server: Server, part: Path) -> None:
+    curl(f"{server.base}/{part.name}")
 
 
-def _speed(server: Server, work: Callable[[], object], times: int = 1) -> Speed:
+def _parallel(parts: Sequence[Path], transfer: Callable[[Path], None]) -> None:
+    with ThreadPoolExecutor(len(parts)) as pool:
+        list(pool.map(transfer, parts))
+
+
+def _stored(server: Server, work: Callable[[], object]) -> tuple[Speed, Speed]:
+    """Until it is answered, and until it is on the disk."""
+    put = _speed(server, work)
+    return put, Speed(put.seconds + _timed(server.flush), put.cpu)
+
+
+def _speed(server: Server, work: Callable[[], object]) -> Speed:
     before = processor_seconds(server.pid)
     seconds = _timed(work)
-    return Speed(seconds, processor_seconds(server.pid) - before, times * SIZE)
+    return Speed(seconds, processor_seconds(server.pid) - before)
+
+
+def _middles(rounds: Sequence[Results]) -> dict[str, list[Speed]]:
+    """The middle round of each, for each server."""
+    return {
+        name: [_middle(speeds) for speeds in zip(*(results[name] for results in rounds), strict=True)]
+        for name in rounds[0]
+    }
 
 
 def _middle(speeds: Sequence[Speed]) -> Speed:
     return sorted(speeds, key=lambda speed: speed.seconds)[len(speeds) // 2]
-
-
-def _curl(*argv: str) -> None:
-    done = subprocess.run(
-        ["curl", "-sS", "--fail", "-o", "/dev/null", *argv], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise Failed(f"curl {' '.join(argv)}: {done.stderr}")
-
-
-def _parallel(transfer: Callable[[int], None]) -> None:
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        list(pool.map(transfer, range(PARALLEL)))
 
 
 def _timed(work: Callable[[], object]) -> float:
@@ -186,63 +158,97 @@ def _timed(work: Callable[[], object]) -> float:
     return time.monotonic() - began
 
 
-def _disk(directory: Path, dense: Path) -> dict[str, Speed]:
+def _copy(how: str, source: Path, target: Path) -> None:
+    subprocess.run(["cp", "--reflink=never", how, source, target], check=True)
+    subprocess.run(["sync", target], check=True)
+
+
+def _disk(directory: Path, source: Path, copy: Callable[[Path, Path], None]) -> dict[str, float]:
+    """Seconds to copy a file until it is on the disk, and to read it, from the page cache as the servers do."""
     progress("the disk itself")
-    copy = directory / "copy"
-
-    def write() -> None:
-        subprocess.run(["dd", f"if={dense}", f"of={copy}", "bs=1M", "conv=fsync", "status=none"], check=True)
-
-    def read() -> None:
-        subprocess.run(["dd", f"if={dense}", "of=/dev/null", "bs=1M", "status=none"], check=True)
-
-    try:
-        writes = [Speed(_timed(write)) for _ in range(ROUNDS)]
-        return {"PUT, durable": _middle(writes), "GET": Speed(_timed(read))}
-    finally:
-        copy.unlink()
+    target = directory / "copy"
+    writes = []
+    for _ in range(ROUNDS):
+        target.unlink(missing_ok=True)
+        writes.append(_timed(lambda: copy(source, target)))
+    read = partial(subprocess.run, ["dd", f"if={target}", "of=/dev/null", "bs=1M", "status=none"], check=True)
+    reads = [_timed(read) for _ in range(ROUNDS)]
+    target.unlink()
+    return {"PUT": sorted(writes)[ROUNDS // 2], "GET": sorted(reads)[ROUNDS // 2]}
 
 
-def _sparse(directory: Path, server: Server, dense: Path, sparse: Path) -> dict[str, float]:
-    """Seconds by our own client, which leaves holes out, and by curl, which knows nothing of them."""
-    progress("ours: holes")
-    seconds = {}
-    for name, file in (("dense", dense), ("sparse", sparse)):
-        argv = (sys.executable, "-m", "scripts.benchmarks.client", server.base, file, directory)
-        output = must(run(*argv, directory=directory)).output.split()
-        seconds[f"{name} PUT"], seconds[f"{name} GET"] = float(output[-2]), float(output[-1])
-    url = f"{server.base}/plain"
-    seconds["curl PUT"] = _timed(lambda: _curl("-T", str(sparse), url))
-    seconds["curl GET"] = _timed(lambda: _curl(url))
+def _sparse(directory: Path, servers: Sequence[Server], dense: Path, sparse: Path) -> Holes:
+    """By our own client, which leaves holes out, and by curl, which knows nothing of them."""
+    progress("holes")
+    seconds, memory = {}, 0
+    for name, file in (("full", dense), ("sparse", sparse)):
+        argv = (sys.executable, "-m", "scripts.benchmarks.client", servers[0].base, file, directory)
+        cost = must(run(*argv, directory=directory))
+        words = cost.output.split()
+        memory = max(memory, cost.memory)
+        seconds[f"{name} PUT"], seconds[f"{name} GET"] = float(words[-2]), float(words[-1])
+    return Holes(seconds, [_by_curl(f"{server.base}/sparse", sparse) for server in servers], memory)
+
+
+def _by_curl(url: str, file: Path) -> dict[str, float]:
+    seconds = {"PUT": _timed(partial(curl, "-T", str(file), url)), "GET": _timed(partial(curl, url))}
+    curl("-X", "DELETE", url)
     return seconds
 
 
-def _show_bodies(bodies: dict[str, list[Speed]], disk: dict[str, Speed], holes: dict[str, float], memory: int) -> None:
+def _show_bodies(bodies: Results, disk: Mapping[str, float]) -> None:
     rows = []
-    for name, (ours, *others) in bodies.items():
+    for name, (own, *others) in bodies.items():
         theirs = others[0] if others else None
-        times = f"{theirs.seconds / ours.seconds:.2f} x" if theirs else ""
-        cpu = f"{ours.cpu:.1f} s", f"{theirs.cpu:.1f} s" if theirs else ""
-        rows.append((name, str(ours), str(theirs or ""), times, str(disk.get(name, "")), *cpu, ">= 0.80 x"))
-    head = ("", "warehouse", "nginx", "of nginx", "disk alone", "its processor", "nginx's", "aim")
-    show("Bodies of 2 GiB by curl", head, rows)
-    lines = []
+        alone = disk["GET" if "GET" in name else "PUT"]
+        rows.append(
+            (
+                name,
+                str(own),
+                str(theirs or "-"),
+                ratio(theirs.seconds, own.seconds) if theirs else "-",
+                ratio(alone, own.seconds),
+                f"{own.cpu:.1f} s",
+                f"{theirs.cpu:.1f} s" if theirs else "-",
+                AIM if "durable" not in name else "",
+            )
+        )
+    head = ("", "warehouse", "nginx", "of nginx", "of the disk", "its processor", "nginx's", "aim (of nginx)")
+    show(
+        f"Bodies of {_gib(SIZE)} by curl, {PARALLEL} at once of {_gib(PART)} each; GET from the page cache", head, rows
+    )
+    print(
+        "Our PUT is on the disk when it is answered, nginx's is not: `durable` is with a sync after it. The disk alone "
+        f"is a copy with fsync ({SIZE / disk['PUT'] / 1e6:.0f} MB/s) and a read from the page cache "
+        f"({SIZE / disk['GET'] / 1e6:.0f} MB/s)."
+    )
+
+
+def _show_holes(holes: Holes, disk: Mapping[str, float]) -> None:
+    rows = []
     for verb in ("PUT", "GET"):
-        full, part = holes[f"dense {verb}"], holes[f"sparse {verb}"]
-        lines.append((f"{verb} by our client", f"{full:.2f} s", f"{part:.2f} s", ratio(full, part), ">= 5 x"))
-        lines.append((f"{verb} by curl", "", f"{holes[f'curl {verb}']:.2f} s", "", ""))
-    show("2 GiB with 10 % data, against full", ("", "full", "sparse", "faster", "aim"), lines)
-    print(f"Peak memory of the server: {megabytes(memory)} (aim: < 120 MB)\n")
+        full, part = holes.client[f"full {verb}"], holes.client[f"sparse {verb}"]
+        alone = ratio(disk[verb], part)
+        rows.append(
+            (f"{verb} by our client", f"{full:.2f} s", f"{part:.2f} s", ratio(full, part), alone, "-", ">= 5 x")
+        )
+        own, *others = (seconds[verb] for seconds in holes.curl)
+        of_nginx = ratio(others[0], own) if others else "-"
+        rows.append((f"{verb} by curl", "-", f"{own:.2f} s", "-", ratio(disk[verb], own), of_nginx, ""))
+    head = ("", "full", "sparse", "full/sparse", "of the disk", "of nginx", "aim (full/sparse)")
+    show(f"{_gib(SIZE)} with {100 // EVERY} % data, against full", head, rows)
+
+
+def _gib(size: int) -> str:
+    return f"{size / (1 << 30):g} GiB"
 
 
 def _metadata(directory: Path) -> list[Sequence[str]]:
-    with _ours(directory) as server:
+    with ours(directory) as server:
         progress(f"{OBJECTS} objects")
         port = int(server.base.split(":")[2].partition("/")[0])
-        made = loaded(
-            port, "/meta", "--method", "POST", "--body", FORM, "--numbers", str(OBJECTS), "--count", str(OBJECTS)
-        )
         numbers = ("--numbers", str(OBJECTS))
+        made = loaded(port, "/meta", "--method", "POST", "--body", FORM, *numbers, "--count", str(OBJECTS))
         read = loaded(port, "/meta/k{}/owner", *numbers)
         everything = loaded(port, "/meta/k{}/_attrs?values=1", *numbers)
         some = loaded(port, "/meta/_query", "--method", "POST", "--body", QUERY, *numbers)
