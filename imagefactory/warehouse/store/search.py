@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from itertools import groupby, islice
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Select, UnaryExpression, exists, func, select
+from sqlalchemy.sql.operators import custom_op
 
 from imagefactory.warehouse.names import RESERVED_KEYS
 from imagefactory.warehouse.query import Equality, Query, matches, parse, plan
@@ -17,11 +18,14 @@ _TOP = "\U0010ffff" * 16  # after every name that begins alike
 _PROBE = 1000
 _AT_ONCE = 5000
 _parse = lru_cache(256)(parse)
+_UNINDEXED: UnaryExpression[int] = UnaryExpression(object_.c.bucket_id, operator=custom_op("+"))
+"""The bucket as a plain condition: SQLite would rather walk all keys of a bucket in order than sort a few."""
 
 
 def keys(connection: Connection, bucket: str, prefix: str = "", after: str = "", limit: int | None = None) -> list[str]:
     """Keys of the bucket in byte order; NotFound."""
-    wanted = _listed(select(object_.c.key), objects.bucket_id(connection, bucket), after)
+    in_bucket = object_.c.bucket_id == objects.bucket_id(connection, bucket)
+    wanted = _listed(select(object_.c.key), in_bucket, after)
     if prefix:
         wanted = wanted.where(object_.c.key.between(prefix, prefix + _TOP))
     return list(connection.scalars(wanted.limit(limit)))
@@ -33,16 +37,17 @@ def query(connection: Connection, bucket: str, expression: str, after: str = "",
     bucket_id = objects.bucket_id(connection, bucket)
     ways = plan(parsed)
     narrow = _narrow(connection, ways.equalities)
+    in_bucket = (_UNINDEXED if narrow else object_.c.bucket_id) == bucket_id
     if ways.exact:
-        wanted = _listed(select(object_.c.key), bucket_id, after).where(*narrow)
+        wanted = _listed(select(object_.c.key), in_bucket, after).where(*narrow)
         return list(connection.scalars(wanted.limit(limit)))
-    candidates = _candidates(connection, bucket, bucket_id, narrow, after)
+    candidates = _candidates(connection, bucket, _listed(select(object_.c.key), in_bucket, after).where(*narrow))
     return list(islice(_selected(connection, parsed, candidates), limit))
 
 
-def _listed(wanted: Select[tuple[str]], bucket_id: int, after: str) -> Select[tuple[str]]:
+def _listed(wanted: Select[tuple[str]], in_bucket: ColumnElement[bool], after: str) -> Select[tuple[str]]:
     """What a listing shows of a bucket: not the reserved keys, and only what comes after `after`."""
-    shown = wanted.where(object_.c.bucket_id == bucket_id, object_.c.key.not_in(RESERVED_KEYS))
+    shown = wanted.where(in_bucket, object_.c.key.not_in(RESERVED_KEYS))
     return (shown.where(object_.c.key > after) if after else shown).order_by(object_.c.key)
 
 
@@ -66,17 +71,13 @@ def _frequency(connection: Connection, equality: Equality) -> int:
     return connection.execute(select(func.count()).select_from(some)).scalar_one()
 
 
-def _candidates(
-    connection: Connection, bucket: str, bucket_id: int, narrow: list[ColumnElement[bool]], after: str
-) -> Iterator[tuple[str, dict[str, str]]]:
-    """(key, attributes as queries see them) of each candidate, in one pass over one join."""
+def _candidates(connection: Connection, bucket: str, keys: Select[tuple[str]]) -> Iterator[tuple[str, dict[str, str]]]:
+    """(key, attributes as queries see them) of each that `keys` selects, in one pass over one join."""
     etag = func.substr(blob.c.sha256, 1, 16).label("etag")
     wanted = (
-        _listed(select(object_.c.key), bucket_id, after)
-        .add_columns(etag, attribute.c.name, attribute.c.value)
+        keys.add_columns(etag, attribute.c.name, attribute.c.value)
         .outerjoin(blob, blob.c.id == object_.c.blob_id)
         .outerjoin(attribute, attribute.c.object_id == object_.c.id)
-        .where(*narrow)
     )
     for (key, etag_), rows in groupby(connection.execute(wanted), lambda row: (row.key, row.etag)):
         values = {row.name: row.value for row in rows if row.name is not None}
