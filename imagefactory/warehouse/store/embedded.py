@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from imagefactory.concurrency.threads import Threads
-from imagefactory.model.errors import TooLarge
+from imagefactory.model.errors import Conflict, FactoryError, TooLarge
 from imagefactory.warehouse import names
+from imagefactory.warehouse.store.blobs import Reader
 from imagefactory.warehouse.store.database import open_database, plain_errors
 from imagefactory.warehouse.store.directory import DirectoryBlobs
 from imagefactory.warehouse.store.local import Store
+from imagefactory.warehouse.store.objects import Stored
+
+_TRIES = 5
 
 
 def open_store(path: Path, now: Callable[[], float] = time.time) -> Store:
@@ -60,40 +65,61 @@ class EmbeddedWarehouse:
         return await self.threads.run(self._body, bucket, key, limit)
 
     def _body(self, bucket: str, key: str, limit: int) -> bytes | None:
-        opened = self.store.open(bucket, key)
-        if opened is None:
-            return None
-        _, reader = opened
-        try:
+        with self._opened(bucket, key) as opened:
+            if opened is None:
+                return None
+            stored, reader = opened
             if reader.size > limit:
                 raise TooLarge(f"the body has {reader.size} bytes, {limit} are allowed", where=f"{bucket}/{key}")
+            self._demand_intact(stored, reader)
             return reader.read(0, reader.size)
+
+    @contextmanager
+    def _opened(self, bucket: str, key: str) -> Iterator[tuple[Stored, Reader] | None]:
+        opened = self.store.open(bucket, key)
+        try:
+            yield opened
         finally:
-            reader.close()
+            if opened is not None:
+                opened[1].close()
+
+    def _demand_intact(self, stored: Stored, reader: Reader) -> None:
+        """An error, which is remembered with the body, if it is not what was stored."""
+        assert stored.blob is not None
+        if not self.store.trust.proves(stored.blob, reader):
+            self.store.mark_damaged(stored.blob.id)
+            where = f"{stored.bucket}/{stored.key}"
+            raise FactoryError("the body is damaged", where=where, hint="look after the disk, and store it again")
 
     async def local(self, bucket: str, key: str, workspace: Path) -> Path | None:
         return await self.threads.run(self._local, bucket, key, workspace)
 
     def _local(self, bucket: str, key: str, workspace: Path) -> Path | None:
         """A second name below `workspace` for the store's file, which survives that the object is replaced."""
-        path = self._path(bucket, key)
-        if path is None:
-            return None
         names.check(key, "an object")
         mine = workspace / key
-        with suppress(OSError):  # another file system: then its own path
-            mine.unlink(missing_ok=True)
-            os.link(path, mine)
-            return mine
-        return path
+        for _ in range(_TRIES):
+            with self._opened(bucket, key) as opened:
+                if opened is None or (path := self._own(opened[0])) is None:
+                    return None
+                self._demand_intact(*opened)
+                with suppress(FileNotFoundError):  # replaced meanwhile: look again
+                    return mine if _link(path, mine) else path
+        raise Conflict("the body is replaced all the time", where=f"{bucket}/{key}", hint="try again later")
+
+    def _own(self, stored: Stored) -> Path | None:
+        return self.store.blobs.path(stored.blob.id) if stored.blob else None
 
     async def path(self, bucket: str, key: str) -> Path | None:
-        """The store's own file of a body, to be read only; None if there is no body."""
+        """The store's own file of a body, to be read only; None if there is none, or it has lost some of its bytes."""
         return await self.threads.run(self._path, bucket, key)
 
     def _path(self, bucket: str, key: str) -> Path | None:
         stored = self.store.find(bucket, key)
-        return self.store.blobs.path(stored.blob.id) if stored and stored.blob else None
+        path = self._own(stored) if stored else None
+        if stored is None or stored.blob is None or path is None or not path.is_file():
+            return None
+        return path if path.stat().st_size == stored.blob.size else None
 
     async def delete(self, bucket: str, key: str) -> bool:
         return await self.threads.run(self.store.delete, bucket, key)
@@ -107,3 +133,16 @@ class EmbeddedWarehouse:
     async def close(self) -> None:
         """Let go of the directory."""
         await self.threads.run(self.store.close)
+
+
+def _link(path: Path, mine: Path) -> bool:
+    """Make the second name; False where the file system allows none."""
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    mine.unlink(missing_ok=True)
+    try:
+        os.link(path, mine)
+    except OSError as failure:
+        if failure.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK}:
+            raise
+        return False
+    return True
