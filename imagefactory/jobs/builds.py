@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imagefactory.concurrency.clock import Clock
 from imagefactory.jobs.ids import checked
@@ -12,7 +12,7 @@ from imagefactory.jobs.orders import Parse
 from imagefactory.jobs.records import Records
 from imagefactory.jobs.work import Builder, BuildOrder
 from imagefactory.model.descriptor import render_descriptor
-from imagefactory.model.errors import Conflict, FactoryError, InvalidInput, NotFound
+from imagefactory.model.errors import Conflict, FactoryError, InvalidInput, NotFound, Unavailable
 from imagefactory.model.jobs import Job, Operation
 from imagefactory.model.records import BuildRecord, ImageRecord, Kind
 from imagefactory.model.template import Template
@@ -79,13 +79,29 @@ class BuildDesk:
         return Wish(targets, template, template_id, image_id, build_id, request.boot_check)
 
     async def store(self, wish: Wish) -> Stored:
-        """Template, image and build; what was stored before something went wrong is removed again."""
+        """Template, image and build; what was stored before something went wrong is removed again.
+
+        A warehouse that does not answer is no reason to refuse: then the jobs store it, and wait for it (`record`).
+        """
+        order = self._order(wish)
         made: list[tuple[Kind, str]] = []
         try:
-            return Stored(await self._store(wish, made), tuple(made))
+            await self._store(wish, order, made)
+        except Unavailable:
+            order = replace(order, unrecorded=True)
         except BaseException:
             await self._undo(made)
             raise
+        return Stored(tuple(replace(order, id=self._new_id(), target=name) for name in wish.targets), tuple(made))
+
+    async def record(self, order: BuildOrder) -> None:
+        """Store what could not be stored when the order was accepted; what is there stays."""
+        if await self._records.template(order.template_id) is None:
+            await self._records.store_template(order.template_id, order.template.source)
+        if await self._records.image(order.image_id) is None:
+            await self._records.store_image(_image(order))
+        if await self._records.build(order.build_id) is None:
+            await self._records.store_build(BuildRecord(order.build_id, order.image_id, self._clock.seconds()))
 
     def jobs(self, orders: tuple[BuildOrder, ...]) -> tuple[Job, ...]:
         """The orders as new jobs."""
@@ -94,14 +110,16 @@ class BuildDesk:
             Job(o.id, Operation.BUILD, o.target, o.image_id, o.build_id, now, template_id=o.template_id) for o in orders
         )
 
-    async def must_be_there(self, job: Job) -> None:
+    async def must_be_there(self, order: BuildOrder) -> None:
         """Raises Conflict if the image or the build of a job was removed since it was accepted."""
+        if order.unrecorded:  # perhaps they never were there
+            return
         for kind, found in (
-            ("image", await self._records.image(job.image_id)),
-            ("build", await self._records.build(job.build_id)),
+            ("image", await self._records.image(order.image_id)),
+            ("build", await self._records.build(order.build_id)),
         ):
             if found is None:
-                raise Conflict(f"job {job.id} cannot be run again: its {kind} was deleted", hint="build again")
+                raise Conflict(f"job {order.id} cannot be run again: its {kind} was deleted", hint="build again")
 
     async def _place(self, request: BuildRequest) -> tuple[str | None, str | None]:
         """Image and build; an image id needs not be known, a build without image does."""
@@ -142,32 +160,23 @@ class BuildDesk:
                 return target_image.template
         return image.template if image else None
 
-    async def _store(self, wish: Wish, made: list[tuple[Kind, str]]) -> tuple[BuildOrder, ...]:
-        template_id = wish.template_id
-        if template_id is None:
-            template_id = self._new_id()
-            made.append((Kind.TEMPLATE, template_id))
-            await self._records.store_template(template_id, wish.template.source)
-        image_id = await self._image(wish, template_id, made)
-        build_id = await self._build(wish, image_id, made)
-        return tuple(
-            BuildOrder(self._new_id(), image_id, build_id, target, wish.template, template_id, wish.boot_check)
-            for target in wish.targets
-        )
+    def _order(self, wish: Wish) -> BuildOrder:
+        """What the orders of a wish have in common; ids exist before anything is stored."""
+        template_id = wish.template_id or self._new_id()
+        image_id = wish.image_id or self._new_id()
+        build_id = wish.build_id or self._new_id()
+        return BuildOrder("", image_id, build_id, "", wish.template, template_id, wish.boot_check)
 
-    async def _image(self, wish: Wish, template_id: str, made: list[tuple[Kind, str]]) -> str:
-        id = wish.image_id or self._new_id()
-        if wish.image_id is None or await self._records.image(id) is None:
-            made.append((Kind.IMAGE, id))
-            await self._records.store_image(ImageRecord(id, render_descriptor(wish.template.name), template_id))
-        return id
-
-    async def _build(self, wish: Wish, image_id: str, made: list[tuple[Kind, str]]) -> str:
-        id = wish.build_id or self._new_id()
-        if wish.build_id is None or await self._records.build(id) is None:
-            made.append((Kind.BUILD, id))
-            await self._records.store_build(BuildRecord(id, image_id, self._clock.seconds()))
-        return id
+    async def _store(self, wish: Wish, order: BuildOrder, made: list[tuple[Kind, str]]) -> None:
+        if wish.template_id is None:
+            made.append((Kind.TEMPLATE, order.template_id))
+            await self._records.store_template(order.template_id, wish.template.source)
+        if wish.image_id is None or await self._records.image(order.image_id) is None:
+            made.append((Kind.IMAGE, order.image_id))
+            await self._records.store_image(_image(order))
+        if wish.build_id is None or await self._records.build(order.build_id) is None:
+            made.append((Kind.BUILD, order.build_id))
+            await self._records.store_build(BuildRecord(order.build_id, order.image_id, self._clock.seconds()))
 
     async def undo(self, stored: Stored) -> None:
         """Remove the records of orders that came to nothing after all."""
@@ -179,3 +188,7 @@ class BuildDesk:
                 await self._records.delete(kind, id)
             except FactoryError:
                 return  # the warehouse is what failed; that error is on its way already
+
+
+def _image(order: BuildOrder) -> ImageRecord:
+    return ImageRecord(order.image_id, render_descriptor(order.template.name), order.template_id)

@@ -30,6 +30,7 @@ def encode_order(order: BuildOrder, siblings: Sequence[str], parse: Parse) -> st
             "contents": contents.encode(fetched),
             "template_id": order.template_id,
             "boot_check": order.boot_check,
+            "unrecorded": order.unrecorded,
             "siblings": list(siblings),
         }
     )
@@ -51,7 +52,11 @@ async def decode_order(text: str, job: Job, parse: Parse, find: Find) -> tuple[B
         if source is None:
             raise Conflict("the template of this job is not in the warehouse any more", hint="ask for it again")
         template = contents.filled(parse(source), fetched)
-        options = {"template_id": str(kept["template_id"]), "boot_check": bool(kept["boot_check"])}
+        options = {
+            "template_id": str(kept["template_id"]),
+            "boot_check": bool(kept["boot_check"]),
+            "unrecorded": bool(kept.get("unrecorded")),
+        }
         siblings = tuple(str(id) for id in kept["siblings"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Conflict(f"what was asked for in job {job.id} is not known any more", hint="ask for it again") from error

@@ -32,9 +32,9 @@ from imagefactory.jobs.restart import Inheritance
 from imagefactory.jobs.retention import Retention
 from imagefactory.jobs.runner import Runner
 from imagefactory.jobs.settlement import Settlement
-from imagefactory.jobs.work import Builder, BuildOrder, Pusher, PushOrder
+from imagefactory.jobs.work import Builder, BuildOrder, Progress, Pusher, PushOrder
 from imagefactory.model.errors import Conflict, FactoryError, Unavailable
-from imagefactory.model.jobs import Failed, Job, Operation, is_final
+from imagefactory.model.jobs import Completed, Failed, Job, Operation, is_final
 from imagefactory.model.report import StageOutcome
 
 
@@ -163,8 +163,8 @@ class JobService:
             raise Conflict(f"job {id} is a push", hint="push again, with the credentials")
         if not isinstance(job.state, Failed):
             raise Conflict(f"job {id} is {job.state.wire}; only a FAILED build can be retried")
-        await self._builds.must_be_there(job)
         order, siblings = await self._order(job)
+        await self._builds.must_be_there(order)
         await self._builder.check(order.template, [order.target])
         return await shield(self._begin_again(order, siblings))
 
@@ -230,7 +230,7 @@ class JobService:
     async def _begin_again(self, order: BuildOrder, siblings: tuple[str, ...]) -> Job:
         job = await self._ledger.reopen(order.id)
         try:
-            await self._builds.must_be_there(job)  # once more: from here on a removal sees the job and is refused
+            await self._builds.must_be_there(order)  # once more: from here on a removal sees the job and is refused
         except FactoryError as error:
             self._inheritance.give_up(job, error)
             raise
@@ -252,7 +252,12 @@ class JobService:
         self._run_build(order)
 
     def _run_build(self, order: BuildOrder) -> None:
-        self._runner.start(order.id, self._local, lambda progress: self._builder.build(order, progress))
+        self._runner.start(order.id, self._local, lambda progress: self._do_build(order, progress))
+
+    async def _do_build(self, order: BuildOrder, progress: Progress) -> Completed:
+        if order.unrecorded:
+            await self._builds.record(order)
+        return await self._builder.build(order, progress)
 
     def _run_push(self, order: PushOrder, job: Job) -> None:
         lane = self._ec2 if job.target == "ec2" else self._free

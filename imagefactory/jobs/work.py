@@ -29,7 +29,11 @@ class Progress(Report, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BuildOrder:
-    """One build job: the image `id` of `target` for this build; everything in `template` is at hand (no Remote)."""
+    """One build job: the image `id` of `target` for this build; everything in `template` is at hand (no Remote).
+
+    `unrecorded`: the warehouse did not answer when it was accepted, so that its template, image and build may be
+    missing there.
+    """
 
     id: str
     image_id: str
@@ -38,6 +42,7 @@ class BuildOrder:
     template: Template
     template_id: str
     boot_check: bool = False
+    unrecorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

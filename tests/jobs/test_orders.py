@@ -78,7 +78,7 @@ class OrderTests(SynchronousTestCase):
     def test_round_trip(self) -> None:
         """A retry builds exactly the same, even if the URLs have something else by now."""
         complete = filled(parse(b""), CONTENTS)
-        order = BuildOrder(job().id, "image", "build", "mock", complete, "template-id", True)
+        order = BuildOrder(job().id, "image", "build", "mock", complete, "template-id", True, True)
         text = encode_order(order, ["a", "b"], parse)
         self.assertEqual((order, ("a", "b")), self.decode(text))
         self.assertEqual((), remotes(complete))

@@ -15,6 +15,7 @@ from imagefactory.model.errors import (
     Unsupported,
 )
 from imagefactory.model.jobs import Completed, Failed, Queued
+from imagefactory.model.records import BuildRecord
 from imagefactory.model.report import current_report
 from imagefactory.testing.jobs import (
     template,
@@ -137,9 +138,42 @@ class RefusalTests(ServiceCase):
 
     def test_a_warehouse_that_fails_half_way(self) -> None:
         """Records that were stored already are removed again."""
-        self.records.failure = Unavailable("the warehouse does not answer")
-        self.refused(self.jobs.build(BuildRequest(template(), ("mock",))), Unavailable)
+        self.records.failure = NoSpace("the warehouse is full")
+        self.refused(self.jobs.build(BuildRequest(template(), ("mock",))), NoSpace)
         self.assert_nothing()
+
+    def test_a_warehouse_that_does_not_answer(self) -> None:
+        """The build is accepted all the same; the job stores what belongs to it first, and waits for that."""
+        self.records.failure = Unavailable("the warehouse does not answer")
+        back: Deferred[None] = Deferred()
+        true_store = self.records.store_build
+
+        async def store(record: BuildRecord) -> None:
+            if current_report():
+                self.records.failure = await back
+            await true_store(record)
+
+        self.patch(self.records, "store_build", store)
+        accepted = self.get(self.jobs.build(BuildRequest(template(), ("mock", "ec2"))))
+        self.assertEqual(["BUILDING", "BUILDING"], self.states())
+        self.assertEqual({}, self.builder.running)
+        back.callback(None)
+        self.assertEqual({job.id for job in accepted.jobs}, set(self.builder.running))
+        self.assertEqual([accepted.image_id], [record.image for record in self.records.all_builds.values()])
+        self.assertEqual([accepted.build_id], list(self.records.all_builds))
+
+    def test_a_warehouse_that_never_answers(self) -> None:
+        """The job fails with what the warehouse's client says; a retry stores what is missing, also after a restart."""
+        self.records.failure = Unavailable("the warehouse does not answer")
+        (id,) = self.build()
+        state = self.jobs.job(id).state
+        assert isinstance(state, Failed)
+        self.assertEqual("the warehouse does not answer", state.failure.message)
+        self.records.failure = None
+        self.restart()
+        job = self.get(self.jobs.retry(id))
+        self.assertEqual([id], list(self.builder.running))
+        self.assertEqual([job.build_id], list(self.records.all_builds))
 
     def test_a_job_store_that_fails(self) -> None:
         """A job that cannot be remembered is not accepted."""

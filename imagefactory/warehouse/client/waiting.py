@@ -71,7 +71,7 @@ class Waiting:
             raise Unavailable(
                 f"{error.message}; waited {now - self._down:.0f} seconds",
                 where=error.where,
-                hint="see that the warehouse runs and is reachable, then retry: what was built is kept",
+                hint="see that the warehouse runs and is reachable, then retry",
             ) from error
         return delay
 
