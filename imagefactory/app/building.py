@@ -20,6 +20,7 @@ from imagefactory.jobs.chroot_craft import ChrootCraft
 from imagefactory.jobs.pipeline import Pipeline, Tools
 from imagefactory.jobs.proving import BootProver
 from imagefactory.jobs.results import Results
+from imagefactory.jobs.unstored import Unstored
 from imagefactory.model.merging import merge_target_content
 from imagefactory.model.template import Template
 from imagefactory.qemu.accel import Acceleration
@@ -40,6 +41,8 @@ async def make_pipeline(
     """The `Builder` of the job service."""
     cache = DirectoryCache(settings.state_dir / "cache", settings.cache_size, threads=ground.threads, clock=reactor)
     await cache.start()
+    unstored = Unstored(settings.state_dir / "unstored", ground.threads, reactor.seconds)
+    await unstored.sweep()
     engine = _engine(settings, reactor, ground)
 
     def merge(template: Template, target: str) -> Template:
@@ -55,6 +58,7 @@ async def make_pipeline(
             merge=merge,
             prove=_prover(settings, reactor, ground).prove,
             results=Results(records, ground.threads, lambda: str(uuid4())),
+            unstored=unstored,
             workspaces=ground.builds,
             threads=ground.threads,
         )

@@ -15,9 +15,10 @@ from imagefactory.jobs.craft import Craft, Piece
 from imagefactory.jobs.making import ICICLE, Making
 from imagefactory.jobs.recipe import Recipe, recipe
 from imagefactory.jobs.results import Finished, Results
+from imagefactory.jobs.unstored import Unstored
 from imagefactory.jobs.work import BuildOrder, Progress
 from imagefactory.jobs.workspaces import Workspaces
-from imagefactory.model.errors import NotBooting
+from imagefactory.model.errors import Forbidden, NoSpace, NotBooting, Unauthorized, Unavailable
 from imagefactory.model.jobs import Completed
 from imagefactory.model.report import Report, Silence, StageOutcome
 from imagefactory.model.template import OperatingSystem, Repository, Template
@@ -26,6 +27,10 @@ from imagefactory.targets.interface import Target
 
 #: Percent of the whole, as version 1.0 counted: ready, base installed, customised.
 READY, BASE, CUSTOMISED, ADAPTED = 10, 30, 50, 95
+
+KEPT = "the image is kept: a retry only stores it"
+_LATER = (Unavailable, NoSpace, Unauthorized, Forbidden)
+"""What may keep the warehouse from taking an image today and not tomorrow."""
 
 Merge = Callable[[Template, str], Template]
 """Adds what the administrator wants in every image of a target."""
@@ -58,6 +63,7 @@ class Tools:
     merge: Merge
     prove: Prove
     results: Results
+    unstored: Unstored
     workspaces: Workspaces
     threads: Threads
 
@@ -93,6 +99,9 @@ class Pipeline:
         target = self._tools.target(order.target)
         if not target.os:
             return await self._placeholder(order, target, progress)
+        return await self._store_again(order, progress) or await self._build(order, target, progress)
+
+    async def _build(self, order: BuildOrder, target: Target, progress: Progress) -> Completed:
         progress.activity("reading the package indexes")
         piece = await self._piece(order.template, target, progress.between(0, READY))
         progress.reached(READY)
@@ -144,10 +153,30 @@ class Pipeline:
             progress.activity("storing")
             parameters = piece.target.parameters(piece.template, order.id, image.size)
             finished = Finished(body, image.size, image.sha256, icicle, parameters, notes)
-            await self._tools.results.store(order, finished)
+            try:
+                await self._tools.results.store(order, finished)
+            except _LATER as error:
+                if failure is None and await self._tools.unstored.keep(order.id, image.path, finished):
+                    error.hint = f"{error.hint}; {KEPT}" if error.hint else KEPT
+                raise
         if failure is not None:
             raise failure
         return Completed(size=image.size)
+
+    async def _store_again(self, order: BuildOrder, progress: Progress) -> Completed | None:
+        """Store what an earlier run of this job has made and the warehouse did not take; None if there is no such."""
+        unstored = self._tools.unstored
+        if not await unstored.has(order.id):
+            return None
+        async with self._tools.workspaces.open(order.id) as workspace:
+            finished = await unstored.find(order.id, workspace)
+            if finished is None:
+                return None
+            progress.reached(ADAPTED)
+            progress.activity("storing the image that was built before")
+            await self._tools.results.store(order, finished)
+        await unstored.drop(order.id)
+        return Completed(size=finished.size)
 
     async def _proof(
         self, order: BuildOrder, piece: Piece, body: Path, icicle: bytes, report: Report

@@ -1,9 +1,12 @@
 """Building an image stage by stage, with the real cache and warehouse and faked hand work."""
 
+import shutil
+import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
@@ -15,10 +18,11 @@ from imagefactory.families.interface import Bootstrap, Needs
 from imagefactory.families.registry import find
 from imagefactory.jobs.craft import Piece
 from imagefactory.jobs.pipeline import Pipeline, Tools
-from imagefactory.jobs.results import Results
+from imagefactory.jobs.results import Finished, Results
+from imagefactory.jobs.unstored import Unstored
 from imagefactory.jobs.work import BuildOrder
 from imagefactory.jobs.workspaces import Workspaces
-from imagefactory.model.errors import BuildFailed, Conflict, NoSpace, NotBooting
+from imagefactory.model.errors import BuildFailed, Conflict, NoSpace, NotBooting, Unavailable
 from imagefactory.model.records import BuildRecord, Kind
 from imagefactory.model.report import Report, StageOutcome
 from imagefactory.model.template import Template
@@ -137,6 +141,7 @@ class PipelineTests(SynchronousTestCase):
         self.proofs: list[Path] = []
         self.broken: NotBooting | None = None
         self.new_id = ids()
+        self.now = time.time()
         self.tools = Tools(
             planner=self.planner,
             craft=self.craft,
@@ -145,6 +150,7 @@ class PipelineTests(SynchronousTestCase):
             merge=lambda template, target: template,
             prove=self.prove,
             results=Results(self.records, threads, self.new_id),
+            unstored=Unstored(self.root / "unstored", threads, lambda: self.now),
             workspaces=Workspaces(self.imgdir, self.journal, remove, threads),
             threads=threads,
         )
@@ -306,6 +312,68 @@ class PipelineTests(SynchronousTestCase):
         self.failureResultOf(self.begin(order), NoSpace)
         self.assertEqual([], self.get(self.records.ids(Kind.ICICLE)))
         self.assert_clean()
+
+    def fail_to_store(self) -> BuildOrder:
+        """A build whose image the warehouse does not take, because it is down; then it is up again."""
+
+        async def down(*_: object, **__: object) -> None:
+            raise Unavailable("nobody answers", hint="look at it")
+
+        order = self.order(boot_check=True)
+        with patch.object(self.records.warehouse, "adopt", down):
+            error = self.failureResultOf(self.begin(order), Unavailable).value
+        self.assertEqual("look at it; the image is kept: a retry only stores it", error.hint)
+        self.assert_clean()
+        return order
+
+    def test_a_retry_only_stores(self) -> None:
+        """It neither plans nor builds nor proves, although the mirror is down and the cache has lost everything."""
+        order = self.fail_to_store()
+        self.craft.steps.clear()
+        shutil.rmtree(self.root / "cache")
+        with patch.object(self.planner, "plan", side_effect=BuildFailed("the mirror is down")):
+            self.build(order)
+        self.assertEqual(([], 1), (self.craft.steps, len(self.proofs)))
+        self.assertEqual(b"base 12\ncustomise\nadapt ec2\n", self.image(order))
+        attributes = self.get(self.records.attributes(Kind.TARGET_IMAGE, order.id)) or {}
+        self.assertEqual(("ok", "parameters of ec2"), (attributes["boot_check"], attributes["target_parameters"]))
+        self.assertTrue(attributes["icicle"])
+        self.assertEqual([], list((self.root / "unstored").iterdir()))
+
+    def test_a_retry_after_the_mirror_has_changed(self) -> None:
+        """Another plan than the first time makes no difference; another job has the new one."""
+        order = self.fail_to_store()
+        family, release = find(TEMPLATE.os)
+        changed = BasePlan({"version": "later"}, family, release, Bootstrap("mmdebstrap", release, "amd64", (), ()))
+        self.craft.steps.clear()
+
+        async def plan(_template: Template, _report: Report) -> BasePlan:
+            return changed
+
+        self.patch(self.planner, "plan", plan)
+        self.build(order)
+        self.assertEqual([], self.craft.steps)
+        self.build(self.order())
+        self.assertIn("base", self.craft.steps)
+
+    def test_a_kept_image_that_is_damaged(self) -> None:
+        """It is built again."""
+        order = self.fail_to_store()
+        kept = self.root / "unstored" / order.id / "image"
+        kept.unlink()
+        kept.write_text("damaged")
+        self.build(order)
+        self.assertEqual(b"base 12\ncustomise\nadapt ec2\n", self.image(order))
+
+    def test_a_kept_image_that_nobody_comes_for(self) -> None:
+        """It goes after a week, when the next one is kept."""
+        first = self.fail_to_store()
+        self.now += 8 * 86_400
+        second = self.order()
+        self.get(self.tools.unstored.keep(second.id, Path(__file__), Finished(b"", 0)))
+        self.assertEqual(
+            (False, True), (self.get(self.tools.unstored.has(first.id)), self.get(self.tools.unstored.has(second.id)))
+        )
 
     def test_an_unwritable_imgdir(self) -> None:
         """The error names it and what to do."""
