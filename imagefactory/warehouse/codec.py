@@ -82,8 +82,8 @@ def decode_build(id: str, attributes: Attributes) -> BuildRecord:
         timestamp = float(attributes.get("timestamp", ""))
     except ValueError:
         timestamp = 0.0
-    image = attributes.get("image", "")
-    return BuildRecord(id, image, timestamp, present(attributes, "parent"))
+    image = present(attributes, "image")
+    return BuildRecord(id, image or "", timestamp, present(attributes, "parent"))
 
 
 def decode_target_image(id: str, attributes: Attributes) -> TargetImageRecord:
@@ -99,4 +99,6 @@ def decode_provider_image(id: str, attributes: Attributes) -> ProviderImageRecor
 
 
 def _texts(kind: Kind, attributes: Attributes, *demanded: str) -> dict[str, Any]:
-    return {name: attributes.get(name, "") if name in demanded else present(attributes, name) for name in _NAMES[kind]}
+    """What they say, None where they say nothing; for those that are demanded the empty text."""
+    found = {name: present(attributes, name) for name in _NAMES[kind]}
+    return found | {name: found[name] or "" for name in demanded}

@@ -141,3 +141,16 @@ class RecordsTests(TestCase):
         self.assertEqual(await self.records.attributes(Kind.TEMPLATE, "t1"), expected)
         self.assertTrue(await self.records.delete(Kind.TEMPLATE, "t1"))
         self.assertFalse(await self.records.delete(Kind.TEMPLATE, "t1"))
+
+    async def test_none_is_absent(self) -> None:
+        """The text None, which 1.0 wrote for what it did not have, is no id, also where there must be one."""
+        for text in ("None", "none"):
+            await self.warehouse.create_bucket("builds")
+            await self.warehouse.create_bucket("target_images")
+            await self.warehouse.put("builds", "b", b"", {"image": text})
+            await self.warehouse.put("target_images", "t", b"", {"build": text, "target": text, "icicle": text})
+            build, target_image = await self.records.build("b"), await self.records.target_image("t")
+            assert build is not None
+            assert target_image is not None
+            self.assertEqual((build.image, target_image.build, target_image.target), ("", "", ""))
+            self.assertIsNone(target_image.icicle)
