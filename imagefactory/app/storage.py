@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from twisted.logger import Logger
@@ -16,6 +17,7 @@ from imagefactory.concurrency.threads import Threads
 from imagefactory.model.records import Buckets, Kind
 from imagefactory.settings import Settings
 from imagefactory.warehouse.client.connect import Place, connect_warehouse, probe
+from imagefactory.warehouse.client.exchange import is_ours
 from imagefactory.warehouse.client.remote import RemoteWarehouse
 from imagefactory.warehouse.interface import Warehouse
 from imagefactory.warehouse.records import Records
@@ -83,6 +85,10 @@ def answers(url: str) -> bool:
     try:
         with urlopen(url, timeout=1) as answer:  # noqa: S310 - the URL is ours
             return SIGN in answer.read(1 << 20)
+    except HTTPError as refusal:  # one of ours may want to know who we are
+        headers = refusal.headers
+        refusal.close()
+        return is_ours(lambda name: headers.get(name) or "")
     except (OSError, HTTPException):
         return False
 

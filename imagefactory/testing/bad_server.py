@@ -23,12 +23,14 @@ class Act:
     """What to do with one request.
 
     `data` is sent, in pieces of `piece` bytes every `every` seconds if that is not 0; then the connection is closed if
-    `close`. With `cut`, the connection breaks when that many bytes of the request's body have come.
+    `close`. With `cut`, the connection breaks when that many bytes of the request's body have come. With `early`, the
+    answer comes then, and nothing more is read.
     """
 
     data: bytes = b""
     close: bool = False
     cut: int | None = None
+    early: int | None = None
     every: float = 0.0
     piece: int = 1
 
@@ -79,10 +81,14 @@ class BadProtocol(Protocol):
         headers = {name.lower(): text.strip() for name, _, text in (line.partition(":") for line in lines)}
         act, length = self._server.next_act(), int(headers.get("content-length", "0"))
         cut = act.cut is not None and len(body) >= act.cut
-        if len(body) < length and not cut:
+        early = act.early is not None and len(body) >= act.early
+        if len(body) < length and not cut and not early:
             return
         self._server.seen.append(Seen(method, path, headers, body))
         self._data = body[length:]
+        if early:
+            assert self.transport is not None
+            self.transport.pauseProducing()  # type: ignore[attr-defined]
         if cut:
             self._abort()
         else:

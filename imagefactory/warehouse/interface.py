@@ -1,5 +1,6 @@
 """What the factory wants of a warehouse; the embedded store and the HTTP client both are one, held to one contract
-suite."""
+suite.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from typing import Protocol
 class Warehouse(Protocol):
     """Buckets of objects; an object has an optional body and text attributes.
 
-    A name is 1 to 63 characters, no `/`.     Raises NotFound (no such bucket or object where one is demanded),
+    A name is 1 to 63 characters, no `/`. Raises NotFound (no such bucket or object where one is demanded),
     InvalidInput (names, query syntax), NoSpace, Unavailable.
     """
 
@@ -57,7 +58,7 @@ class Warehouse(Protocol):
         ...
 
     async def delete(self, bucket: str, key: str) -> bool:
-        """Remove body and attributes; False if there was nothing."""
+        """Remove body and attributes; False if there was nothing, unless the reply to an earlier try was lost."""
         ...
 
     async def keys(self, bucket: str, *, prefix: str = "", after: str = "", limit: int | None = None) -> list[str]:

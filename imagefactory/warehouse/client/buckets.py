@@ -18,27 +18,32 @@ def path(*names: str, **arguments: str | int) -> str:
 
 async def create(exchange: Exchange, bucket: str) -> bool:
     """Make it; False if it is there. Both answer 500 then, as they do when something is wrong."""
+    if await exists(exchange, bucket):
+        return False
     where = path(bucket)
 
-    async def take(arrival: Arrival) -> bool:
+    async def take(arrival: Arrival, doubtful: bool) -> bool:
         await arrival.skip()
-        if arrival.status != 500:
-            return True
-        if await exists(exchange, bucket):
-            return False
-        raise refusal(500, exchange.url + where, "")
+        if arrival.status == 500 and not await is_there(exchange, bucket):
+            raise refusal(500, exchange.url + where, "")
+        return arrival.status != 500 or doubtful
 
-    return await exchange.call(Ask("PUT", where, accept={200, 201, 500}), take)
+    return await exchange.settle(Ask("PUT", where, accept={200, 201, 500}), take)
 
 
 async def exists(exchange: Exchange, bucket: str) -> bool:
     """Whether there is such a bucket."""
+    return await exchange.waiting.until_done(lambda: is_there(exchange, bucket))
+
+
+async def is_there(exchange: Exchange, bucket: str) -> bool:
+    """As `exists`, in one try: for who is within one already."""
 
     async def take(arrival: Arrival) -> bool:
         await arrival.skip()
         return arrival.status == 200
 
-    return await exchange.call(Ask("GET", path(bucket, limit=1), accept={200, 404}), take)
+    return await exchange.once(Ask("GET", path(bucket, limit=1), accept={200, 404}), take)
 
 
 async def stored(exchange: Exchange, bucket: str, arrival: Arrival) -> None:
@@ -46,6 +51,6 @@ async def stored(exchange: Exchange, bucket: str, arrival: Arrival) -> None:
     await arrival.skip()
     if arrival.status != 500:
         return
-    if not await exists(exchange, bucket):
+    if not await is_there(exchange, bucket):
         raise NotFound("there is no such bucket", where=f"{exchange.url}{path(bucket)}")
     raise refusal(500, f"{exchange.url}{path(bucket)}", "")

@@ -11,6 +11,7 @@ from OpenSSL import SSL
 from treq.client import HTTPClient
 from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
 from twisted.python.failure import Failure
+from twisted.web._newclient import RequestNotSent  # the one of its kind that twisted.web.client does not show
 from twisted.web.client import (
     RequestGenerationFailed,
     RequestTransmissionFailed,
@@ -34,10 +35,13 @@ from imagefactory.warehouse.client.waiting import Waiting
 IDLE = 60.0
 """Seconds without a byte in either direction."""
 
+REFUSED = 300
+"""Statuses from here on mean that nothing more of a body is wanted."""
+
 PROBLEM = "application/problem+json"
 _LISTS = 64 << 20  # the largest reply that is no body
-_OURS = "imagewarehouse/"
 _BROKEN = (
+    RequestNotSent,
     RequestTransmissionFailed,
     ResponseNeverReceived,
     ResponseFailed,
@@ -88,6 +92,20 @@ class Exchange:
         """What `take` makes of the reply, tried until it works."""
         return await self.waiting.until_done(lambda: self.once(ask, take))
 
+    async def settle(self, ask: Ask, take: Callable[[Arrival, bool], Awaitable[T]]) -> T:
+        """As `call`; `take` is told whether an earlier try may have done it, its reply being lost."""
+        doubtful = False
+
+        async def attempt() -> T:
+            nonlocal doubtful
+            try:
+                return await self.once(ask, lambda arrival: take(arrival, doubtful))
+            except Passing as error:
+                doubtful = doubtful or error.doubtful
+                raise
+
+        return await self.waiting.until_done(attempt)
+
     async def once(self, ask: Ask, take: Callable[[Arrival], Awaitable[T]]) -> T:
         """One try; Passing if another may work."""
         patience = Patience(self._clock, ask.idle)
@@ -120,6 +138,8 @@ class Exchange:
                 reactor=self._clock,  # type: ignore[arg-type]
             )
             patience.moved()
+            if sending is not None and response.code >= REFUSED:
+                sending.stopProducing()  # the server may not even read on
             try:
                 return await self._taken(ask, Arrival(response, patience), take, where)
             finally:
@@ -142,8 +162,16 @@ class Exchange:
         return Headers({name: [value] for name, value in given.items()})
 
     def _recognise(self, arrival: Arrival) -> None:
-        if arrival.status not in {502, 503, 504}:  # those may be a proxy's
-            self.ours = arrival.header("server").startswith(_OURS)
+        """A reply with our sign is ours; without it, an error may be a proxy's, and says nothing."""
+        if is_ours(arrival.header):
+            self.ours = True
+        elif arrival.status < REFUSED or (arrival.status == 404 and self.ours is None):
+            self.ours = False
+
+
+def is_ours(header: Callable[[str], str]) -> bool:
+    """Whether a reply with these headers is one of a server of ours; a proxy replaces `Server`."""
+    return bool(header("X-Warehouse")) or header("Server").startswith("imagewarehouse/")
 
 
 async def _reason(arrival: Arrival) -> str:
@@ -168,7 +196,7 @@ def _broken(error: Exception, where: str) -> FactoryError:
             "the certificate needs the host's name as subject alternative name",
         )
     if isinstance(cause, (ConnectError, DNSLookupError)):
-        return Passing(f"the warehouse cannot be reached: {cause}", where=where)
+        return Passing(f"the warehouse cannot be reached: {cause}", where=where, doubtful=False)
     return Passing(f"the connection to the warehouse broke: {cause}", where=where)
 
 

@@ -35,15 +35,21 @@ _KINDS: dict[int, tuple[type[FactoryError], str, str]] = {
     501: (Unsupported, "the warehouse cannot do that", ""),
     507: (NoSpace, "the warehouse is full", "delete objects there, or enlarge its disk"),
 }
-_BUSY = {408, 429, 502, 503, 504}
+_PROXIES = {502, 504}
+"""A proxy has no reply of the server, which may have done what it was asked for."""
+_BUSY = {408, 429, 503} | _PROXIES
 
 
 class Passing(Unavailable):
-    """What may go by itself: worth `tries` tries in all."""
+    """What may go by itself: worth `tries` tries in all.
 
-    def __init__(self, message: str, *, where: str = "", tries: float = inf) -> None:
+    `doubtful`: what was asked for may have been done all the same.
+    """
+
+    def __init__(self, message: str, *, where: str = "", tries: float = inf, doubtful: bool = True) -> None:
         super().__init__(message, where=where)
         self.tries = tries
+        self.doubtful = doubtful
 
 
 def refusal(status: int, where: str, reason: str) -> FactoryError:
@@ -53,5 +59,6 @@ def refusal(status: int, where: str, reason: str) -> FactoryError:
         kind, message, hint = _KINDS[status]
         return kind(f"{message} (status {status}{said})", where=where, hint=hint)
     if status in _BUSY:
-        return Passing(f"the warehouse is not ready (status {status}{said})", where=where)
+        doubtful = status in _PROXIES
+        return Passing(f"the warehouse is not ready (status {status}{said})", where=where, doubtful=doubtful)
     return Passing(f"the warehouse does not work (status {status}{said})", where=where, tries=HICCUPS)

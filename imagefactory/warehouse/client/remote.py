@@ -116,8 +116,12 @@ class RemoteWarehouse:
 
     async def delete(self, bucket: str, key: str) -> bool:
         _check(bucket, key)
-        status, _ = await self._exchange.read(Ask("DELETE", place(bucket, key), {200, 404}))
-        return status == 200
+
+        async def take(arrival: Arrival, doubtful: bool) -> bool:
+            await arrival.skip()
+            return arrival.status == 200 or doubtful
+
+        return await self._exchange.settle(Ask("DELETE", place(bucket, key), {200, 404}), take)
 
     async def keys(self, bucket: str, *, prefix: str = "", after: str = "", limit: int | None = None) -> list[str]:
         names.check(bucket, "a bucket")

@@ -104,9 +104,11 @@ class Sending(Paced):
         self._threads = threads
         self._moved = moved
         self._task: Task[None] | None = None
+        self._consumer: IConsumer | None = None  # while not everything is sent
 
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
         """See `IBodyProducer`: the Deferred never fires once it was stopped."""
+        self._consumer = consumer
         done: Deferred[None] = Deferred(lambda _: self.stopProducing())
         self._task = Task(self._send(consumer))
 
@@ -131,6 +133,7 @@ class Sending(Paced):
                 return
             consumer.write(data)
             self._moved()
+        self._consumer = None
 
     def _ahead(self, block: Piece | None) -> Task[bytes] | None:
         return None if block is None else Task(self._threads.run(self._source.read, block))
@@ -142,6 +145,13 @@ class Sending(Paced):
             raise interruption
 
     async def ended(self) -> None:
-        """Stop if need be, and wait until no thread reads any more."""
+        """Stop if need be, and wait until no thread reads any more.
+
+        A connection over which not everything went is good for nothing, and would stay as long as the other side does
+        not read: Twisted wants to write what it was given before it closes.
+        """
         self.stopProducing()
         await self.settled()
+        abort = getattr(getattr(self._consumer, "_consumer", None), "abortConnection", None)
+        if abort is not None:
+            abort()

@@ -42,11 +42,11 @@ class Waiting:
         delays = backoff(self._random, first=FIRST, limit=LONGEST)
         tries, told = 0, False
         while True:
-            tries += 1
             began = self._clock.seconds()
             try:
                 answer = await attempt()
             except Passing as error:
+                tries += error.tries < inf  # an outage is no try
                 delay = self._delay(error, tries, began, delays)
                 told = self._tell(error) or told
             else:
@@ -67,13 +67,14 @@ class Waiting:
             self._down = began
         self._failed = now
         limit = self._limit if current_report() else min(self._limit, BRIEF)
-        if now + delay > self._down + limit:
+        left = self._down + limit - now
+        if left <= 0:
             raise Unavailable(
                 f"{error.message}; waited {now - self._down:.0f} seconds",
                 where=error.where,
                 hint="see that the warehouse runs and is reachable, then retry",
             ) from error
-        return delay
+        return min(delay, left)
 
     def _tell(self, error: Passing) -> bool:
         self._log.warn("waiting for the warehouse: {error}", error=str(error))

@@ -2,12 +2,15 @@
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web._newclient import RequestNotSent
 
-from imagefactory.model.errors import Conflict, FactoryError, NoSpace, TooLarge, Unavailable
+from imagefactory.model.errors import Conflict, FactoryError, Forbidden, NoSpace, TooLarge, Unavailable
 from imagefactory.testing.bad_server import Act, BadServer, reply
+from imagefactory.warehouse.client.exchange import Ask
+from imagefactory.warehouse.client.receiving import Arrival
 from tests.warehouse.client.places import World, new_clock
 from tests.warehouse.places import fresh_directory
 
@@ -134,3 +137,101 @@ class MisbehaviourTests(SynchronousTestCase):
         world = self.world(reply(403, b"<html>secret</html>", Content_Type="text/html"))
         error = self.fails(world, world.begin(world.warehouse.body("b", "k")), 1)
         self.assertNotIn("secret", str(error))
+
+    def test_early_answer(self) -> None:
+        """An answer in the middle of a body ends the sending, also when the server does not read on."""
+        path = fresh_directory(self) / "image"
+        path.write_bytes(b"x" * (4 << 20))
+        act = Act(reply(403, b"not you", Connection="close", **OURS), early=1000)
+        world = self.world(act)
+        world.exchange.ours = True
+        self.assertIsInstance(self.fails(world, world.begin(world.warehouse.adopt("b", "k", path, {})), 1), Forbidden)
+        self.assertEqual(len(self.server.seen), 1)
+        self.assertFalse(world.net.connections[0].connected)
+
+    def test_request_that_was_not_sent(self) -> None:
+        """A connection that went while it was idle is no error of the request."""
+        world = self.world(reply(200, b"body"))
+        true_once, turns = world.exchange._http.request, []
+
+        def request(*given: Any, **more: Any) -> Deferred[Any]:
+            turns.append(given)
+            return fail(RequestNotSent()) if len(turns) == 1 else true_once(*given, **more)
+
+        self.patch(world.exchange._http, "request", request)
+        running = world.begin(world.warehouse.body("b", "k"))
+        world.advance(2)
+        self.assertEqual(self.successResultOf(running), b"body")
+
+
+class LostReplyTests(SynchronousTestCase):
+    """A reply that is lost says nothing about what was done."""
+
+    def run_script(self, ask: str, *script: Act | bytes) -> bool:
+        clock = new_clock()
+        world = World(BadServer(clock, *script), clock, wait=60)
+        work = {"delete": world.warehouse.delete("b", "k"), "create": world.warehouse.create_bucket("b")}
+        running = world.begin(work.pop(ask))
+        work.popitem()[1].close()
+        world.advance(5)
+        return bool(self.successResultOf(running))
+
+    def test_deleted(self) -> None:
+        """A 404 after a broken attempt is done; one after a refused attempt, or the first, is not."""
+        self.assertTrue(self.run_script("delete", Act(close=True), reply(404)))
+        self.assertTrue(self.run_script("delete", reply(504), reply(404)))
+        self.assertFalse(self.run_script("delete", reply(503), reply(404)))
+        self.assertFalse(self.run_script("delete", reply(404)))
+
+    def test_created(self) -> None:
+        """So with a bucket that was not there before."""
+        self.assertTrue(self.run_script("create", reply(404), Act(close=True), reply(500), reply(200)))
+        self.assertFalse(self.run_script("create", reply(404), reply(500), reply(200)))
+        self.assertFalse(self.run_script("create", reply(200)))
+
+    def test_one_layer_of_tries(self) -> None:
+        """A server that answers 500 to everything is asked three times, not three times three."""
+        clock = new_clock()
+        server = BadServer(clock, reply(404), reply(500))
+        world = World(server, clock, wait=60)
+        running = world.begin(world.warehouse.create_bucket("b"))
+        world.advance(30)
+        self.failureResultOf(running, Unavailable)
+        self.assertEqual(len([seen for seen in server.seen if seen.method == "PUT"]), 3)
+        self.assertEqual(len(server.seen), 7)
+
+
+class SignTests(SynchronousTestCase):
+    """Whose server it is."""
+
+    def told(self, *replies: bytes, known: bool | None = None) -> bool | None:
+        """What is known after these replies."""
+        clock = new_clock()
+        world = World(BadServer(clock, *replies), clock, wait=60)
+        world.exchange.ours = known
+        for _ in replies:
+            running = Deferred.fromCoroutine(world.exchange.once(Ask("GET", "/x", range(200, 600)), skipped))
+            world.settle()
+            self.successResultOf(running)
+        return world.exchange.ours
+
+    def test_behind_a_proxy(self) -> None:
+        """Ours is known by its own header, whatever the proxy calls itself."""
+        self.assertIs(self.told(reply(200, Server="nginx", X_Warehouse="1")), True)
+        self.assertIs(self.told(reply(200, Server="imagewarehouse/2")), True)
+
+    def test_another(self) -> None:
+        """Without it, it is an iwhd; a page of a proxy about an error proves nothing."""
+        self.assertIs(self.told(reply(200)), False)
+        self.assertIs(self.told(reply(404)), False)
+        self.assertIs(self.told(reply(403)), None)
+
+    def test_errors_make_nothing_forgotten(self) -> None:
+        """A warehouse that is ours stays so."""
+        for status in (400, 401, 403, 404, 413, 500, 502):
+            self.assertIs(self.told(reply(status, Server="nginx"), known=True), True, status)
+
+
+async def skipped(arrival: Arrival) -> None:
+    """Nobody wants it."""
+    await arrival.skip()

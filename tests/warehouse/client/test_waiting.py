@@ -51,6 +51,14 @@ class OutageTests(SynchronousTestCase):
         self.assertIn("http://warehouse.example:9090/b", error.where)
         self.assertIn("retry", error.hint)
 
+    def test_the_last_try_is_at_the_limit(self) -> None:
+        """The last pause is as long as there is time, so that nothing is given up before its time."""
+        running = self.world.begin(self.in_job())
+        self.world.advance(99.5)
+        self.assertNoResult(running)
+        self.world.advance(0.75)
+        self.assertIn("waited 100 seconds", self.failureResultOf(running, Unavailable).value.message)
+
     def test_clean_up_after_the_limit_fails_at_once(self) -> None:
         """A job that has given up is not kept waiting a second time by what it wants to remove."""
         self.failureResultOf(self._after(101), Unavailable)
