@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import string
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -30,6 +32,11 @@ SPECIAL = (
     "*",
     "[1]",
     "a:b,c@d",
+    "+a",
+    string.punctuation.replace("/", ""),
+    *(f"{first}{second}" for first, second in pairwise(string.punctuation.replace("/", "") + "!")),
+    "e\u0301\u0323 \u0301",
+    "\u202ea\u200d\ufeff",
 )
 """Names with everything that some layer could take for its own."""
 
@@ -174,7 +181,7 @@ class WarehouseContract(_Base):
     async def test_wrong_names(self) -> None:
         """Names that would lead elsewhere, or are too long, or reserved, are refused."""
         warehouse = await self.with_bucket()
-        for key in ("", "a/b", "..", ".", "x" * 64, "é" * 32, "a\nb", "a\0b"):
+        for key in ("", "a/b", "..", ".", "x" * 64, "é" * 32, "a\nb", "a\0b", "a\x7fb"):
             with self.assertRaises(InvalidInput):
                 await warehouse.put("b", key, b"", {})
         for bucket in ("_new", "_providers", "a/b", ""):

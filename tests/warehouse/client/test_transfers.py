@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.protocol import Protocol
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.model.errors import Conflict, InvalidInput, NotFound
+from imagefactory.model.errors import Conflict, InvalidInput, NotFound, Unavailable
 from imagefactory.testing.memory_net import MemoryNet
 from imagefactory.warehouse.client.upload import SMALL
 from tests.warehouse.client.places import World, new_clock, our_site
@@ -198,3 +198,19 @@ class TransferTests(SynchronousTestCase):
         self.world.advance(5)
         self.successResultOf(running)
         self.assertEqual(self.world.run(self.warehouse.body("b", "k")), content)
+
+    def test_damaged_on_the_servers_disk(self) -> None:
+        """A body that has changed there since it was stored reaches nobody, neither as bytes nor as a file."""
+        for place, ask in enumerate((self.warehouse.body, self.warehouse.local)):
+            key = f"k{place}"
+            self.world.run(self.warehouse.put("b", key, bytes([place]) * (3 << 20), {}))
+            store = self.server.real.application.store  # type: ignore[attr-defined]
+            path = store.blobs.path(store.find("b", key).blob.id)
+            with path.open("r+b") as file:
+                file.seek(1 << 20)
+                file.write(b"X")
+            more = {} if place == 0 else {"workspace": self.workspace}
+            running = self.world.begin(ask("b", key, **more))  # type: ignore[operator]
+            self.world.advance(30)
+            self.failureResultOf(running, Unavailable)
+        self.assertEqual(list(self.workspace.iterdir()), [])
