@@ -29,8 +29,13 @@ def parser() -> argparse.ArgumentParser:
     add("--address", metavar="ADDRESS", help="listen on this address (default: 127.0.0.1)")
     add("-p", "--port", metavar="PORT", help="listen on this port (default: 9090)")
     add("--path", metavar="DIR", help="keep everything in this directory (default: STATE_DIR/warehouse)")
-    add("-o", "--oauth", action="store_true", help="demand OAuth; needs --users")
-    add("-u", "--users", metavar="FILE", help='JSON file [{"name": KEY, "secret": SECRET}], mode 0600')
+    add("-o", "--oauth", action="store_true", help="demand OAuth (as --users alone does); needs --users")
+    add(
+        "-u",
+        "--users",
+        metavar="FILE",
+        help='demand OAuth of those in this JSON file, mode 0600: [{"name": KEY, "secret": SECRET}]',
+    )
     add("--ssl_pem", metavar="FILE", help="serve TLS with the key and certificate chain in this PEM file")
     add("-f", "--foreground", action="store_true", help="stay in the foreground and log to the terminal")
     add("-l", "--log_file", metavar="FILE", help="log file of the daemon (default: STATE_DIR/imagewarehouse.log)")
