@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,6 +12,7 @@ from twisted.web.client import Agent, HTTPConnectionPool
 
 from imagefactory.app.clouds import InstalledClouds, target_content
 from imagefactory.app.ground import Ground
+from imagefactory.concurrency.clock import WallClock
 from imagefactory.engines.bootstrap.engine import BootstrapSettings
 from imagefactory.engines.bootstrap.indexes import AT_ONCE, Indexes
 from imagefactory.engines.interface import Engine
@@ -39,9 +41,11 @@ async def make_pipeline(
     settings: Settings, reactor: Any, ground: Ground, records: Records, clouds: InstalledClouds
 ) -> Pipeline:
     """The `Builder` of the job service."""
-    cache = DirectoryCache(settings.state_dir / "cache", settings.cache_size, threads=ground.threads, clock=reactor)
+    cache = DirectoryCache(
+        settings.state_dir / "cache", settings.cache_size, threads=ground.threads, clock=WallClock(reactor)
+    )
     await cache.start()
-    unstored = Unstored(settings.state_dir / "unstored", ground.threads, reactor.seconds)
+    unstored = Unstored(settings.state_dir / "unstored", ground.threads, time.time)
     await unstored.sweep()
     engine = _engine(settings, reactor, ground)
 

@@ -19,6 +19,7 @@ from imagefactory.app.arguments import RestArguments
 from imagefactory.app.clients import clients_of
 from imagefactory.app.factory import Factory, compose
 from imagefactory.app.storage import USUAL, answers, open_embedded, start_replication
+from imagefactory.concurrency.clock import WallClock, wait_steadily
 from imagefactory.concurrency.threads import PoolThreads
 from imagefactory.model.errors import FactoryError
 from imagefactory.model.secret import Secret
@@ -79,7 +80,7 @@ class FactoryBody:
             arguments=RestArguments(factory.templates, factory.clouds),
             clouds=factory.clouds,
             settings=self._settings,
-            clock=self._reactor,
+            clock=WallClock(self._reactor),
             clients=clients,
             nonces=NonceFile(self._settings.state_dir / NONCES),
         )
@@ -106,6 +107,7 @@ class WarehouseBody:
 
     async def start(self) -> None:
         """Open the store."""
+        wait_steadily(self._reactor)
         threads = PoolThreads(self._reactor, size=8)
         threads.start()
         self._stack.push_async_callback(threads.stop)
@@ -214,7 +216,7 @@ def warehouse_face(
 
     def make() -> IProtocolFactory:
         embedded = warehouse()
-        sites.append(warehouse_site(embedded.store, embedded.threads, reactor, users))
+        sites.append(warehouse_site(embedded.store, embedded.threads, WallClock(reactor), users))
         return _wrapped(sites[0], renewing)
 
     async def drain() -> None:

@@ -13,6 +13,7 @@ from imagefactory.app.building import make_pipeline
 from imagefactory.app.clouds import InstalledClouds
 from imagefactory.app.ground import Ground, lay
 from imagefactory.app.storage import Storage, open_storage
+from imagefactory.concurrency.clock import WallClock, wait_steadily
 from imagefactory.jobs.addresses import networks
 from imagefactory.jobs.catalogue import Catalogue
 from imagefactory.jobs.owner import alive, this_process
@@ -61,6 +62,7 @@ async def compose(settings: Settings, reactor: Any, *, resume: bool, look: bool 
 
 
 async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, resume: bool, look: bool) -> Factory:
+    wait_steadily(reactor)
     ground = await lay(settings, reactor, stack)
     storage = await open_storage(settings, reactor, ground.threads, stack, look=look)
     clouds = InstalledClouds(Targets(Surroundings(settings, ground.threads)), settings.provider_definitions)
@@ -76,7 +78,7 @@ async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, res
         pusher=pusher,
         parse=templates.parse,
         fetch=templates.complete,
-        clock=reactor,
+        clock=WallClock(reactor),
         alive=alive,
         new_id=lambda: str(uuid4()),
         incident=lambda: secrets.token_hex(6),

@@ -3,10 +3,13 @@
 import contextlib
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.selectreactor import SelectReactor
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.concurrency.clock import sleep, timeout
+from imagefactory.concurrency.clock import WallClock, sleep, timeout, wait_steadily
 from tests.concurrency.steps import Work
 
 
@@ -82,3 +85,43 @@ class TimeoutTests(SynchronousTestCase):
         outer = Deferred.fromCoroutine(timeout(self.clock, 1, stubborn()))
         self.clock.advance(1)
         self.failureResultOf(outer, TimeoutError)
+
+
+class SteadyTests(SynchronousTestCase):
+    """A computer whose clock is set while something waits."""
+
+    def setUp(self) -> None:
+        self.wall, self.monotonic = 1_000_000.0, 50.0
+        self.reactor = SelectReactor()  # type: ignore[no-untyped-call]
+        for reader in self.reactor.removeAll():
+            self.addCleanup(reader.connectionLost, Failure(ConnectionDone()))
+        self.fired: list[float] = []
+
+    def pass_time(self, seconds: float) -> None:
+        """On both clocks; then the reactor looks what is due."""
+        self.wall += seconds
+        self.monotonic += seconds
+        self.reactor.runUntilCurrent()
+
+    def test_waiting(self) -> None:
+        """Neither a clock that is set back nor one that is set forward changes how long a real reactor waits."""
+        wait_steadily(self.reactor, lambda: self.wall, lambda: self.monotonic)
+        for step in (-3600.0, 3600.0):
+            self.fired.clear()
+            self.reactor.callLater(10, self.fired.append, step)
+            self.wall += step
+            self.pass_time(9)
+            self.assertEqual(self.fired, [])
+            self.pass_time(2)
+            self.assertEqual(self.fired, [step])
+
+    def test_wall_clock(self) -> None:
+        """The time that people see is that of the computer, and waiting is still steady."""
+        wait_steadily(self.reactor, lambda: self.wall, lambda: self.monotonic)
+        clock = WallClock(self.reactor, lambda: self.wall)
+        call = clock.callLater(10, self.fired.append, 1.0)
+        self.wall -= 3600
+        self.assertEqual(clock.seconds(), self.wall)
+        self.assertEqual(list(clock.getDelayedCalls()), [call])
+        self.pass_time(10)
+        self.assertEqual(self.fired, [1.0])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,12 +58,14 @@ async def connect_warehouse(place: Place, reactor: Any, threads: Threads) -> Rem
     async def close() -> None:
         await pool.closeCachedConnections()
 
-    return RemoteWarehouse(make_exchange(place, agent, reactor, threads), close)
+    return RemoteWarehouse(make_exchange(place, agent, reactor, threads, time.time), close)
 
 
-def make_exchange(place: Place, agent: IAgent, clock: Clock, threads: Threads) -> Exchange:
-    """What a `RemoteWarehouse` talks through, over any agent."""
-    signer = Signer(place.key, place.secret, clock.seconds) if place.key and place.secret else None
+def make_exchange(
+    place: Place, agent: IAgent, clock: Clock, threads: Threads, now: Callable[[], float] | None = None
+) -> Exchange:
+    """What a `RemoteWarehouse` talks through, over any agent; it signs with the time of `now`, or else of `clock`."""
+    signer = Signer(place.key, place.secret, now or clock.seconds) if place.key and place.secret else None
     waiting = Waiting(clock, random.random, place.wait)
     return Exchange(HTTPClient(agent), place.url, clock=clock, threads=threads, waiting=waiting, signer=signer)
 
