@@ -21,12 +21,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from io import BufferedWriter
 from pathlib import Path
 
+from isal import isal_zlib
+
 from imagefactory.files.holes import extents
 
 SECTOR = 512
 GRAIN = 128 * SECTOR
 TABLE_ENTRIES = 512  # grains per grain table
-LEVEL = 2  # of zlib: a third of the time of its default (6), for 8 % more bytes
+LEVEL = 2  # of ISA-L: an eighth of the time of zlib's level 2, for 4 % more bytes
 OVERHEAD = 128  # sectors before the first grain
 DESCRIPTOR_SECTORS = 20
 _WAITING = 64  # grains being compressed at once
@@ -135,7 +137,7 @@ class _Writer:
 def compressed(descriptor: int, number: int) -> bytes | None:
     """A grain, deflated; None if it is all zeroes. The last one of a disk is filled up."""
     data = os.pread(descriptor, GRAIN, number * GRAIN).ljust(GRAIN, b"\0")
-    return zlib.compress(data, LEVEL) if any(data) else None
+    return isal_zlib.compress(data, LEVEL) if data.strip(b"\0") else None
 
 
 def write(source: Path, destination: Path, text: Callable[[int], bytes]) -> None:
