@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from imagefactory.engines.interface import Engine
 from imagefactory.engines.registry import engine_class
 from imagefactory.guests.chroot import ChrootGuest
 from imagefactory.jobs.chroot_craft import ChrootCraft
+from imagefactory.jobs.lanes import Lane
 from imagefactory.jobs.pipeline import Pipeline, Tools
 from imagefactory.jobs.proving import BootProver
 from imagefactory.jobs.results import Results
@@ -34,6 +36,8 @@ from imagefactory.warehouse.client.tls import StrictPolicy
 from imagefactory.warehouse.records import Records
 
 CONNECT_SECONDS = 30
+#: Images made or booted at once: one more than there are processors, because each waits for the disk now and then.
+PLACES = (os.cpu_count() or 1) + 1
 IDLE_SECONDS = 20
 
 
@@ -65,6 +69,7 @@ async def make_pipeline(
             unstored=unstored,
             workspaces=ground.builds,
             threads=ground.threads,
+            processors=Lane(PLACES),
         )
     )
 

@@ -1,40 +1,73 @@
-"""First come, first served: how many jobs run at once."""
+"""First come, first served: how much is done at once."""
 
 from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from twisted.internet.defer import Deferred
 
 
 class Lane:
-    """A queue with `places` at its end; None: nobody waits."""
+    """A queue with `places` at its end; None: nobody waits.
+
+    The members of a party share one place: whoever joins a party that has one need not wait.
+    """
 
     def __init__(self, places: int | None) -> None:
         self._free = places
-        self._waiting: dict[str, Deferred[None]] = {}
+        self._inside: Counter[str] = Counter()  # members at work, by party
+        self._waiting: dict[str, tuple[str, Deferred[None]]] = {}
 
-    async def enter(self, id: str) -> None:
-        """Fires when a place is there; cancelled, the job leaves the queue without having had one."""
-        if self._free is None:
-            return
-        if self._free > 0:
-            self._free -= 1
-            return
-        turn: Deferred[None] = Deferred(lambda _: self._waiting.__delitem__(id))
-        self._waiting[id] = turn
-        await turn
+    @asynccontextmanager
+    async def place(self, id: str, party: str = "") -> AsyncIterator[None]:
+        """Wait for a place and keep it; cancelled while it waits, `id` leaves the queue without having had one.
 
-    def leave(self) -> None:
-        """Give the place back; who waits longest gets it."""
-        if self._free is None:
-            return
-        if not self._waiting:
-            self._free += 1
-            return
-        turn = self._waiting.pop(next(iter(self._waiting)))
-        turn.callback(None)
+        Without a `party` it is alone.
+        """
+        party = party or id
+        await self._enter(id, party)
+        try:
+            yield
+        finally:
+            self._leave(party)
 
     def position(self, id: str) -> int | None:
         """1 is next; None: does not wait here."""
         if id not in self._waiting:
             return None
         return list(self._waiting).index(id) + 1
+
+    async def _enter(self, id: str, party: str) -> None:
+        if self._free is None:
+            return
+        turn: Deferred[None] = Deferred(lambda _: self._waiting.__delitem__(id))
+        self._waiting[id] = (party, turn)
+        if self._inside[party]:
+            self._admit(party)
+        self._fill()
+        await turn
+
+    def _leave(self, party: str) -> None:
+        if self._free is None:
+            return
+        self._inside[party] -= 1
+        if not self._inside[party]:
+            self._free += 1
+            self._fill()
+
+    def _fill(self) -> None:
+        self._inside = +self._inside  # forgets parties that have left
+        while self._free and self._waiting:
+            self._free -= 1
+            party, _ = next(iter(self._waiting.values()))
+            self._admit(party)
+
+    def _admit(self, party: str) -> None:
+        """Let in all that wait of this party, which has a place."""
+        ids = [id for id, (wanted, _) in self._waiting.items() if wanted == party]
+        turns = [self._waiting.pop(id)[1] for id in ids]
+        self._inside[party] += len(turns)
+        for turn in turns:
+            turn.callback(None)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from imagefactory.jobs.attic import Attic
 from imagefactory.jobs.craft import Craft, Piece
+from imagefactory.jobs.lanes import Lane
 from imagefactory.jobs.recipe import Recipe
 from imagefactory.model.report import Report
 from imagefactory.stages.interface import Entry, Producer, StageCache, StageKey
@@ -19,15 +20,19 @@ class Making:
     """The stages of one build.
 
     A stage is made in a room of its own, never in the job's: other jobs that wait for the same stage go on with it
-    when this job is cancelled.
+    when this job is cancelled. All targets of a build come to be adapted at once:
+    `processors` has a place for so many.
     """
 
-    def __init__(self, piece: Piece, keys: Recipe, craft: Craft, cache: StageCache, attic: Attic) -> None:
+    def __init__(
+        self, piece: Piece, keys: Recipe, craft: Craft, cache: StageCache, attic: Attic, *, processors: Lane
+    ) -> None:
         self._piece = piece
         self._keys = keys
         self._craft = craft
         self._cache = cache
         self._attic = attic
+        self._processors = processors
         self._held: dict[str, Entry] = {}
 
     async def base(self, report: Report) -> Entry:
@@ -72,7 +77,10 @@ class Making:
     async def _make_adapted(self, image: Path, report: Report) -> Mapping[str, str]:
         customised = await self.customised(report)
         seed = self._keys.adapt.digest
-        async with self._attic.room("adapt", self._keys.customise.digest) as (room, filled):
+        async with (
+            self._processors.place(seed),
+            self._attic.room("adapt", self._keys.customise.digest) as (room, filled),
+        ):
             if not filled:
                 await self._unpack(customised, room, report)
             report.activity(f"adapting to {self._piece.target.name}")

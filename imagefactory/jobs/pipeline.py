@@ -12,6 +12,7 @@ from imagefactory.concurrency.threads import Threads
 from imagefactory.engines.interface import BasePlan
 from imagefactory.jobs.attic import Attic
 from imagefactory.jobs.craft import Craft, Piece
+from imagefactory.jobs.lanes import Lane
 from imagefactory.jobs.making import ICICLE, Making
 from imagefactory.jobs.recipe import Recipe, recipe
 from imagefactory.jobs.results import Finished, Results
@@ -54,7 +55,11 @@ class Planner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """Those the pipeline works with; `target` finds a target's room by name and raises Unsupported."""
+    """Those the pipeline works with.
+
+    `target` finds a target's room by name and raises Unsupported; `processors` bounds how many images are made or
+    booted at once.
+    """
 
     planner: Planner
     craft: Craft
@@ -66,6 +71,7 @@ class Tools:
     unstored: Unstored
     workspaces: Workspaces
     threads: Threads
+    processors: Lane
 
 
 class Pipeline:
@@ -106,7 +112,9 @@ class Pipeline:
         piece = await self._piece(order.template, target, progress.between(0, READY))
         progress.reached(READY)
         keys = recipe(piece)
-        making = Making(piece, keys, self._tools.craft, self._tools.cache, self._attic)
+        making = Making(
+            piece, keys, self._tools.craft, self._tools.cache, self._attic, processors=self._tools.processors
+        )
         async with self._attic.wanting([key.digest for key in keys.stages]):
             try:
                 image = await self._image(making, keys, progress)
@@ -189,6 +197,7 @@ class Pipeline:
         if not order.boot_check:
             return {}, None
         try:
-            return await self._tools.prove(body, piece, icicle, report), None
+            async with self._tools.processors.place(order.id):
+                return await self._tools.prove(body, piece, icicle, report), None
         except NotBooting as failure:
             return {"boot_check": "failed", "boot_log": "\n".join(failure.tail)}, failure

@@ -35,6 +35,7 @@ class _Ending(Enum):
 class _Run:
     id: str
     lane: Lane
+    party: str
     work: Work
     ending: _Ending | None = None
     settling: bool = False
@@ -67,14 +68,14 @@ class Runner:
         self._runs: dict[str, _Run] = {}
         self._stopping = False
 
-    def start(self, id: str, lane: Lane, work: Work) -> None:
-        """Queue the job; nobody has to wait for it.
+    def start(self, id: str, lane: Lane, party: str, work: Work) -> None:
+        """Queue the job; nobody has to wait for it. Those of one `party` share a place in the lane.
 
         While everything stops, a job that was just accepted stays queued, for the next start.
         """
         if self._stopping:
             return
-        run = self._runs[id] = _Run(id, lane, work)
+        run = self._runs[id] = _Run(id, lane, party, work)
         run.task = Task(self._live(run))
         run.task.ended.wait().addErrback(lambda failure: self._log.failure("job {id} was lost", failure, id=id))
 
@@ -134,17 +135,18 @@ class Runner:
 
     async def _outcome(self, run: _Run, reporter: Reporter) -> State | None:
         try:
-            await run.lane.enter(run.id)
-        except CancelledError:
+            async with run.lane.place(run.id, run.party):
+                run.waiting = False
+                return await self._worked(run, reporter)
+        except CancelledError:  # in the queue
             return self._ended(run)
-        run.waiting = False
+
+    async def _worked(self, run: _Run, reporter: Reporter) -> State:
         try:
             self._begin(run.id)
             return await run.work(reporter)
         except Exception as error:  # the root of the job: cancellation ends here, too, as a state
             return self._failed(run, error)
-        finally:
-            run.lane.leave()
 
     def _begin(self, id: str) -> None:
         job = self._ledger.book.job(id)

@@ -252,7 +252,7 @@ class JobService:
         self._run_build(order)
 
     def _run_build(self, order: BuildOrder) -> None:
-        self._runner.start(order.id, self._local, lambda progress: self._do_build(order, progress))
+        self._runner.start(order.id, self._local, order.build_id, lambda progress: self._do_build(order, progress))
 
     async def _do_build(self, order: BuildOrder, progress: Progress) -> Completed:
         if order.unrecorded:
@@ -261,4 +261,4 @@ class JobService:
 
     def _run_push(self, order: PushOrder, job: Job) -> None:
         lane = self._ec2 if job.target == "ec2" else self._free
-        self._runner.start(order.id, lane, lambda progress: self._pusher.push(order, progress))
+        self._runner.start(order.id, lane, order.id, lambda progress: self._pusher.push(order, progress))

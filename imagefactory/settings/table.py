@@ -446,7 +446,7 @@ class Settings:
         2,
         S,
         Kind.NUMBER,
-        "builds that run at once; more wait in order",
+        "builds that run at once, each for all of its targets; more wait in order",
         low=1,
         key="max_concurrent_local_sessions",
     )

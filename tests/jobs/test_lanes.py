@@ -1,43 +1,97 @@
 """First come, first served."""
 
+from contextlib import AsyncExitStack
+
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.jobs.lanes import Lane
 
 
+class Member:
+    """Somebody who wants a place."""
+
+    def __init__(self, lane: Lane, id: str, party: str = "") -> None:
+        self.stack = AsyncExitStack()
+        self.party = party or id
+        self.entered = Deferred.fromCoroutine(self.stack.enter_async_context(lane.place(id, party)))
+
+    @property
+    def inside(self) -> bool:
+        return bool(self.entered.called)
+
+    def leave(self) -> None:
+        Deferred.fromCoroutine(self.stack.aclose())
+
+
 class LaneTests(SynchronousTestCase):
     """Places and those who wait for them."""
-
-    def enter(self, lane: Lane, id: str) -> Deferred[None]:
-        return Deferred.fromCoroutine(lane.enter(id))
 
     def test_in_order(self) -> None:
         """A place that gets free goes to who waits longest."""
         lane = Lane(1)
-        self.successResultOf(self.enter(lane, "a"))
-        second, third = self.enter(lane, "b"), self.enter(lane, "c")
+        first, second, third = (Member(lane, id) for id in "abc")
         self.assertEqual([None, 1, 2], [lane.position(id) for id in "abc"])
-        lane.leave()
-        self.successResultOf(second)
-        self.assertNoResult(third)
+        first.leave()
+        self.assertEqual((True, False), (second.inside, third.inside))
         self.assertEqual(1, lane.position("c"))
 
     def test_who_leaves_the_queue_takes_no_place(self) -> None:
         """The next one moves up."""
         lane = Lane(1)
-        self.enter(lane, "a")
-        second, third = self.enter(lane, "b"), self.enter(lane, "c")
-        second.cancel()
-        self.failureResultOf(second, CancelledError)
-        lane.leave()
-        self.successResultOf(third)
-        lane.leave()
-        self.successResultOf(self.enter(lane, "d"))
+        first, second, third = (Member(lane, id) for id in "abc")
+        second.entered.cancel()
+        self.failureResultOf(second.entered, CancelledError)
+        first.leave()
+        self.assertTrue(third.inside)
+        third.leave()
+        self.assertTrue(Member(lane, "d").inside)
 
     def test_without_limit(self) -> None:
         """Nobody waits."""
         lane = Lane(None)
-        for id in "abc":
-            self.successResultOf(self.enter(lane, id))
-        lane.leave()
+        self.assertTrue(all(Member(lane, id).inside for id in "abc"))
+
+    def test_a_party_shares_a_place(self) -> None:
+        """Its members come in together, and the place is free when the last one has left."""
+        lane = Lane(1)
+        first, second = Member(lane, "a", "build"), Member(lane, "b", "build")
+        other = Member(lane, "c")
+        late = Member(lane, "d", "build")
+        self.assertEqual([True, True, False, True], [one.inside for one in (first, second, other, late)])
+        first.leave()
+        second.leave()
+        self.assertFalse(other.inside)
+        late.leave()
+        self.assertTrue(other.inside)
+
+    def test_a_waiting_party_comes_in_at_once(self) -> None:
+        """When its first member gets a place the others follow, past those who stand between them."""
+        lane = Lane(1)
+        first = Member(lane, "a")
+        second, between, third = Member(lane, "b", "build"), Member(lane, "c"), Member(lane, "d", "build")
+        first.leave()
+        self.assertEqual([True, False, True], [one.inside for one in (second, between, third)])
+        self.assertEqual(1, lane.position("c"))
+
+    @given(st.integers(1, 3), st.lists(st.tuples(st.sampled_from(["enter", "leave", "cancel"]), st.integers(0, 3))))
+    def test_never_more_parties_than_places(self, places: int, steps: list[tuple[str, int]]) -> None:
+        """And nobody waits beside a free place, whatever comes and goes."""
+        lane, members = Lane(places), list[Member]()
+        for number, (step, choice) in enumerate(steps):
+            if step == "enter":
+                members.append(Member(lane, str(number), f"party {choice}"))
+            elif members:
+                member = members.pop(choice % len(members))
+                if member.inside:
+                    member.leave()
+                else:
+                    member.entered.cancel()
+                    self.failureResultOf(member.entered, CancelledError)
+            inside = {member.party for member in members if member.inside}
+            self.assertLessEqual(len(inside), places)
+            waiting = {member.party for member in members if not member.inside}
+            self.assertFalse(waiting and len(inside) < places)
+            self.assertFalse(waiting & inside)

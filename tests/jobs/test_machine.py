@@ -32,6 +32,9 @@ class JobsMachine(RuleBasedStateMachine):
     def at_work(self) -> list[str]:
         return [*self.world.builder.running, *self.world.pusher.running]
 
+    def builds_at_work(self) -> set[str | None]:
+        return {self.world.jobs.job(id).build_id for id in self.world.builder.running}
+
     def failed(self) -> list[str]:
         return [job.id for job in self.world.jobs.jobs(status="FAILED") if job.operation == "build"]
 
@@ -106,12 +109,13 @@ class JobsMachine(RuleBasedStateMachine):
     def those_at_work_are_those_shown(self) -> None:
         shown = [job.id for job in self.world.jobs.jobs() if job.state.wire in {"BUILDING", "PUSHING"}]
         assert sorted(shown) == sorted(self.at_work())
-        assert len(self.world.builder.running) <= 2
+        assert len(self.builds_at_work()) <= 2
 
     @invariant()
     def nobody_waits_beside_a_free_place(self) -> None:
         waiting = [job.id for job in self.world.jobs.jobs(status="NEW")]
-        assert not waiting or len(self.world.builder.running) == 2
+        assert not waiting or len(self.builds_at_work()) == 2
+        assert not {self.world.jobs.job(id).build_id for id in waiting} & self.builds_at_work()
         places = sorted(self.world.jobs.queue_position(id) or 0 for id in waiting)
         assert places == list(range(1, len(waiting) + 1))
 

@@ -17,6 +17,7 @@ from imagefactory.engines.interface import BasePlan
 from imagefactory.families.interface import Bootstrap, Needs
 from imagefactory.families.registry import find
 from imagefactory.jobs.craft import Piece
+from imagefactory.jobs.lanes import Lane
 from imagefactory.jobs.pipeline import Pipeline, Tools
 from imagefactory.jobs.results import Finished, Results
 from imagefactory.jobs.unstored import Unstored
@@ -153,6 +154,7 @@ class PipelineTests(SynchronousTestCase):
             unstored=Unstored(self.root / "unstored", threads, lambda: self.now),
             workspaces=Workspaces(self.imgdir, self.journal, remove, threads),
             threads=threads,
+            processors=Lane(2),
         )
         self.pipeline = Pipeline(self.tools)
         self.get(self.records.store_build(BuildRecord("build", "image", 1.0)))
@@ -244,6 +246,19 @@ class PipelineTests(SynchronousTestCase):
         self.assertEqual(3, self.craft.steps.count("adapt"))
         self.assertEqual(2, self.craft.steps.count("unpack"))
         self.assertEqual(b"base 12\ncustomise\nadapt vsphere\n", self.image(orders[2]))
+        self.assert_clean()
+
+    def test_as_many_at_once_as_there_are_places(self) -> None:
+        """Of three targets two are adapted at once; the third waits without a room, and comes when one has ended."""
+        gate: Deferred[None] = Deferred()
+        self.craft.pause = lambda step: gate if step == "adapt" else _nothing()
+        builds = [self.begin(self.order(name)) for name in ("ec2", "rhevm", "vsphere")]
+        self.assertEqual(1, self.craft.steps.count("unpack"))
+        self.assertEqual(2, len(self.journal.noted))
+        gate.callback(None)
+        for build in builds:
+            self.successResultOf(build)
+        self.assertEqual(2, self.craft.steps.count("unpack"))
         self.assert_clean()
 
     def test_cancel_at_every_step(self) -> None:

@@ -24,7 +24,7 @@ class StopTests(ServiceCase):
 
     def test_stop_and_start(self) -> None:
         """Running jobs are FAILED and can be retried, queued ones go on, new ones are refused."""
-        a, _, _ = self.build("mock", "ec2", "condorcloud")
+        a, _, _ = self.builds("mock", "ec2", "condorcloud")
         self.get(self.jobs.stop())
         self.assertEqual(["FAILED", "FAILED", "NEW"], self.states())
         self.refused(self.jobs.build(BuildRequest(template(), ("mock",))), Unavailable)
@@ -36,7 +36,7 @@ class StopTests(ServiceCase):
 
     def test_killed(self) -> None:
         """After kill -9 the same."""
-        self.build("mock", "ec2", "condorcloud")
+        self.builds("mock", "ec2", "condorcloud")
         self.clock.advance(1)
         self.restart()
         self.assertEqual(["FAILED", "FAILED", "BUILDING"], self.states())
@@ -94,7 +94,7 @@ class StopTests(ServiceCase):
 
     def test_a_command_leaves_the_queue_alone(self) -> None:
         """It takes nothing of the daemon's queue, and cancels its own when it stops."""
-        self.build("mock", "ec2", "condorcloud")
+        self.builds("mock", "ec2", "condorcloud")
         self.clock.advance(1)
         self.store = self.store.at(Owner(7, 7))
         self.jobs = self.service(self.store, builds=1)

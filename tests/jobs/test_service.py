@@ -83,9 +83,16 @@ class BuildTests(ServiceCase):
         self.assertNotIn("secret", state.failure.message)
         self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
 
+    def test_targets_side_by_side(self) -> None:
+        """All targets of a build run at once and take one place; the next build but one waits."""
+        first, second = self.build("mock", "ec2", "condorcloud"), self.build()
+        third = self.build()
+        self.assertEqual({*first, *second}, set(self.builder.running))
+        self.assertEqual(1, self.jobs.queue_position(*third))
+
     def test_first_come_first_served(self) -> None:
         """Two builds run, the others wait in order and know their place."""
-        jobs = self.build("mock", "ec2", "condorcloud") + self.build()
+        jobs = self.builds("mock", "ec2", "condorcloud") + self.build()
         self.assertEqual([None, None, 1, 2], [self.jobs.queue_position(id) for id in jobs])
         self.builder.running[jobs[1]].finish()
         self.assertEqual(["BUILDING", "COMPLETED", "BUILDING", "NEW"], self.states())
@@ -98,7 +105,7 @@ class BuildTests(ServiceCase):
 
     def test_listing(self) -> None:
         """By state, after a job, at most so many."""
-        a, b, c = self.build("mock", "ec2", "condorcloud")
+        a, b, c = self.builds("mock", "ec2", "condorcloud")
         self.assertEqual([c], [job.id for job in self.jobs.jobs(status="NEW")])
         self.assertEqual([b], [job.id for job in self.jobs.jobs(after=a, limit=1)])
         with self.assertRaisesRegex(NotFound, "No builder found with uuid x"):
@@ -193,7 +200,7 @@ class CancelTests(ServiceCase):
 
     def test_running(self) -> None:
         """The work is cancelled once, however often it is asked for, and the place is free."""
-        first, _, third = self.build("mock", "ec2", "condorcloud")
+        first, _, third = self.builds("mock", "ec2", "condorcloud")
         self.get(self.jobs.cancel(first))
         self.assert_cancelled(first)
         self.assertEqual([first], self.builder.cancelled)
@@ -202,7 +209,7 @@ class CancelTests(ServiceCase):
 
     def test_queued(self) -> None:
         """It leaves the queue without having run."""
-        jobs = self.build("mock", "ec2", "condorcloud")
+        jobs = self.builds("mock", "ec2", "condorcloud")
         self.get(self.jobs.cancel(jobs[2]))
         self.assert_cancelled(jobs[2])
         self.assertNotIn(jobs[2], [order.id for order in self.builder.orders])
