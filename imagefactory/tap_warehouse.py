@@ -22,6 +22,7 @@ FLAGS = {
     "path": "--warehouse_path",
     "users": "--warehouse_users",
     "ssl_pem": "--warehouse_pem",
+    "copies": "--warehouse_copies",
 }
 _HELP = {declared.option.flag: declared.option.help for declared in OPTIONS}
 
@@ -42,7 +43,7 @@ def makeService(options: Options) -> IService:
 
     def make() -> Daemon:
         settings = load([*options.arguments(), "--foreground"], environ=os.environ, uid=os.geteuid())
-        Path(settings.warehouse_path).mkdir(parents=True, exist_ok=True)
+        Path(settings.warehouse_path).mkdir(parents=True, exist_ok=True, mode=0o700)
         return warehouse_daemon(settings, reopen_log=None, pidfile=False)
 
     return plugged(make)

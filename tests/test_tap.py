@@ -1,8 +1,13 @@
 """The options of twist's sub-commands."""
 
+import os
+from pathlib import Path
+from unittest.mock import patch
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory import tap, tap_warehouse
+from imagefactory.cli import warehouse
 
 
 class OptionsTests(SynchronousTestCase):
@@ -20,6 +25,26 @@ class OptionsTests(SynchronousTestCase):
         options = tap_warehouse.Options()
         options.parseOptions(["--port", "9091", "--path", "/srv/images"])
         self.assertEqual(options.arguments(), ["--warehouse_port=9091", "--warehouse_path=/srv/images"])
+
+    def test_the_directory_of_images_is_private(self) -> None:
+        """Whoever makes it, and whatever the umask is: images may hold secrets."""
+        self.addCleanup(os.umask, os.umask(0))
+        for number, make in enumerate((self.with_twist, self.with_the_command)):
+            path = Path(self.mktemp()).resolve() / str(number) / "images"
+            make(path)
+            self.assertEqual(oct(path.stat().st_mode & 0o777), "0o700")
+
+    def with_twist(self, path: Path) -> None:
+        """As twist imagewarehouse makes it."""
+        options = tap_warehouse.Options()
+        options.parseOptions(["--path", str(path), "--state_dir", str(path.parent), "--port", "9"])
+        with patch("imagefactory.app.daemons.warehouse_daemon"):
+            tap_warehouse.makeService(options)
+
+    def with_the_command(self, path: Path) -> None:
+        """As imagewarehouse makes it."""
+        with patch("imagefactory.cli.serving.serve"):
+            warehouse.serve(["-f", "--path", str(path)])
 
     def test_what_cannot_be_used(self) -> None:
         """Ends the process with a message and its way out, not with a stack trace."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -34,6 +35,7 @@ from imagefactory.service.listening import BoundSocket, bind
 from imagefactory.service.notify import Notifier
 from imagefactory.service.pidfile import PidFile
 from imagefactory.settings import Settings
+from imagefactory.warehouse.server.application import Outside
 from imagefactory.warehouse.server.site import WarehouseSite
 from imagefactory.warehouse.server.site import make_site as warehouse_site
 from imagefactory.warehouse.server.users import load_users
@@ -48,6 +50,14 @@ NONCES = "oauth-nonces"
 log = Logger()
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A warehouse of this process, and where its copies go."""
+
+    embedded: EmbeddedWarehouse
+    outside: Outside
+
+
 class FactoryBody:
     """The factory between the daemon's start and stop."""
 
@@ -57,13 +67,15 @@ class FactoryBody:
         self._look = look
         self._stack = AsyncExitStack()
         self._factory: Factory | None = None
+        self._served: Served | None = None
 
     async def start(self) -> None:
         """Queued jobs go on."""
         self._factory = await compose(self._settings, self._reactor, resume=True, look=self._look)
         self._stack.push_async_callback(self._factory.stop)
         if self._factory.storage.embedded is not None:
-            start_replication(self._factory.storage.embedded, self._reactor, self._stack)
+            embedded = self._factory.storage.embedded
+            self._served = Served(embedded, start_replication(self._settings, embedded, self._reactor, self._stack))
 
     async def stop(self) -> None:
         """Running jobs are cancelled, bounded in time."""
@@ -85,11 +97,10 @@ class FactoryBody:
             nonces=NonceFile(self._settings.state_dir / NONCES),
         )
 
-    def warehouse(self) -> EmbeddedWarehouse:
+    def warehouse(self) -> Served:
         """The embedded warehouse of the started factory."""
-        embedded = self._started().storage.embedded
-        assert embedded is not None, "its port is only bound for an embedded warehouse"
-        return embedded
+        assert self._served is not None, "its port is only bound for an embedded warehouse, after the start"
+        return self._served
 
     def _started(self) -> Factory:
         assert self._factory is not None, "faces are made after the start"
@@ -99,11 +110,11 @@ class FactoryBody:
 class WarehouseBody:
     """A warehouse alone between the daemon's start and stop."""
 
-    def __init__(self, path: Path, reactor: Any) -> None:
-        self._path = path
+    def __init__(self, settings: Settings, reactor: Any) -> None:
+        self._settings = settings
         self._reactor = reactor
         self._stack = AsyncExitStack()
-        self._warehouse: EmbeddedWarehouse | None = None
+        self._served: Served | None = None
 
     async def start(self) -> None:
         """Open the store."""
@@ -111,17 +122,17 @@ class WarehouseBody:
         threads = PoolThreads(self._reactor, size=8)
         threads.start()
         self._stack.push_async_callback(threads.stop)
-        self._warehouse = await open_embedded(self._path, threads, self._stack)
-        start_replication(self._warehouse, self._reactor, self._stack)
+        embedded = await open_embedded(Path(self._settings.warehouse_path), threads, self._stack)
+        self._served = Served(embedded, start_replication(self._settings, embedded, self._reactor, self._stack))
 
     async def stop(self) -> None:
         """Close it."""
         await self._stack.aclose()
 
-    def warehouse(self) -> EmbeddedWarehouse:
+    def warehouse(self) -> Served:
         """The opened store."""
-        assert self._warehouse is not None, "faces are made after the start"
-        return self._warehouse
+        assert self._served is not None, "faces are made after the start"
+        return self._served
 
 
 def factory_daemon(settings: Settings, *, reopen_log: Callable[[], None] | None, pidfile: bool) -> Daemon:
@@ -164,7 +175,7 @@ def warehouse_daemon(settings: Settings, *, reopen_log: Callable[[], None] | Non
         marks.check()
     instance = Instance(Path(settings.warehouse_path), "warehouse.lock")
     instance.claim()
-    body = WarehouseBody(Path(settings.warehouse_path), reactor)
+    body = WarehouseBody(settings, reactor)
     socket = bind(settings.warehouse_address, settings.warehouse_port, "--address or --port")
     face = warehouse_face(socket, settings, reactor, body.warehouse)
     notifier = Notifier(os.environ, os.getpid(), reactor)
@@ -205,9 +216,7 @@ def _rest_face(settings: Settings, site: Callable[[], Door]) -> Face:
     return Face(socket, make, f"the REST API answers on {where}{_said(renewing)}", end=end)
 
 
-def warehouse_face(
-    socket: BoundSocket, settings: Settings, reactor: Any, warehouse: Callable[[], EmbeddedWarehouse]
-) -> Face:
+def warehouse_face(socket: BoundSocket, settings: Settings, reactor: Any, warehouse: Callable[[], Served]) -> Face:
     """The warehouse's port."""
     users = load_users(Path(settings.warehouse_users)) if settings.warehouse_users else None
     pem = Path(settings.warehouse_pem)
@@ -215,8 +224,9 @@ def warehouse_face(
     sites: list[WarehouseSite] = []
 
     def make() -> IProtocolFactory:
-        embedded = warehouse()
-        sites.append(warehouse_site(embedded.store, embedded.threads, WallClock(reactor), users))
+        served = warehouse()
+        store, threads = served.embedded.store, served.embedded.threads
+        sites.append(warehouse_site(store, threads, WallClock(reactor), users, served.outside))
         return _wrapped(sites[0], renewing)
 
     async def drain() -> None:

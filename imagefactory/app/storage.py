@@ -19,9 +19,11 @@ from imagefactory.settings import Settings
 from imagefactory.warehouse.client.connect import Place, connect_warehouse, probe
 from imagefactory.warehouse.client.exchange import is_ours
 from imagefactory.warehouse.client.remote import RemoteWarehouse
+from imagefactory.warehouse.copies import CopyDirectory
 from imagefactory.warehouse.interface import Warehouse
 from imagefactory.warehouse.records import Records
 from imagefactory.warehouse.replication import Replicator
+from imagefactory.warehouse.server.application import Outside
 from imagefactory.warehouse.store.embedded import EmbeddedWarehouse, open_store
 
 #: Where version 1.0 expected a warehouse.
@@ -104,15 +106,17 @@ async def open_embedded(path: Path, threads: Threads, stack: AsyncExitStack) -> 
     return EmbeddedWarehouse(store, threads)
 
 
-def start_replication(embedded: EmbeddedWarehouse, reactor: Any, stack: AsyncExitStack) -> None:
+def start_replication(settings: Settings, embedded: EmbeddedWarehouse, reactor: Any, stack: AsyncExitStack) -> Outside:
     """Make the copies that policies want, until `stack` ends; for the one process that serves the store."""
+    directory = CopyDirectory(Path(settings.warehouse_copies) if settings.warehouse_copies else None)
 
     async def connect(place: Place) -> RemoteWarehouse:
         return await connect_warehouse(place, reactor, embedded.threads)
 
-    replicator = Replicator(embedded.store, embedded.threads, reactor, connect, random.random)
+    replicator = Replicator(embedded.store, embedded.threads, reactor, connect, random.random, directory=directory)
     replicator.start()
     stack.push_async_callback(replicator.stop)
+    return Outside(directory, replicator.has)
 
 
 def buckets(settings: Settings) -> Buckets:

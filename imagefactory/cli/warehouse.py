@@ -37,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
         help='demand OAuth of those in this JSON file, mode 0600: [{"name": KEY, "secret": SECRET}]',
     )
     add("--ssl_pem", metavar="FILE", help="serve TLS with the key and certificate chain in this PEM file")
+    add("--copies", metavar="DIR", help="allow copies below this directory (providers of type fs; default: none)")
     add("-f", "--foreground", action="store_true", help="stay in the foreground and log to the terminal")
     add("-l", "--log_file", metavar="FILE", help="log file of the daemon (default: STATE_DIR/imagewarehouse.log)")
     add("--pid_file", metavar="FILE", help="process id file (default: STATE_DIR/imagewarehouse.pid)")
@@ -64,6 +65,7 @@ def settings_arguments(argv: Sequence[str]) -> list[str]:
         "--warehouse_path": given.path,
         "--warehouse_users": given.users,
         "--warehouse_pem": given.ssl_pem,
+        "--warehouse_copies": given.copies,
         "--log_file": given.log_file,
         "--pid_file": given.pid_file,
     }
@@ -87,7 +89,7 @@ def serve(argv: Sequence[str]) -> int:
     defaults = {"log_file": state / "imagewarehouse.log", "pid_file": state / "imagewarehouse.pid"}
     changes = {name: str(path) for name, path in defaults.items() if not _says(arguments, f"--{name}")}
     settings = with_changes(settings, **changes)
-    Path(settings.warehouse_path).mkdir(parents=True, exist_ok=True)
+    Path(settings.warehouse_path).mkdir(parents=True, exist_ok=True, mode=0o700)
     return run(
         "imagewarehouse",
         settings,

@@ -359,6 +359,17 @@ class Settings:
         metavar="FILE",
         file=True,
     )
+    warehouse_copies: str = option(
+        "",
+        W,
+        Kind.TEXT,
+        "directory below which the embedded warehouse may make copies (providers of type fs)",
+        default_text="no such copies",
+        flag="--warehouse_copies",
+        key="warehouse_copies",
+        metavar="DIR",
+        file=True,
+    )
     image_bucket: str = _bucket("image_bucket", "images", "images")
     build_bucket: str = _bucket("build_bucket", "builds", "builds")
     target_bucket: str = _bucket("target_bucket", "target_images", "target images")

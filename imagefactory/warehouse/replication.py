@@ -1,16 +1,14 @@
 """Copying bodies to other warehouses and directories, as policies want it.
 
-What is to be copied is in the store's queue (see `store.providers`); here is who works it off: one copy at a time, what
-fails later again, over restarts.
+What is to be copied is in the store's queue (see `store.queue`); here is who works it off: for each provider one copy
+at a time, so that a silent one keeps nobody waiting; what fails later again, over restarts.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from itertools import islice
 from pathlib import Path
-from uuid import uuid4
 
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
@@ -19,19 +17,19 @@ from imagefactory.concurrency.backoff import backoff
 from imagefactory.concurrency.clock import Clock, sleep
 from imagefactory.concurrency.task import Task
 from imagefactory.concurrency.threads import Threads
-from imagefactory.files.durable import synchronise
-from imagefactory.files.holes import copy_data
-from imagefactory.model.errors import FactoryError, Unavailable
+from imagefactory.model.errors import Unavailable
 from imagefactory.model.secret import Secret
 from imagefactory.warehouse.client import Place, RemoteWarehouse
+from imagefactory.warehouse.copies import CopyDirectory
 from imagefactory.warehouse.store.local import Store
-from imagefactory.warehouse.store.objects import DAMAGED, Stored
-from imagefactory.warehouse.store.providers import Copy, Provider
+from imagefactory.warehouse.store.objects import Stored
+from imagefactory.warehouse.store.providers import Provider
+from imagefactory.warehouse.store.queue import LONGEST, Copy
 
 LOOK_EVERY = 5.0
 """Seconds between two looks into an empty queue."""
 
-FIRST, LONGEST = 5.0, 3600.0
+FIRST = 5.0
 _STEEPEST = 12  # failures after which the delay does not grow any more
 
 Connect = Callable[[Place], Awaitable[RemoteWarehouse]]
@@ -41,14 +39,21 @@ class Replicator:
     """Makes the copies of one store, between `start()` and `stop()`.
 
     A provider of type `http` is a warehouse: it gets the attributes, too (but not `_policy`, which is ours), so that
-    the copy can be used in its own right. One of type `fs` gets the body as PATH/BUCKET/KEY. Nobody copies to `s3` and
-    `cf`: such copies are dropped with an error in the log, and `op=check` says that they are not there.
+    the copy can be used in its own right. One of type `fs` gets the body as PATH/BUCKET/KEY, where `directory` allows
+    it. Copies to other types, which older versions accepted, are dropped with an error in the log.
     """
 
     _log = Logger()
 
     def __init__(
-        self, store: Store, threads: Threads, clock: Clock, connect: Connect, random: Callable[[], float]
+        self,
+        store: Store,
+        threads: Threads,
+        clock: Clock,
+        connect: Connect,
+        random: Callable[[], float],
+        *,
+        directory: CopyDirectory,
     ) -> None:
         self._store = store
         self._queue = store.replication
@@ -56,8 +61,10 @@ class Replicator:
         self._clock = clock
         self._connect = connect
         self._random = random
-        self._clients: dict[Provider, RemoteWarehouse] = {}
+        self._directory = directory
+        self._clients: dict[str, tuple[Provider, RemoteWarehouse]] = {}
         self._task: Task[None] | None = None
+        self._copying: dict[str, Task[None]] = {}
 
     def start(self) -> None:
         """Work from now on."""
@@ -65,29 +72,41 @@ class Replicator:
 
     async def stop(self) -> None:
         """Back when nothing is copied any more; what was on its way is copied after the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            await self._task.settled()
+        for task in [*([self._task] if self._task else []), *self._copying.values()]:
+            task.cancel()
+            await task.settled()
         while self._clients:
-            await self._clients.popitem()[1].close()
+            await self._clients.popitem()[1][1].close()
 
     async def _work(self) -> None:
         while True:
             try:
-                due = await self._threads.run(self._queue.next)
-                if due is not None:
-                    await self._attempt(due)
-                    continue
+                await self._close_changed()
+                for name in await self._threads.run(self._queue.due):
+                    if name not in self._copying or self._copying[name].ended.fired:
+                        self._copying[name] = Task(self._drain(name))
             except CancelledError:
                 raise
             except Exception:  # the queue must go on, whatever is wrong with the database or with us
                 self._log.failure("the queue of copies cannot be worked off")
             await sleep(self._clock, LOOK_EVERY)
 
+    async def _drain(self, name: str) -> None:
+        """Make all copies to one provider that are due."""
+        try:
+            while (due := await self._threads.run(self._queue.next, name)) is not None:
+                await self._attempt(due)
+        except CancelledError:
+            raise
+        except Exception:
+            self._log.failure("the copies to {name} cannot be made", name=name)
+
     async def _attempt(self, due: Copy) -> None:
         try:
             await self._make(due)
-        except (FactoryError, OSError) as error:
+        except CancelledError:
+            raise
+        except Exception as error:  # whatever it is: it must not keep other copies waiting
             delays = backoff(self._random, first=FIRST, limit=LONGEST)
             delay = next(islice(delays, min(due.attempts, _STEEPEST), None))
             self._log.warn("{copy} failed, again in {delay:.0f} s: {error}", copy=due, delay=delay, error=str(error))
@@ -105,7 +124,8 @@ class Replicator:
             case "http":
                 await self._to_warehouse(provider, stored, attributes)
             case "fs":
-                await self._threads.run(_to_directory, self._path(stored), Path(provider.path), stored)
+                where = provider.path, stored.bucket, stored.key
+                await self._threads.run(self._directory.store, self._path(stored), *where)
             case other:
                 self._log.error("{copy}: nobody can copy to providers of type {type}", copy=due, type=other)
                 await self._threads.run(self._queue.dropped, due)
@@ -117,7 +137,7 @@ class Replicator:
     def _path(self, stored: Stored) -> Path:
         assert stored.blob is not None
         path = self._store.blobs.path(stored.blob.id)
-        if path is None or stored.blob.sha256.startswith(DAMAGED):
+        if path is None or stored.blob.damaged:
             raise Unavailable("the body is damaged, or in no file", where=f"{stored.bucket}/{stored.key}")
         return path
 
@@ -135,24 +155,31 @@ class Replicator:
             await there.set_attributes(bucket, key, changes)
 
     async def _client(self, provider: Provider) -> RemoteWarehouse:
-        if provider not in self._clients:
+        if provider.name not in self._clients:
             host = provider.host if "://" in provider.host else f"http://{provider.host}"
             secret = Secret(provider.password)
             place = Place(f"{host}:{provider.port}", provider.username, secret, wait=0)  # it is the queue that waits
-            self._clients[provider] = await self._connect(place)
-        return self._clients[provider]
+            self._clients[provider.name] = provider, await self._connect(place)
+        return self._clients[provider.name][1]
 
+    async def _close_changed(self) -> None:
+        """Let go of the connections to providers that are gone, or another place now."""
+        if self._clients:
+            known = await self._threads.run(self._queue.providers)
+            for name in [name for name, (provider, _) in self._clients.items() if provider not in known]:
+                await self._clients.pop(name)[1].close()
 
-def _to_directory(body: Path, root: Path, stored: Stored) -> None:
-    """Atomically, and holes stay holes. Blocks."""
-    directory = root / stored.bucket
-    directory.mkdir(parents=True, exist_ok=True)
-    beside = directory / f".{uuid4().hex}"
-    try:
-        with body.open("rb") as source, beside.open("xb") as copy:
-            copy_data(source.fileno(), copy.fileno())
-            os.fsync(copy.fileno())
-        beside.rename(directory / stored.key)
-    finally:
-        beside.unlink(missing_ok=True)
-    synchronise(directory)
+    async def has(self, bucket: str, key: str, name: str) -> bool:
+        """Whether the provider `name` has the body as it is now: it is asked. Unavailable."""
+        provider = next((one for one in await self._threads.run(self._queue.providers) if one.name == name), None)
+        stored = await self._threads.run(self._store.find, bucket, key)
+        if provider is None or stored is None or stored.blob is None:
+            return False
+        if provider.here:
+            return not stored.blob.damaged
+        if not await self._threads.run(self._queue.has_copy, bucket, key, name):
+            return False
+        if provider.type == "fs":
+            size = await self._threads.run(self._directory.size, provider.path, bucket, key)
+            return size == stored.blob.size
+        return await (await self._client(provider)).has(bucket, key, stored.blob.sha256)

@@ -14,7 +14,9 @@ class WarehouseOptionTests(SynchronousTestCase):
 
     def test_each_option_is_a_setting(self) -> None:
         """Addresses, files and flags arrive where the daemon looks for them."""
-        given = "-f --address ::1 -p 9191 --path /srv/w -o -u users.json --ssl_pem tls.pem -l w.log --debug"
+        given = (
+            "-f --address ::1 -p 9191 --path /srv/w -o -u users.json --ssl_pem tls.pem --copies /srv/c -l w.log --debug"
+        )
         self.assertEqual(
             settings_arguments(shlex.split(given)),
             [
@@ -23,6 +25,7 @@ class WarehouseOptionTests(SynchronousTestCase):
                 "--warehouse_path=/srv/w",
                 "--warehouse_users=users.json",
                 "--warehouse_pem=tls.pem",
+                "--warehouse_copies=/srv/c",
                 "--log_file=w.log",
                 "--foreground",
                 "--debug",

@@ -2,12 +2,16 @@
 
 import os
 from typing import Any
+from unittest.mock import patch
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from imagefactory.model.errors import Conflict
+from imagefactory.testing.bad_server import Act, BadServer
 from imagefactory.testing.threads import ImmediateThreads
 from imagefactory.warehouse.client import Place, RemoteWarehouse
+from imagefactory.warehouse.copies import CopyDirectory
 from imagefactory.warehouse.replication import Replicator
 from imagefactory.warehouse.store.embedded import open_store
 from imagefactory.warehouse.store.local import Store
@@ -25,19 +29,31 @@ class ReplicationTests(SynchronousTestCase):
         self.there = our_site(self, self.clock)
         self.world = World(self.there, self.clock, wait=0)
         self.places: list[Place] = []
+        self.silent = BadServer(self.clock, *[Act()] * 100)
         self.begin()
 
     def begin(self) -> None:
         """Open the store and start the worker, as after a restart."""
         self.store = open_store(self.directory / "warehouse", self.clock.seconds)
         self.addCleanup(self.store.close)
-        self.worker = Replicator(self.store, ImmediateThreads(), self.clock, self._connect, lambda: 0.0)
+        copies = CopyDirectory(self.directory)
+        self.worker = Replicator(
+            self.store, ImmediateThreads(), self.clock, self._connect, lambda: 0.0, directory=copies
+        )
         self.worker.start()
         self.addCleanup(lambda: self.world.run(self.worker.stop()))
 
     async def _connect(self, place: Place) -> RemoteWarehouse:
         self.places.append(place)
+        if "[" in place.url:
+            raise ValueError("this is no URL")
+        if place.url.startswith("http://silent"):
+            return World(self.silent, self.clock, wait=0).warehouse
         return self.world.warehouse
+
+    def has(self, provider: str, key: str = "k") -> bool:
+        """Whether the provider, when asked, has the body."""
+        return self.world.run(self.worker.has("b", key, provider))
 
     def ready(self, *providers: Provider) -> Store:
         for provider in providers:
@@ -124,13 +140,86 @@ class ReplicationTests(SynchronousTestCase):
         self.assertLess(copy.stat().st_blocks * 512, 1 << 20)
         self.assertEqual([path.name for path in copy.parent.iterdir()], ["a b"])
 
-    def test_unusable_directory(self) -> None:
-        """A directory that cannot be written keeps its copies waiting, and nobody else's."""
+    def test_unusable_providers(self) -> None:
+        """What cannot be copied to, for whatever reason, keeps its copies waiting, and nobody else's."""
         (self.directory / "file").write_bytes(b"")
-        store = self.ready(Provider("disk", "fs", path=str(self.directory / "file")), self.other())
-        store.put("b", "k", b"body", {})
+        (self.directory / "link").symlink_to(self.directory / "elsewhere")
+        (self.directory / "elsewhere").mkdir()
+        bad = [
+            Provider("0", "fs", path=str(self.directory / "file")),
+            Provider("1", "fs", path=str(self.directory / "link")),
+            Provider("2", "fs", path=str(self.directory / "nul\0")),
+            Provider("3", "fs", path="/elsewhere"),
+            Provider("4", "http", "[", 9090),
+            Provider("5", "http", "silent.example", 9090),
+        ]
+        store = self.ready(*bad, self.other())
+        for key in ("k", "l"):
+            store.put("b", key, b"body", {})
         self.world.advance(10)
-        self.assertEqual(store.replication.waiting(), 1)
+        self.assertEqual(store.replication.waiting(), 2 * len(bad))
+        self.assertIsNotNone(self.copy("l"))
+        self.assertEqual(list((self.directory / "elsewhere").iterdir()), [])
+
+    def test_copies_are_private(self) -> None:
+        """Only the owner reads a copy and the directories that were made for it, whatever the umask is."""
+        self.addCleanup(os.umask, os.umask(0))
+        self.ready(Provider("disk", "fs", path=str(self.directory / "copies"))).put("b", "k", b"body", {})
+        self.world.advance(6)
+        copies = [self.directory / "copies", self.directory / "copies" / "b", self.directory / "copies" / "b" / "k"]
+        self.assertEqual([oct(path.stat().st_mode & 0o777) for path in copies], ["0o700", "0o700", "0o600"])
+
+    def test_this_store_is_no_other(self) -> None:
+        """Another primary provider is copied to like any; this store never is, and nobody can make it another place."""
+        store = self.ready(self.other())
+        self.assertTrue(store.replication.make_main("other"))
+        store.put("b", "k", b"body", {})
+        self.assertEqual(store.replication.due(), ["other"])
+        self.assertFalse(self.has("other"))
+        self.world.advance(6)
+        self.assertTrue(self.has("other"))
+        self.assertTrue(self.has("primary"))
+        self.assertRaises(Conflict, store.replication.add, Provider("primary", "http", "copy.example", 9090))
+        self.assertFalse(store.replication.remove("primary"))
+
+    def test_a_copy_that_is_gone(self) -> None:
+        """Whether a copy is there is asked of those who have it."""
+        store = self.ready(self.other(), Provider("disk", "fs", path=str(self.directory / "copies")))
+        store.put("b", "k", b"body", {})
+        self.world.advance(6)
+        self.assertTrue(self.has("other") and self.has("disk"))
+        self.there.application.store.put("b", "k", b"changed", {})
+        (self.directory / "copies" / "b" / "k").unlink()
+        self.assertFalse(self.has("other") or self.has("disk"))
+        self.there.application.store.delete("b", "k")
+        self.assertFalse(self.has("other") or self.has("none") or self.has("other", "none"))
+
+    def test_a_provider_that_is_another_place_now(self) -> None:
+        """It has nothing yet; the connections to the old place are closed."""
+        store = self.ready(self.other())
+        store.put("b", "k", b"body", {})
+        self.world.advance(6)
+        closed: list[bool] = []
+
+        async def close() -> None:
+            closed.append(True)
+
+        with patch.object(self.world.warehouse, "close", close):
+            store.replication.add(Provider("other", "http", "new.example", 9090))
+            self.assertFalse(store.replication.has_copy("b", "k", "other"))
+            self.world.advance(6)
+        self.assertEqual(closed, [True])
+
+    def test_the_clock_is_set_back(self) -> None:
+        """What was put off by a clock that was days ahead is due."""
+        store = self.ready(self.other())
+        self.world.net.server = None
+        store.put("b", "k", b"body", {})
+        self.world.advance(6)
+        self.world.net.server = self.there
+        with store.database.write() as connection:
+            connection.exec_driver_sql("UPDATE replication SET due = due + 86400")
+        self.world.advance(6)
         self.assertIsNotNone(self.copy())
 
     def test_deleted_meanwhile(self) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+from imagefactory.warehouse.copies import CopyDirectory
 from tests.warehouse.serving import ServerTestCase
 
 FORM = "application/x-www-form-urlencoded"
@@ -255,8 +257,31 @@ class ControlTests(ServerTestCase):
         self.assertEqual(self.status("PUT", "/_providers/none/_primary"), 400)
         self.assertEqual(self.status("PUT", "/_providers/other/_primary"), 200)
         self.assertEqual(
-            [self.status("DELETE", f"/_providers/{name}") for name in ("other", "none", "primary")], [404, 404, 200]
+            [self.status("DELETE", f"/_providers/{name}") for name in ("other", "none", "primary")], [404, 404, 404]
         )
+
+    def test_directories(self) -> None:
+        """A provider of type fs has a path below the directory that the operator allows; by default there is none."""
+        self.assertEqual(self.control("/_providers/x", b"type=fs&path=/srv/copies/x"), 400)
+        self.site.application.copies = CopyDirectory(Path("/srv/copies"))
+        self.assertEqual(self.control("/_providers/x", b"type=fs&path=/srv/copies/x"), 200)
+        self.assertEqual(self.control("/_providers/y", b"type=fs&path=/srv/copies"), 200)
+        for path in ("/etc", "/srv/copies/../x", "copies", "/srv/copiesx", "/srv/copies/%00", "/srv/copies/x/.."):
+            self.assertEqual(self.control("/_providers/z", f"type=fs&path={path}".encode()), 400, path)
+
+    def test_pages_may_not_change_providers(self) -> None:
+        """What a browser sends for a page of another site is refused."""
+        origin = {"Origin": "http://evil.example"}
+        self.assertEqual(self.status("POST", "/_providers/x", self.PLACE, Content_Type=FORM, **origin), 403)
+        self.control("/_providers/x", self.PLACE)
+        self.assertEqual(self.status("PUT", "/_providers/x/_primary", **origin), 403)
+        self.assertEqual(self.status("DELETE", "/_providers/x", **origin), 403)
+        self.assertEqual(self.status("GET", "/_providers", **origin), 200)
+
+    def test_clouds_are_no_places(self) -> None:
+        """Nobody copies to s3 and cf: they are not accepted."""
+        for kind in (b"s3", b"cf"):
+            self.assertEqual(self.control("/_providers/x", b"host=h&port=1&key=k&secret=s&type=" + kind), 501)
 
     def test_bad_providers(self) -> None:
         """Each missing or wrong field is 400, not the end of the daemon."""
@@ -269,9 +294,20 @@ class ControlTests(ServerTestCase):
             b"type=s3&host=h&port=1",
             b"type=fs&port=1",
             self.PLACE + b"&name=x",
+            b"type=http&host=%5B&port=1",
+            b"type=http&host=a%20b&port=1",
+            b"type=http&host=a/b&port=1",
+            b"type=http&host=u@h&port=1",
+            b"type=http&host=ftp://h&port=1",
+            b"type=http&host=h&port=65536",
+            b"type=http&host=h&port=" + b"1" * 5000,
+            b"type=primary",
         ):
             self.assertEqual(self.control("/_providers/x", form), 400, form)
         self.assertEqual(self.control("/_providers/_primary", self.PLACE), 400)
+        self.assertEqual(self.control("/_providers/primary", self.PLACE), 400)
+        for host in (b"https://h", b"http://h", b"192.0.2.1", b"[::1]", b"h"):
+            self.assertEqual(self.control("/_providers/x", b"type=http&port=65535&host=" + host), 200, host)
 
     def test_replication_queue(self) -> None:
         """A policy that is true queues one copy per object; op=check tells the truth."""
@@ -292,6 +328,26 @@ class ControlTests(ServerTestCase):
         self.assertEqual(self.control("/b/k", b"op=check&depot=other"), 200)
         self.assertEqual(self.control("/b/k", b"op=check&depot=primary"), 200)
         self.assertIsNone(self.store.replication.next())
+
+    def test_what_policies_read(self) -> None:
+        """A policy reads all fields of a provider, its secret and those that mean nothing to us included."""
+        self.control("/_providers/other", self.PLACE + b"&zone=north")
+        for policy, wanted in (
+            (b'#zone == "north" && #secret == "hush" && #key == "me"', 1),
+            (b'#zone == "south"', 0),
+            (b'#zone == "" || #secret == ""', 0),
+        ):
+            self.ask("PUT", "/b/k/_policy", policy)
+            self.assertEqual(self.store.replication.waiting(), wanted, policy)
+            self.ask("DELETE", "/_providers/other")
+            self.control("/_providers/other", self.PLACE + b"&zone=north")
+
+    def test_what_waits_for_a_removed_provider(self) -> None:
+        """Goes with it."""
+        self.control("/_providers/other", self.PLACE)
+        self.ask("PUT", "/b/k/_policy", b"1")
+        self.assertEqual(self.status("DELETE", "/_providers/other"), 200)
+        self.assertEqual(self.store.replication.waiting(), 0)
 
     def test_push_asks_again(self) -> None:
         """op=push queues what the policy wants, and is 200 for what is not there."""

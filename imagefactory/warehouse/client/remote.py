@@ -114,6 +114,18 @@ class RemoteWarehouse:
         path = workspace / key
         return path if await Download(self._exchange, place(bucket, key), path).run() else None
 
+    async def has(self, bucket: str, key: str, sha256: str) -> bool:
+        """Whether there is a body with this digest; an iwhd, which knows no digests, is asked for the object only."""
+        _check(bucket, key)
+        if await self._dialect() is not self._ours:
+            return await self.attributes(bucket, key) is not None
+
+        async def take(arrival: Arrival) -> bool:
+            await arrival.skip()
+            return arrival.status == 200 and arrival.header(DIGEST) == sha256
+
+        return await self._exchange.call(Ask("HEAD", place(bucket, key), {200, 404}), take)
+
     async def delete(self, bucket: str, key: str) -> bool:
         _check(bucket, key)
 

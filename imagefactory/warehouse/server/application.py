@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from imagefactory.concurrency.clock import Clock
 from imagefactory.concurrency.threads import Threads
 from imagefactory.model.errors import NoSpace
 from imagefactory.warehouse import names
+from imagefactory.warehouse.copies import CopyDirectory
 from imagefactory.warehouse.server import buckets, control, health, metadata, objects
 from imagefactory.warehouse.server.call import Call, Reply
 from imagefactory.warehouse.server.errors import Answer
@@ -44,16 +46,44 @@ _RESERVED: dict[tuple[str, int, str], Operation] = {
 }
 
 
+_LARGE = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What is beyond this store: the directories for copies, and who asks other warehouses (None: nobody)."""
+
+    directory: CopyDirectory
+    has: Callable[[str, str, str], Awaitable[bool]] | None = None
+
+
+NOWHERE = Outside(CopyDirectory(None))
+
+
 class Application:
     """The warehouse's API over one store; knows HTTP as values only."""
 
-    def __init__(self, store: Store, threads: Threads, clock: Clock, users: Users | None = None) -> None:
+    def __init__(
+        self, store: Store, threads: Threads, clock: Clock, users: Users | None = None, outside: Outside = NOWHERE
+    ) -> None:
         self.store = store
         self.threads = threads
         self.clock = clock
         self.metrics = Metrics()
         self.sessions = Sessions(store, threads, clock)
+        self.copies = outside.directory
+        self._has = outside.has
         self._users = users
+
+    async def form(self, call: Call) -> dict[str, str]:
+        """The fields of the call's form; a large one is read in a thread."""
+        return await self.threads.run(call.form) if len(call.body) > _LARGE else call.form()
+
+    async def has_copy(self, bucket: str, key: str, provider: str) -> bool:
+        """Whether a provider has the body as it is now; from what is remembered if nobody can be asked."""
+        if self._has is not None:
+            return await self._has(bucket, key, provider)
+        return await self.threads.run(self.store.replication.has_copy, bucket, key, provider)
 
     def streams(self, call: Call) -> bool:
         """Whether the body goes to the store as it comes: `PUT /BUCKET/KEY`."""
@@ -103,6 +133,8 @@ def _special(call: Call) -> Operation | None:
     method, depth = _place(call)
     path = call.path or ()
     if path[:1] == ("_providers",):
+        if method != "GET" and call.header("origin") is not None:
+            return control.refuse_page
         return control.PROVIDERS.get((method, depth), _nothing)
     if path[2:] == ("_attrs",):
         return metadata.listing if method == "GET" else _nothing

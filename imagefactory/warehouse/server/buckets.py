@@ -32,7 +32,7 @@ async def create(app: Application, call: Call) -> Reply:
 
 async def create_by_form(app: Application, call: Call) -> Reply:
     """POST /_new with `name`: as PUT."""
-    name = call.form().get("name")
+    name = (await app.form(call)).get("name")
     if not name:
         raise InvalidInput("the bucket needs a name")
     return await _create(app, name)

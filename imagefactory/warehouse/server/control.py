@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from imagefactory.model.errors import InvalidInput
+from imagefactory.model.errors import Conflict, InvalidInput
 from imagefactory.warehouse import names
 from imagefactory.warehouse.server import formats, metadata
 from imagefactory.warehouse.server.buckets import listed
@@ -16,12 +19,15 @@ if TYPE_CHECKING:
     from imagefactory.warehouse.server.application import Application, Operation
 
 _PRIMARY = "_primary"
+_MORE = re.compile(r"[\x00-\x20\x7f/?#@\\]")
+_NOT_HERE = {"s3", "cf"}
+_KNOWN = {"type", "host", "port", "key", "secret", "path"}
 _FIELDS = {"s3": ("host", "key", "secret"), "cf": ("host", "key", "secret"), "http": ("host",), "fs": ("path",)}
 
 
 async def status(app: Application, call: Call) -> Reply:
     """POST / with `op=rep_status`: how many copies wait. The errors here are the only ones with a body, as in iwhd."""
-    op = call.form().get("op")
+    op = (await app.form(call)).get("op")
     if op != "rep_status":
         return Reply(400, b"unknown op" if op else b"missing op")
     count = await app.threads.run(app.store.replication.waiting)
@@ -30,7 +36,7 @@ async def status(app: Application, call: Call) -> Reply:
 
 async def operate(app: Application, call: Call) -> Reply:
     """POST /BUCKET/KEY with `op`."""
-    form = call.form()
+    form = await app.form(call)
     if any(name in names.RESERVED_ATTRIBUTES for name in form):
         raise InvalidInput("a reserved name is among the fields")
     match form.get("op"):
@@ -53,11 +59,11 @@ async def _push(app: Application, call: Call) -> Reply:
 
 
 async def _check(app: Application, call: Call, depot: str) -> Reply:
-    """Whether that provider has the body as it is now: 200, else 404. (iwhd always said yes.)"""
+    """Whether that provider has the body as it is now: 200, else 404. It is asked. (iwhd always said yes.)"""
     if not depot:
         raise InvalidInput("depot names the provider to ask about")
     bucket, key = call.path or ("", "")
-    if not await app.threads.run(app.store.replication.has_copy, bucket, key, depot):
+    if not await app.has_copy(bucket, key, depot):
         raise Answer(404, "no copy is there")
     return Reply(200)
 
@@ -85,7 +91,15 @@ async def _primary(app: Application, call: Call) -> Reply:
 
 async def _add(app: Application, call: Call) -> Reply:
     assert call.path is not None
-    await app.threads.run(app.store.replication.add, _provider(call.path[1], call.form()))
+    new = _provider(call.path[1], await app.form(call))
+    if new.type in _NOT_HERE:
+        raise Answer(501, f"this warehouse copies nothing to providers of type {new.type}")
+    if new.type == "fs":
+        app.copies.check(new.path)
+    try:
+        await app.threads.run(app.store.replication.add, new)
+    except Conflict as error:
+        raise InvalidInput(error.message, where=error.where, hint=error.hint) from None
     return Reply(200)
 
 
@@ -96,10 +110,23 @@ def _provider(name: str, form: dict[str, str]) -> Provider:
     if missing := [field for field in _FIELDS[kind] if not form.get(field)]:
         raise InvalidInput(f"missing for {kind}: {', '.join(missing)}")
     port = form.get("port") or ("0" if kind == "fs" else "")
-    if not (port.isascii() and port.isdigit() and (kind == "fs" or int(port) > 0) and int(port) < 1 << 16):
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and (kind == "fs" or int(port) > 0)):
         raise InvalidInput("a provider has a port from 1 to 65535")
     host, key, secret, path = (form.get(field, "") for field in ("host", "key", "secret", "path"))
-    return Provider(name, kind, host, int(port), key, secret, path)
+    if kind != "fs" and not _is_host(host, int(port)):
+        raise InvalidInput("a provider has a host", where=repr(host), hint="a name or address, or https:// before it")
+    more = {field: value for field, value in form.items() if field not in _KNOWN}
+    return Provider(name, kind, host, int(port), key, secret, path, more=json.dumps(more))
+
+
+def _is_host(text: str, port: int) -> bool:
+    """Whether it is a host, and nothing else, in a URL."""
+    scheme, _, rest = text.rpartition("://")
+    try:
+        seen = urlsplit(f"http://{rest}:{port}")
+        return seen.port == port and bool(seen.hostname) and scheme in {"", "http", "https"} and not _MORE.search(rest)
+    except ValueError:
+        return False
 
 
 async def _remove(app: Application, call: Call) -> Reply:
@@ -114,6 +141,11 @@ async def _make_primary(app: Application, call: Call) -> Reply:
     if call.path[2] != _PRIMARY or not await app.threads.run(app.store.replication.make_main, call.path[1]):
         raise InvalidInput("there is no such provider")
     return Reply(200)
+
+
+async def refuse_page(_: Application, __: Call) -> Reply:
+    """A page in somebody's browser wants to change where bodies go: no client of a warehouse is a page."""
+    raise Answer(403, "pages may not change providers")
 
 
 #: What can be done below /_providers, by method and number of names in the path.

@@ -29,7 +29,7 @@ async def put(app: Application, call: Call) -> Reply:
 async def set_many(app: Application, call: Call) -> Reply:
     """POST /BUCKET with `_key` and attributes: all in one step, or nothing."""
     assert call.path is not None
-    fields = call.form()
+    fields = await app.form(call)
     key = fields.pop("_key", "")
     if not key:
         raise InvalidInput("the form needs _key")

@@ -12,7 +12,7 @@ from twisted.web.server import Site
 
 from imagefactory.concurrency.threads import Threads
 from imagefactory.model.secret import Secret
-from imagefactory.warehouse.server.application import Application
+from imagefactory.warehouse.server.application import NOWHERE, Application, Outside
 from imagefactory.warehouse.server.request import WarehouseRequest
 from imagefactory.warehouse.server.users import Users
 from imagefactory.warehouse.store.local import Store
@@ -68,13 +68,16 @@ class WarehouseSite(Site):
 
 
 def make_site(
-    store: Store, threads: Threads, clock: IReactorTime, users: Mapping[str, Secret] | None = None
+    store: Store,
+    threads: Threads,
+    clock: IReactorTime,
+    users: Mapping[str, Secret] | None = None,
+    outside: Outside = NOWHERE,
 ) -> WarehouseSite:
     """A site that serves `store`.
 
-    With `users` (keys and secrets) every call but `/_health` must be signed by one of them. TLS is the endpoint's
-    matter. When it stops listening, `site.application.sessions.close()` drops unfinished uploads.
+    With `users` (keys and secrets) every call but `/_health` must be signed by one of them. `outside`: where copies go.
+    TLS is the endpoint's matter. When it stops listening, `site.application.sessions.close()` drops unfinished uploads.
     """
-    return WarehouseSite(
-        Application(store, threads, clock, None if users is None else Users(users, clock.seconds)), clock
-    )
+    known = None if users is None else Users(users, clock.seconds)
+    return WarehouseSite(Application(store, threads, clock, known, outside), clock)

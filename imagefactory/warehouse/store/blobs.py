@@ -15,12 +15,16 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A finished body: `size` in bytes as clients see it, `allocated` what it takes, holes left out."""
+    """A finished body: `size` in bytes as clients see it, `allocated` what it takes, holes left out.
+
+    `damaged`: what is in the file is no longer what was stored.
+    """
 
     id: str
     sha256: str
     size: int
     allocated: int
+    damaged: bool = False
 
 
 class Incoming(Protocol):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from imagefactory.database.sqlite import Database
-from imagefactory.warehouse.store import objects
+from imagefactory.warehouse.store import objects, queue
 from imagefactory.warehouse.store import providers as rows
-from imagefactory.warehouse.store.providers import Copy, Provider
+from imagefactory.warehouse.store.providers import Provider
+from imagefactory.warehouse.store.queue import Copy
 
 
 class Replication:
@@ -23,12 +24,12 @@ class Replication:
             return rows.providers(connection)
 
     def add(self, new: Provider) -> None:
-        """Make a provider known, or change what is known of it."""
+        """Make a provider known, or change what is known of it; Conflict for this store itself."""
         with self._database.write() as connection:
             rows.add_provider(connection, new)
 
     def remove(self, name: str) -> bool:
-        """Forget a provider; False for an unknown one and for the main one."""
+        """Forget a provider; False for an unknown one, the main one and this store itself."""
         with self._database.write() as connection:
             return rows.remove_provider(connection, name)
 
@@ -45,32 +46,37 @@ class Replication:
                 rows.consider(connection, stored)
 
     def has_copy(self, bucket: str, key: str, name: str) -> bool:
-        """Whether the provider has the body as it is now."""
+        """Whether the provider was given the body as it is now."""
         with self._database.read() as connection:
             stored = objects.find(connection, bucket, key)
-            return stored is not None and rows.has_copy(connection, name, stored)
+            return stored is not None and queue.has_copy(connection, name, stored)
 
     def waiting(self) -> int:
         """How many copies are still to be made."""
         with self._database.read() as connection:
-            return rows.waiting(connection)
+            return queue.waiting(connection)
 
-    def next(self) -> Copy | None:
-        """The copy that is due longest; None if none is due now."""
+    def due(self) -> list[str]:
+        """The providers that something is to be copied to now."""
         with self._database.read() as connection:
-            return rows.next_copy(connection, self._now())
+            return queue.due(connection, self._now())
+
+    def next(self, provider: str | None = None) -> Copy | None:
+        """The copy that is due longest, to one provider or to any; None if none is due now."""
+        with self._database.read() as connection:
+            return queue.next_copy(connection, self._now(), provider)
 
     def copied(self, done: Copy, sha256: str) -> None:
         """The provider has the body with this digest now."""
         with self._database.write() as connection:
-            rows.copied(connection, done, sha256)
+            queue.copied(connection, done, sha256)
 
     def dropped(self, gone: Copy) -> None:
         """There is nothing to copy any more: object or provider are gone."""
         with self._database.write() as connection:
-            rows.dropped(connection, gone)
+            queue.dropped(connection, gone)
 
     def postponed(self, failed: Copy, seconds: float, error: str) -> None:
         """It did not work; try again after `seconds`."""
         with self._database.write() as connection:
-            rows.postponed(connection, failed, self._now() + seconds, error)
+            queue.postponed(connection, failed, self._now() + seconds, error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     Boolean,
     Column,
@@ -15,6 +17,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
 )
+from sqlalchemy.schema import CreateColumn
 
 from imagefactory.database.sqlite import Kind
 
@@ -35,6 +38,7 @@ blob = Table(
     Column("sha256", String, nullable=False, index=True),
     Column("size", Integer, nullable=False),
     Column("allocated", Integer, nullable=False),
+    Column("damaged", Boolean, nullable=False, server_default="0"),
 )
 
 object_ = Table(
@@ -58,7 +62,8 @@ attribute = Table(
     sqlite_with_rowid=False,
 )
 
-#: Other warehouses that bodies are copied to.
+#: Other warehouses that bodies are copied to, and this one (`here`); `main` is only what is shown as the primary one.
+#: `more`: other fields that were given with it, as JSON, for policies to read.
 provider = Table(
     "provider",
     metadata,
@@ -70,6 +75,8 @@ provider = Table(
     Column("password", String, nullable=False, server_default=""),
     Column("path", String, nullable=False, server_default=""),
     Column("main", Boolean, nullable=False, server_default="0"),
+    Column("here", Boolean, nullable=False, server_default="0"),
+    Column("more", String, nullable=False, server_default="{}"),
 )
 
 #: Copies still to be made: one row per object and provider, however often it was asked for.
@@ -99,13 +106,29 @@ replica = Table(
 
 def _first(connection: Connection) -> None:
     metadata.create_all(connection)
-    connection.execute(provider.insert().values(name="primary", type="fs", main=True))
+    connection.execute(provider.insert().values(name="primary", type="fs", main=True, here=True))
+
+
+def _second(connection: Connection) -> None:
+    """This store is known as such, whatever is primary; damage is not written over digests."""
+    for column in (blob.c.damaged, provider.c.here, provider.c.more):
+        _add(connection, column)
+    connection.exec_driver_sql("UPDATE provider SET here = 1 WHERE name = 'primary' AND type = 'fs' AND path = ''")
+    connection.exec_driver_sql("UPDATE blob SET damaged = 1, sha256 = '' WHERE sha256 LIKE 'damaged %'")
+
+
+def _add(connection: Connection, column: Column[Any]) -> None:
+    """Add a column unless the table was just made from its newest description."""
+    table = column.table.name
+    if column.name not in {row.name for row in connection.exec_driver_sql(f"PRAGMA table_info({table})")}:
+        description = CreateColumn(column).compile(dialect=connection.dialect)
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {description}")
 
 
 WAREHOUSE = Kind(
     "the warehouse",
     setting="warehouse_path",
-    migrations=(_first,),
+    migrations=(_first, _second),
     busy=60,
     durable=True,
     relief="delete objects or enlarge the disk",
