@@ -304,6 +304,7 @@ class DownloadTests(ServerTestCase):
             head, got = self.ask("HEAD", path), self.ask("GET", path)
             self.assertEqual((head.status, head.body), (200, b""), path)
             self.assertEqual(head.headers["content-length"], got.headers["content-length"], path)
+        self.assertEqual(self.ask("HEAD", "/b/k", Range="bytes=0-0").status, 200)
 
     def test_ranges(self) -> None:
         """One range, from the end, open, and what is not there."""
@@ -329,6 +330,8 @@ class DownloadTests(ServerTestCase):
         self.assertEqual(self.ask("GET", "/b/k", Range="bytes=0-0", If_Range=f'"{self.etag}"').status, 206)
         self.assertEqual(self.ask("GET", "/b/k", Range="bytes=0-0", If_Range='"other"').status, 200)
         date = self.ask("GET", "/b/k").headers["last-modified"]
+        self.assertEqual(self.ask("GET", "/b/k", Range="bytes=0-0", If_Range=date).status, 200)
+        self.clock.advance(2)
         self.assertEqual(self.ask("GET", "/b/k", Range="bytes=0-0", If_Range=date).status, 206)
 
     def test_not_modified(self) -> None:
@@ -341,12 +344,30 @@ class DownloadTests(ServerTestCase):
         self.assertEqual(self.status("GET", "/b/k", If_Match='"x"'), 412)
 
     def test_clock_set_back(self) -> None:
-        """A body that is stored after the clock was set back is served, under a new ETag and no older date."""
+        """A body that is stored after the clock was set back is served, under a new ETag and a later date."""
         date = self.ask("GET", "/b/k").headers["last-modified"]
         self.clock.rightNow -= 86_400
         self.ask("PUT", "/b/k", b"new")
-        answer = self.ask("GET", "/b/k", If_None_Match=self.etag)
-        self.assertEqual((answer.status, answer.body, answer.headers["last-modified"]), (200, b"new", date))
+        for known in ({"If_None_Match": self.etag}, {"If_Modified_Since": date}):
+            answer = self.ask("GET", "/b/k", **known)
+            self.assertEqual((answer.status, answer.body), (200, b"new"))
+        self.assertEqual(self.ask("GET", "/b/k", Range="bytes=0-0", If_Range=date).body, b"new")
+        later = answer.headers["last-modified"]
+        self.assertEqual(self.ask("GET", "/b/k", If_Modified_Since=later).status, 304)
+        self.assertEqual(self.ask("GET", "/b/k", Range="bytes=0-0", If_Range=later).status, 200)
+
+    def test_two_bodies_in_one_second(self) -> None:
+        """Each has a date of its own: no reader takes one for the other, or puts parts of both together."""
+        dates = [self.ask("GET", "/b/k").headers["last-modified"]]
+        for body in (b"one", b"two"):
+            self.ask("PUT", "/b/k", body)
+            for date in dates:
+                self.assertEqual(self.ask("GET", "/b/k", If_Modified_Since=date).body, body)
+                self.assertEqual(self.ask("GET", "/b/k", Range="bytes=0-0", If_Range=date).body, body)
+            dates.append(self.ask("GET", "/b/k").headers["last-modified"])
+        self.ask("PUT", "/b/k/a", b"1")
+        self.ask("PUT", "/b/k", b"two")
+        self.assertEqual(self.ask("GET", "/b/k").headers["last-modified"], dates[-1])
 
     def test_damaged_body(self) -> None:
         """A changed byte breaks the connection before the body is complete; storing it again heals."""

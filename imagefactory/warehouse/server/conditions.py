@@ -52,10 +52,10 @@ def not_modified(call: Call, stored: Stored) -> bool:
     return since is not None and int(stored.modified) <= since
 
 
-def ranges(call: Call, stored: Stored, size: int) -> list[tuple[int, int]] | None:
+def ranges(call: Call, stored: Stored, size: int, now: float) -> list[tuple[int, int]] | None:
     """The (offset, length) asked for; None: the whole body. 416 if nothing of it is there."""
     header = call.header("range")
-    if header is None or not _still(call, stored):
+    if header is None or call.method != "GET" or not _still(call, stored, now):
         return None
     unit, _, text = header.partition("=")
     parts = text.split(",")
@@ -78,13 +78,15 @@ def _span(first: str, last: str, size: int) -> tuple[int, int] | None:
     return (start, end - start + 1) if start <= end else None
 
 
-def _still(call: Call, stored: Stored) -> bool:
-    """Whether If-Range, if given, means the body as it is now."""
+def _still(call: Call, stored: Stored, now: float) -> bool:
+    """Whether If-Range, if given, means the body as it is now: a date does only if it is older than a second."""
     header = call.header("if-range")
     if header is None:
         return True
     date = _date(header)
-    return int(stored.modified) == date if date is not None else tags(header) == [stored.etag]
+    if date is None:
+        return tags(header) == [stored.etag]
+    return date == int(stored.modified) and now - date > 1
 
 
 def _date(header: str | None) -> int | None:

@@ -12,7 +12,7 @@ from imagefactory.warehouse.server.conditions import condition, not_modified, ra
 from imagefactory.warehouse.server.errors import Answer
 from imagefactory.warehouse.server.reception import DIGEST
 from imagefactory.warehouse.store.blobs import Reader
-from imagefactory.warehouse.store.objects import DAMAGED, Stored
+from imagefactory.warehouse.store.objects import Stored
 
 if TYPE_CHECKING:
     from imagefactory.warehouse.server.application import Application
@@ -44,7 +44,7 @@ async def _reply(app: Application, call: Call, stored: Stored, reader: Reader) -
         extents = await app.threads.run(reader.extents)
         framed = content.framed(stored, reader, extents)
         return Reply(200, framed, headers | {"Content-Type": content.EXTENTS, "Vary": "Accept"})
-    spans = ranges(call, stored, reader.size)
+    spans = ranges(call, stored, reader.size, app.clock.seconds())
     if spans is None:
         return Reply(200, content.whole(stored, reader), headers | _BINARY)
     if len(spans) > 1:
@@ -71,7 +71,7 @@ async def _check_whole(app: Application, stored: Stored, reader: Reader) -> None
     if reader.size != stored.blob.size:
         await app.threads.run(app.store.mark_damaged, stored.blob.id)
         raise Answer(500, f"the body has {reader.size} bytes, {stored.blob.size} were stored")
-    if stored.blob.sha256.startswith(DAMAGED):
+    if stored.blob.damaged:
         raise Answer(500, "the body is damaged")
 
 

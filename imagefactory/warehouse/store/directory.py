@@ -26,7 +26,7 @@ class DirectoryBlobs:
         self._blobs = root / "blobs"
         self._incoming = root / "incoming"
         for directory in (self._blobs, self._incoming):
-            directory.mkdir(parents=True, exist_ok=True)
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._mine, self._lock = self._settle()
 
     def _settle(self) -> tuple[Path, int]:
@@ -34,7 +34,7 @@ class DirectoryBlobs:
             mine = self._incoming / uuid4().hex
             lock = _lock(_lock_of(mine), os.O_CREAT)
             if lock is not None:
-                mine.mkdir()
+                mine.mkdir(mode=0o700)
                 return mine, lock
 
     def receive(self) -> Receiving:

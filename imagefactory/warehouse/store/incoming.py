@@ -14,6 +14,9 @@ from imagefactory.warehouse.store.database import plain_errors
 BLOCK = 32 << 10
 """Aligned blocks of this size become holes when they are zero: any run of zeros of twice the size has one."""
 
+READ_ONLY = 0o400
+"""Images may hold secrets: nobody but the store's owner reads them here."""
+
 ZEROS = bytes(BLOCK)
 
 
@@ -96,7 +99,7 @@ class Received(_File):
         with plain_errors(self._path):
             self._write_at(memoryview(self._rest), self._written)
             os.ftruncate(self._fd, size)
-            os.fchmod(self._fd, 0o444)
+            os.fchmod(self._fd, READ_ONLY)
             os.fsync(self._fd)
         allocated = os.fstat(self._fd).st_blocks * 512
         self._close()
@@ -148,7 +151,7 @@ class Adopted(_File):
                 copy_data(old.fileno(), new.fileno())
 
     def _finish(self, sha256: str) -> None:
-        self._path.chmod(0o444)
+        self._path.chmod(READ_ONLY)
         with self._path.open("rb") as file:
             os.fsync(file.fileno())
             status = os.fstat(file.fileno())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from math import floor
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -123,39 +124,55 @@ class Store:
 
     def _replace(self, change: _Change, incoming: Incoming) -> Stored:
         new = incoming.finish()
-        unused: list[str] = [new.id]  # if the transaction fails
+        unused: set[str] = {new.id}  # if the transaction fails
         try:
             with self.database.write() as connection:
+                before = objects.find(connection, change.bucket, change.key)
                 stored = self._begin(connection, change)
-                kept = self._same(connection, new)
-                if kept is None:
-                    objects.add_blob(connection, new)
-                    incoming.place()
-                objects.set_body(connection, stored.id, (kept or new).id)
+                kept, gone = self._settle(connection, incoming)
+                modified = self._modified(before, kept)
+                objects.set_body(connection, stored, kept.id, modified)
                 old = stored.blob
-                gone = old is not None and objects.drop_unused(connection, old.id)
-                stored = replace(stored, blob=kept or new)
+                if old is not None and objects.drop_unused(connection, old.id):
+                    gone.add(old.id)
+                stored = replace(stored, blob=kept, modified=modified)
                 providers.consider(connection, stored)
-            unused = [old.id] if old is not None and gone else []
+            unused = gone
             return stored
         finally:
             for id in unused:
                 self.blobs.remove(id)
 
-    def _same(self, connection: Connection, blob: Blob) -> Blob | None:
-        """A blob to use instead of a new one; one whose file is not whole is none."""
-        found = objects.same_body(connection, blob)
-        with suppress(NotFound):
-            if found is not None and self._is_whole(found):
-                return found
-        return None
+    def _modified(self, before: Stored | None, new: Blob) -> float:
+        """When the body changed: two bodies of one object never have a second in common, which is all HTTP tells."""
+        now = self._now()
+        if before is None or before.blob is None:
+            return now
+        return max(now, before.modified if before.etag == new.sha256[:16] else floor(before.modified) + 1)
 
-    def _is_whole(self, blob: Blob) -> bool:
-        reader = self.blobs.open(blob.id)
-        try:
-            return reader.size == blob.size
-        finally:
-            reader.close()
+    def _settle(self, connection: Connection, incoming: Incoming) -> tuple[Blob, set[str]]:
+        """The blob for what came in, and those whose files may go when the transaction is through.
+
+        An equal one is taken instead only if it was found intact lately; else the new one takes its place in all
+        objects: it was hashed just now, so that storing a body again heals it wherever it is.
+        """
+        new = incoming.finish()
+        same = objects.same_body(connection, new)
+        if same is not None and self._is_intact(same):
+            return same, set()
+        objects.add_blob(connection, new)
+        incoming.place()
+        if same is None:
+            return new, set()
+        objects.supersede(connection, same.id, new.id)
+        return new, {same.id}
+
+    def _is_intact(self, blob: Blob) -> bool:
+        if blob.damaged:
+            return False
+        with suppress(NotFound), closing(self.blobs.open(blob.id)) as reader:
+            return reader.size == blob.size and self.trust.holds(blob, reader)
+        return False
 
     def annotate(self, bucket: str, key: str, attributes: Mapping[str, str | None]) -> Stored:
         """As `put` without a body; makes the bucket, too, if there is none."""
@@ -203,7 +220,8 @@ class Store:
         raise FactoryError("the body is lost", where=f"{bucket}/{key}", hint="store it again")
 
     def mark_damaged(self, blob_id: str) -> None:
-        """The blob's content is not what was stored: never take it for the same as an upload again."""
+        """The blob's content is not what was stored: it is not given out any more, until it is stored again."""
+        self.trust.forget(blob_id)
         with self.database.write() as connection:
             objects.mark_damaged(connection, blob_id)
 

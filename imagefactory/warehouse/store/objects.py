@@ -14,9 +14,6 @@ from imagefactory.warehouse.names import DEFAULTS
 from imagefactory.warehouse.store.blobs import Blob
 from imagefactory.warehouse.store.schema import attribute, blob, bucket, object_
 
-DAMAGED = "damaged "
-"""Begins the `sha256` of a blob whose content was found changed: no upload is taken to be the same."""
-
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -77,8 +74,9 @@ def delete_bucket(connection: Connection, name: str) -> bool:
     return True
 
 
+_BLOB = (blob.c.sha256, blob.c.size, blob.c.allocated, blob.c.damaged)
 _FIND = (
-    select(object_.c.id, object_.c.modified, blob.c.id.label("blob"), blob.c.sha256, blob.c.size, blob.c.allocated)
+    select(object_.c.id, object_.c.modified, blob.c.id.label("blob"), *_BLOB)
     .select_from(bucket)
     .join(object_, object_.c.bucket_id == bucket.c.id)
     .outerjoin(blob, blob.c.id == object_.c.blob_id)
@@ -93,11 +91,11 @@ def find(connection: Connection, bucket_name: str, key: str) -> Stored | None:
 
 
 def _blob(row: Row[*tuple[Any, ...]]) -> Blob | None:
-    return None if row.blob is None else Blob(row.blob, row.sha256, row.size, row.allocated)
+    return None if row.blob is None else Blob(row.blob, row.sha256, row.size, row.allocated, row.damaged)
 
 
 def obtain(connection: Connection, bucket_name: str, key: str, now: float) -> Stored:
-    """The object, made if need be, modified `now`; NotFound without the bucket."""
+    """The object, made if need be, modified `now` or when it was before; NotFound without the bucket."""
     stored = find(connection, bucket_name, key)
     if stored is None:
         row = {"bucket_id": bucket_id(connection, bucket_name), "key": key, "modified": now}
@@ -138,7 +136,7 @@ def same_body(connection: Connection, new: Blob) -> Blob | None:
     """A blob that has the same content already."""
     wanted = select(blob).where(blob.c.sha256 == new.sha256, blob.c.size == new.size).limit(1)
     row = connection.execute(wanted).one_or_none()
-    return None if row is None else Blob(row.id, row.sha256, row.size, row.allocated)
+    return None if row is None else Blob(row.id, row.sha256, row.size, row.allocated, row.damaged)
 
 
 def add_blob(connection: Connection, new: Blob) -> None:
@@ -147,9 +145,10 @@ def add_blob(connection: Connection, new: Blob) -> None:
     connection.execute(insert(blob).values(row))
 
 
-def set_body(connection: Connection, object_id: int, blob_id: str | None) -> None:
+def set_body(connection: Connection, stored: Stored, blob_id: str, modified: float) -> None:
     """Make the blob the object's body."""
-    connection.execute(update(object_).where(object_.c.id == object_id).values(blob_id=blob_id))
+    values = {"blob_id": blob_id, "modified": modified}
+    connection.execute(update(object_).where(object_.c.id == stored.id).values(values))
 
 
 def drop_unused(connection: Connection, blob_id: str) -> bool:
@@ -160,7 +159,13 @@ def drop_unused(connection: Connection, blob_id: str) -> bool:
 
 def mark_damaged(connection: Connection, blob_id: str) -> None:
     """Note that the content is not what was stored."""
-    connection.execute(update(blob).where(blob.c.id == blob_id).values(sha256=DAMAGED + blob_id))
+    connection.execute(update(blob).where(blob.c.id == blob_id).values(damaged=True))
+
+
+def supersede(connection: Connection, old: str, new: str) -> None:
+    """All objects that had the one blob have the other, which is known already; the old one is forgotten."""
+    connection.execute(update(object_).where(object_.c.blob_id == old).values(blob_id=new))
+    connection.execute(delete(blob).where(blob.c.id == old))
 
 
 def remove(connection: Connection, object_id: int) -> None:
