@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
-from imagefactory.warehouse.copies import CopyDirectory
+from imagefactory.testing.wire import Wire, read_answer
 from tests.warehouse.serving import ServerTestCase
 
 FORM = "application/x-www-form-urlencoded"
@@ -36,6 +35,8 @@ class RootTests(ServerTestCase):
     def test_ours_is_recognisable(self) -> None:
         """A client can tell this server from iwhd by a header."""
         self.assertTrue(self.ask("GET", "/").headers["server"].startswith("imagewarehouse/"))
+        for path in ("/", "/none", "/../x"):
+            self.assertEqual(self.ask("GET", path).headers["x-warehouse"], "1")
 
     def test_creating_buckets(self) -> None:
         """201; 500 if it exists; 400 for reserved names, 404 for _providers; by form, too."""
@@ -82,6 +83,19 @@ class RootTests(ServerTestCase):
         keys = json.loads(self.ask("GET", "/b?prefix=a&after=a1&limit=1&attrs=n", Accept="application/json").body)
         self.assertEqual(keys, [{"bucket": "b", "key": "a2", "attributes": {"n": "a2"}}])
         self.assertEqual(self.status("GET", "/b?limit=x"), 400)
+        self.assertEqual(self.status("GET", "/b?" + "&".join(f"a{number}=" for number in range(101))), 400)
+        for query in (
+            '$n == "a1" || $n == "a2"',
+            '$n == "a2"',
+            '$n == "a3" || $n != ""',
+        ):
+            answer = self.ask("POST", "/b/_query?limit=0", query.encode(), Accept="text/json")
+            self.assertEqual((answer.status, answer.json), (200, []))
+        self.ask("PUT", "/b/b2/n", b"a2")
+        for query in ('$n == "a2"', '$n == "a2" || $n == "a2"'):
+            for arguments, found in (("limit=1", "a2"), ("after=a2", "b2"), ("after=a2&limit=1", "b2")):
+                answer = self.ask("POST", f"/b/_query?{arguments}", query.encode(), Accept="text/json")
+                self.assertEqual([one["key"] for one in answer.json], [found], (query, arguments))
 
     def test_unknown(self) -> None:
         """What is not in the API is 404 with an empty body."""
@@ -95,9 +109,20 @@ class RootTests(ServerTestCase):
             "OPTIONS /b",
             "QUIT /x",
             "GET /a/b/c/d",
+            "PUT /_health",
+            "POST /_health",
+            "DELETE /_health",
+            "PUT /_metrics",
+            "PUT /_health/k/a",
+            "POST /b/k/_attrs",
+            "DELETE /b/k/_attrs",
         )
         for call in calls:
             self.assertEqual(self.status(*call.split()), 404, call)
+        for call in ("OPTIONS /b", "PUT /_health", "PATCH /b/k", "POST /a/b/c/d"):
+            wire = Wire(self.site)
+            wire.send(f"{call} HTTP/1.1\r\nHost: h\r\nContent-Length: {1 << 40}\r\n\r\n".encode())
+            self.assertEqual(read_answer(wire.received()).status, 404, call)
 
     def test_paths(self) -> None:
         """Runs of slashes collapse, %2F splits, escapes and long names name nothing."""
@@ -154,6 +179,11 @@ class ObjectTests(ServerTestCase):
             {self.status("PUT", f"/b/k/{name}", b"x") for name in ("_size", "_loc", "_key", "_date")}, {400}
         )
         self.assertEqual(self.status("PUT", "/b/k/a", b"\xff"), 400)
+        for value, status in ((b"\xff", 400), (b"gr\xc3\xbcn", 201)):
+            wire = Wire(self.site)
+            wire.send(b"PUT /b/k/a HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nX-redhat-value: %s\r\n\r\n" % value)
+            self.assertEqual(read_answer(wire.received()).status, status)
+        self.assertEqual(self.ask("GET", "/b/k/a").body, "grün".encode())
         self.assertEqual(self.ask("GET", "/new/o/_key").body, b"o")
         self.assertEqual(self.status("GET", "/new/o/_size"), 404)
 
@@ -162,6 +192,28 @@ class ObjectTests(ServerTestCase):
         self.ask("PUT", "/b/k/a", b"1")
         self.assertEqual([self.status("DELETE", "/b/k/a"), self.status("DELETE", "/b/k/a")], [200, 404])
         self.assertEqual(self.status("DELETE", "/b/k/_key"), 404)
+        self.assertEqual(self.status("DELETE", "/b/none/a"), 404)
+        self.assertEqual(self.store.keys("b"), ["k"])
+
+    def test_conditions_of_attributes(self) -> None:
+        """If-Match and If-None-Match hold for them, too; where they do not, nothing is made."""
+        etag = self.ask("PUT", "/b/k", b"x").headers["etag"]
+        for wrong in ({"If_Match": '"wrong"'}, {"If_None_Match": etag}):
+            self.assertEqual(self.status("PUT", "/b/k/a", b"1", **wrong), 412)
+            self.assertEqual(self.status("POST", "/b", b"_key=k&a=1", Content_Type=FORM, **wrong), 412)
+        self.assertEqual(self.status("PUT", "/new/k/a", b"1", If_Match="*"), 412)
+        self.assertEqual(self.status("GET", "/new"), 404)
+        self.assertEqual(self.status("PUT", "/b/k/a", b"1", If_Match=etag), 201)
+        self.assertEqual(self.status("DELETE", "/b/k/a", If_Match='"wrong"'), 412)
+        self.assertEqual(self.status("DELETE", "/b/k/a", If_Match=etag), 200)
+
+    def test_defaults_stay(self) -> None:
+        """The defaults of a bucket are no object to delete; the other reserved keys have no attributes."""
+        self.assertEqual(self.status("DELETE", "/b/_default"), 404)
+        self.assertEqual(self.ask("GET", "/b/_default/_policy").body, b"0")
+        for key in ("_new", "_policy", "_query"):
+            self.assertEqual(self.status("PUT", f"/b/{key}/a", b"1"), 400)
+            self.assertEqual(self.status("POST", "/b", f"_key={key}&a=1".encode(), Content_Type=FORM), 400)
 
     def test_attribute_list(self) -> None:
         """Names with paths, byte for byte; op=parts is the same."""
@@ -205,6 +257,8 @@ class ObjectTests(ServerTestCase):
         body = part % (b"_key", b"k") + part % (b"a", b"1\r\n2") + b"--X--\r\n"
         self.assertEqual(self.status("POST", "/b", body, Content_Type="multipart/form-data; boundary=X"), 200)
         self.assertEqual(self.ask("GET", "/b/k/a").body, b"1\r\n2")
+        for wrong in (part % (b"_key", b"k\xff"), part % (b"\xff", b"k"), b"--X\r\nContent-Disposition: \xff\r\n\r\n"):
+            self.assertEqual(self.status("POST", "/b", wrong, Content_Type="multipart/form-data; boundary=X"), 400)
 
     def test_query(self) -> None:
         """The body is the expression, never decoded; no match is 404, a wrong query 400, both empty."""
@@ -229,167 +283,3 @@ class ObjectTests(ServerTestCase):
         answer = self.ask("POST", "/b/_query", b"$a = 1", Accept="application/problem+json")
         self.assertEqual(answer.status, 400)
         self.assertIn("character 4", answer.json["title"])
-
-
-class ControlTests(ServerTestCase):
-    """Providers, replication, health."""
-
-    PLACE = b"type=http&host=store.example&port=9090&key=me&secret=hush"
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.ask("PUT", "/b")
-        self.ask("PUT", "/b/k", b"x")
-
-    def control(self, path: str, form: bytes) -> int:
-        """The status of a form sent there."""
-        return self.ask("POST", path, form, Content_Type=FORM).status
-
-    def test_providers(self) -> None:
-        """Listed, added, changed, removed, made primary; a password is never shown."""
-        self.assertEqual(self.control("/_providers/other", self.PLACE), 200)
-        text = self.ask("GET", "/_providers").body
-        self.assertIn(b'\t<provider name="other">\n\t\t<type>http</type>\n\t\t<host>store.example</host>\n', text)
-        self.assertIn(b"<username>me</username>\n\t\t<password></password>", text)
-        self.assertNotIn(b"hush", text + self.ask("GET", "/_providers", Accept="text/json").body)
-        self.assertEqual(self.ask("GET", "/_providers/_primary").body, b"primary")
-        self.assertEqual(self.status("GET", "/_providers/other"), 400)
-        self.assertEqual(self.status("PUT", "/_providers/none/_primary"), 400)
-        self.assertEqual(self.status("PUT", "/_providers/other/_primary"), 200)
-        self.assertEqual(
-            [self.status("DELETE", f"/_providers/{name}") for name in ("other", "none", "primary")], [404, 404, 404]
-        )
-
-    def test_directories(self) -> None:
-        """A provider of type fs has a path below the directory that the operator allows; by default there is none."""
-        self.assertEqual(self.control("/_providers/x", b"type=fs&path=/srv/copies/x"), 400)
-        self.site.application.copies = CopyDirectory(Path("/srv/copies"))
-        self.assertEqual(self.control("/_providers/x", b"type=fs&path=/srv/copies/x"), 200)
-        self.assertEqual(self.control("/_providers/y", b"type=fs&path=/srv/copies"), 200)
-        for path in ("/etc", "/srv/copies/../x", "copies", "/srv/copiesx", "/srv/copies/%00", "/srv/copies/x/.."):
-            self.assertEqual(self.control("/_providers/z", f"type=fs&path={path}".encode()), 400, path)
-
-    def test_pages_may_not_change_providers(self) -> None:
-        """What a browser sends for a page of another site is refused."""
-        origin = {"Origin": "http://evil.example"}
-        self.assertEqual(self.status("POST", "/_providers/x", self.PLACE, Content_Type=FORM, **origin), 403)
-        self.control("/_providers/x", self.PLACE)
-        self.assertEqual(self.status("PUT", "/_providers/x/_primary", **origin), 403)
-        self.assertEqual(self.status("DELETE", "/_providers/x", **origin), 403)
-        self.assertEqual(self.status("GET", "/_providers", **origin), 200)
-
-    def test_clouds_are_no_places(self) -> None:
-        """Nobody copies to s3 and cf: they are not accepted."""
-        for kind in (b"s3", b"cf"):
-            self.assertEqual(self.control("/_providers/x", b"host=h&port=1&key=k&secret=s&type=" + kind), 501)
-
-    def test_bad_providers(self) -> None:
-        """Each missing or wrong field is 400, not the end of the daemon."""
-        for form in (
-            b"",
-            b"type=zz",
-            b"type=http&host=h",
-            b"type=http&host=h&port=0",
-            b"type=http&host=h&port=x",
-            b"type=s3&host=h&port=1",
-            b"type=fs&port=1",
-            self.PLACE + b"&name=x",
-            b"type=http&host=%5B&port=1",
-            b"type=http&host=a%20b&port=1",
-            b"type=http&host=a/b&port=1",
-            b"type=http&host=u@h&port=1",
-            b"type=http&host=ftp://h&port=1",
-            b"type=http&host=h&port=65536",
-            b"type=http&host=h&port=" + b"1" * 5000,
-            b"type=primary",
-        ):
-            self.assertEqual(self.control("/_providers/x", form), 400, form)
-        self.assertEqual(self.control("/_providers/_primary", self.PLACE), 400)
-        self.assertEqual(self.control("/_providers/primary", self.PLACE), 400)
-        for host in (b"https://h", b"http://h", b"192.0.2.1", b"[::1]", b"h"):
-            self.assertEqual(self.control("/_providers/x", b"type=http&port=65535&host=" + host), 200, host)
-
-    def test_replication_queue(self) -> None:
-        """A policy that is true queues one copy per object; op=check tells the truth."""
-        self.control("/_providers/other", self.PLACE)
-        self.assertEqual(self.ask("POST", "/", b"op=rep_status", Content_Type=FORM).body, b"0 requests\n")
-        self.ask("PUT", "/b/_default/_policy", b'#type == "http"')
-        self.ask("PUT", "/b/k", b"y")
-        self.ask("PUT", "/b/k/a", b"1")
-        self.assertEqual(self.ask("POST", "/", b"op=rep_status", Content_Type=FORM).body, b"1 requests\n")
-        self.assertEqual(self.control("/b/k", b"op=check&depot=other"), 404)
-        copy = self.store.replication.next()
-        assert copy is not None
-        self.assertEqual((copy.provider, copy.bucket, copy.key), ("other", "b", "k"))
-        found = self.store.find("b", "k")
-        assert found is not None
-        assert found.blob is not None
-        self.store.replication.copied(copy, found.blob.sha256)
-        self.assertEqual(self.control("/b/k", b"op=check&depot=other"), 200)
-        self.assertEqual(self.control("/b/k", b"op=check&depot=primary"), 200)
-        self.assertIsNone(self.store.replication.next())
-
-    def test_what_policies_read(self) -> None:
-        """A policy reads all fields of a provider, its secret and those that mean nothing to us included."""
-        self.control("/_providers/other", self.PLACE + b"&zone=north")
-        for policy, wanted in (
-            (b'#zone == "north" && #secret == "hush" && #key == "me"', 1),
-            (b'#zone == "south"', 0),
-            (b'#zone == "" || #secret == ""', 0),
-        ):
-            self.ask("PUT", "/b/k/_policy", policy)
-            self.assertEqual(self.store.replication.waiting(), wanted, policy)
-            self.ask("DELETE", "/_providers/other")
-            self.control("/_providers/other", self.PLACE + b"&zone=north")
-
-    def test_what_waits_for_a_removed_provider(self) -> None:
-        """Goes with it."""
-        self.control("/_providers/other", self.PLACE)
-        self.ask("PUT", "/b/k/_policy", b"1")
-        self.assertEqual(self.status("DELETE", "/_providers/other"), 200)
-        self.assertEqual(self.store.replication.waiting(), 0)
-
-    def test_push_asks_again(self) -> None:
-        """op=push queues what the policy wants, and is 200 for what is not there."""
-        self.ask("PUT", "/b/k/_policy", b"1")
-        self.control("/_providers/other", self.PLACE)
-        self.assertEqual([self.control("/b/k", b"op=push"), self.control("/b/none", b"op=push")], [200, 200])
-        self.assertEqual(self.store.replication.waiting(), 1)
-
-    def test_body_replaced_while_copied(self) -> None:
-        """A copy of an old body does not count as one of the new."""
-        self.control("/_providers/other", self.PLACE)
-        self.ask("PUT", "/b/k/_policy", b"1")
-        copy = self.store.replication.next()
-        assert copy is not None
-        self.ask("PUT", "/b/k", b"newer")
-        self.store.replication.copied(copy, "0" * 64)
-        self.assertEqual(self.store.replication.waiting(), 1)
-
-    def test_a_copy_that_failed_waits(self) -> None:
-        """A failed copy is due again later, and is not lost."""
-        self.control("/_providers/other", self.PLACE)
-        self.ask("PUT", "/b/k/_policy", b"1")
-        copy = self.store.replication.next()
-        assert copy is not None
-        self.store.replication.postponed(copy, 30, "refused")
-        self.assertIsNone(self.store.replication.next())
-        self.clock.advance(31)
-        again = self.store.replication.next()
-        assert again is not None
-        self.assertEqual(again.attempts, 1)
-
-    def test_control_errors(self) -> None:
-        """400 without an operation; register is 501, or 400 without a known site."""
-        for form in (b"", b"op=x", b"op=check", b"op=register", b"op=register&site=none", b"op=parts&_size=1"):
-            self.assertEqual(self.control("/b/k", form), 400, form)
-        self.assertEqual(self.control("/b/k", b"op=register&site=primary:x"), 501)
-        self.assertEqual(self.ask("POST", "/", b"op=x", Content_Type=FORM).body, b"unknown op")
-        self.assertEqual(self.ask("POST", "/", b"", Content_Type=FORM).body, b"missing op")
-
-    def test_health_and_metrics(self) -> None:
-        """Ours: both answer, and count."""
-        self.assertEqual(self.ask("GET", "/_health").json["status"], "ok")
-        text = self.ask("GET", "/_metrics").body.decode()
-        self.assertIn('warehouse_requests_total{method="PUT",status="201"} 2', text)
-        self.assertIn("warehouse_open_requests 1\n", text)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from imagefactory.concurrency.clock import Clock
 from imagefactory.concurrency.threads import Threads
-from imagefactory.model.errors import NoSpace
+from imagefactory.model.errors import NoSpace, TooLarge
 from imagefactory.warehouse import names
 from imagefactory.warehouse.copies import CopyDirectory
 from imagefactory.warehouse.server import buckets, control, health, metadata, objects
@@ -98,9 +98,13 @@ class Application:
         part = part_of(call)
         await self.threads.run(self._check_room, call.path[0], length)
         if part is not None:
-            return await self.sessions.admit(call, part, flow)
+            return await self.sessions.admit(call, part, length, flow)
         incoming = await self.threads.run(self.store.blobs.receive)
-        return WholeBody(call, incoming, self.store, self.threads, flow)
+        try:
+            return WholeBody(call, incoming, self.store, self.threads, flow)
+        except BaseException:
+            await self.threads.run(incoming.discard)
+            raise
 
     def _check_room(self, bucket: str, length: int | None) -> None:
         if not self.store.has_bucket(bucket):
@@ -111,16 +115,28 @@ class Application:
 
     async def answer(self, call: Call) -> Reply:
         """The reply to a call whose body has come."""
-        if call.path == ("_health",):
+        if call.path == ("_health",) and call.method in {"GET", "HEAD"}:
             return await health.health(self, call)
         if self._users:
             self._users.check(call)
-        if call.path is None:
-            raise Answer(404, "no such path")
-        operation = _special(call) or OPERATIONS.get(_place(call))
-        if operation is None:
-            raise Answer(404, "there is no such operation")
-        return await operation(self, call)
+        return await _operation(call)(self, call)
+
+    def too_large(self, call: Call) -> Exception:
+        """Why a call is refused whose body is too large to be kept in memory."""
+        try:
+            known = _operation(call) is not _nothing
+        except Answer as error:
+            return error
+        return TooLarge("the body is too large") if known else Answer(404, "there is no such operation")
+
+
+def _operation(call: Call) -> Operation:
+    if call.path is None:
+        raise Answer(404, "no such path")
+    operation = _special(call) or OPERATIONS.get(_place(call))
+    if operation is None:
+        raise Answer(404, "there is no such operation")
+    return operation
 
 
 def _place(call: Call) -> tuple[str, int]:
@@ -136,6 +152,8 @@ def _special(call: Call) -> Operation | None:
         if method != "GET" and call.header("origin") is not None:
             return control.refuse_page
         return control.PROVIDERS.get((method, depth), _nothing)
+    if path[:1] == ("_health",) or (path[:1] == ("_metrics",) and (method, depth) != ("GET", 1)):
+        return _nothing
     if path[2:] == ("_attrs",):
         return metadata.listing if method == "GET" else _nothing
     return _RESERVED.get((method, depth, path[-1])) if path else None

@@ -2,9 +2,9 @@
 
 A client that names its upload (`X-Warehouse-Upload: NAME`) sends the body in parts, each a PUT of the same URL with
 `Content-Range: bytes FIRST-LAST/SIZE`. What has arrived stays, also of a part that broke off. `Content-Range: bytes
-*/SIZE` without a body asks how much that is. The part that completes the body stores it, and is answered like a plain
-PUT; the others are answered 202 with `X-Warehouse-Offset`. Uploads are forgotten after an hour of silence, and when the
-server ends.
+*/SIZE` without a body asks how much that is, and changes nothing. The part that completes the body stores it, and is
+answered like a plain PUT; the others are answered 202 with `X-Warehouse-Offset`. Uploads are forgotten after an hour of
+silence, and when the server ends.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from imagefactory.concurrency.threads import Threads
 from imagefactory.model.errors import Conflict, InvalidInput
 from imagefactory.warehouse.server.call import Call, Reply
 from imagefactory.warehouse.server.errors import Answer
-from imagefactory.warehouse.server.reception import store_body, stored_reply
+from imagefactory.warehouse.server.reception import Reception, store_body, stored_reply
 from imagefactory.warehouse.server.upload import Flow, Upload
 from imagefactory.warehouse.store.blobs import Receiving
 from imagefactory.warehouse.store.local import Store
 
 NAME, OFFSET = "X-Warehouse-Upload", "X-Warehouse-Offset"
 FORGET_AFTER = 3600
-MOST = 1000
+MOST = 256
 _RANGE = re.compile(r"bytes\s+(?:\*|(\d{1,18})-(\d{1,18}))/(\d{1,18})")
 
 
@@ -40,10 +40,16 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a Content-Range says; `first` None: only a question."""
+    """What a Content-Range says, `last` included; `first` None: only a question."""
 
     first: int | None
+    last: int
     size: int
+
+    @property
+    def length(self) -> int:
+        """How many bytes come with it."""
+        return 0 if self.first is None else self.last + 1 - self.first
 
 
 def part_of(call: Call) -> Part | None:
@@ -54,8 +60,8 @@ def part_of(call: Call) -> Part | None:
     found = _RANGE.fullmatch(text.strip())
     if found is None or not call.header(NAME):
         raise InvalidInput(f"a part needs {NAME} and Content-Range: bytes FIRST-LAST/SIZE")
-    part = Part(int(found[1]) if found[1] else None, int(found[3]))
-    if part.first is not None and not part.first <= int(found[2]) < part.size:
+    part = Part(int(found[1]), int(found[2]), int(found[3])) if found[1] else Part(None, 0, int(found[3]))
+    if part.first is not None and not part.first <= part.last < part.size:
         raise InvalidInput("the range is not within the body")
     return part
 
@@ -69,32 +75,48 @@ class Sessions:
         self._clock = clock
         self._open: dict[tuple[str, ...], Session] = {}
 
-    async def admit(self, call: Call, part: Part, flow: Flow) -> PartBody:
-        """Go on with an upload, or begin it; 409 with the offset if the part does not follow what is there."""
+    async def admit(self, call: Call, part: Part, length: int | None, flow: Flow) -> Reception:
+        """Go on with an upload, begin it, or say how far it is; 409 with the offset if the part does not follow what
+        is there. `length` of the body, None if it is not known. InvalidInput."""
+        if (length is None and part.first is None) or length not in {None, part.length}:
+            raise InvalidInput("the body is not as long as Content-Range says")
         await self._forget()
         assert call.path is not None
         key = (*call.path, call.header(NAME) or "")
         session = self._open.get(key)
-        if session is None:
-            if len(self._open) >= MOST:
-                raise Answer(503, "too many uploads are open")
-            incoming = await self._threads.run(self._store.blobs.receive)
-            session = self._open.setdefault(key, Session(incoming, part.size, self._clock.seconds()))
-        if session.busy:
+        if session is not None and session.busy:
             raise Conflict("another connection feeds this upload")
-        here = session.incoming.size
-        if session.size != part.size or part.first not in {None, here}:
+        here = 0 if session is None else session.incoming.size
+        if part.first not in {None, here} or (session is not None and session.size != part.size):
             raise Answer(409, "the part does not follow what is there", headers={OFFSET: str(here)})
+        if part.first is None:
+            return Said(Reply(202, headers={OFFSET: str(here)}))
+        session = session or await self._begin(key, part)
         session.busy = True
-        return PartBody(call, session, self, flow)
+        return PartBody(call, session, part, self, flow)
+
+    async def _begin(self, key: tuple[str, ...], part: Part) -> Session:
+        if len(self._open) >= MOST:
+            raise Answer(503, "too many uploads are open")
+        incoming = await self._threads.run(self._store.blobs.receive)
+        if key in self._open:  # meanwhile another connection has begun the same
+            await self._threads.run(incoming.discard)
+            raise Conflict("another connection feeds this upload")
+        self._open[key] = session = Session(incoming, part.size, self._clock.seconds())
+        return session
 
     async def end(self, session: Session, call: Call) -> Reply:
         """A part has come: say how far it is, or store the whole."""
-        session.busy, session.touched = False, self._clock.seconds()
         if session.incoming.size < session.size:
+            await self.leave(session)
             return Reply(202, headers={OFFSET: str(session.incoming.size)})
         self._drop(session)
         return stored_reply(await self._threads.run(store_body, self._store, call, session.incoming))
+
+    async def leave(self, session: Session) -> None:
+        """No connection feeds it for now: nothing is kept open for it."""
+        await self._threads.run(session.incoming.rest)
+        session.busy, session.touched = False, self._clock.seconds()
 
     async def discard(self, session: Session) -> None:
         """Forget an upload and what arrived of it."""
@@ -105,10 +127,6 @@ class Sessions:
         """Forget all."""
         for session in list(self._open.values()):
             await self.discard(session)
-
-    def now(self) -> float:
-        """The time by which uploads are forgotten."""
-        return self._clock.seconds()
 
     def upload(self, session: Session, flow: Flow) -> Upload:
         """What feeds the session from one connection."""
@@ -124,19 +142,36 @@ class Sessions:
             del self._open[key]
 
 
+class Said:
+    """A `Reception` of nothing: the answer is known."""
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+
+    def add(self, data: bytes) -> None:
+        """There is no body."""
+
+    async def finish(self) -> Reply:
+        return self._reply
+
+    async def abort(self) -> None:
+        """Nothing was begun."""
+
+
 class PartBody:
     """A `Reception` of one part."""
 
-    def __init__(self, call: Call, session: Session, sessions: Sessions, flow: Flow) -> None:
+    def __init__(self, call: Call, session: Session, part: Part, sessions: Sessions, flow: Flow) -> None:
         self._call = call
         self._session = session
         self._sessions = sessions
-        self._room = session.size - session.incoming.size
+        self._left = part.length  # less than nothing if more comes
         self._upload = sessions.upload(session, flow)
 
     def add(self, data: bytes) -> None:
-        self._upload.add(data[: self._room])
-        self._room -= min(self._room, len(data))
+        if self._left > 0:
+            self._upload.add(data[: self._left])
+        self._left -= len(data)
 
     async def finish(self) -> Reply:
         try:
@@ -144,6 +179,13 @@ class PartBody:
         except BaseException:
             await self._sessions.discard(self._session)
             raise
+        if self._left:
+            await self._sessions.leave(self._session)
+            raise Answer(
+                400,
+                "the body is not as long as Content-Range says",
+                headers={OFFSET: str(self._session.incoming.size)},
+            )
         return await self._sessions.end(self._session, self._call)
 
     async def abort(self) -> None:
@@ -151,4 +193,5 @@ class PartBody:
         await self._upload.settled()
         if self._upload.broken:
             await self._sessions.discard(self._session)
-        self._session.busy, self._session.touched = False, self._sessions.now()
+        else:
+            await self._sessions.leave(self._session)

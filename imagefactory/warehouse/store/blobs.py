@@ -59,6 +59,10 @@ class Receiving(Incoming, Protocol):
         """Append `length` zeros without writing them."""
         ...
 
+    def rest(self) -> None:
+        """Keep nothing open until more is written, or it is finished."""
+        ...
+
 
 class Reader(Protocol):
     """An open body; stays readable when the blob is removed meanwhile."""

@@ -18,6 +18,7 @@ READ_ONLY = 0o400
 """Images may hold secrets: nobody but the store's owner reads them here."""
 
 ZEROS = bytes(BLOCK)
+_WRITE = os.O_WRONLY | os.O_CLOEXEC
 
 
 class _File:
@@ -47,7 +48,7 @@ class Received(_File):
     def __init__(self, id: str, path: Path, place: Path) -> None:
         super().__init__(id, path, place)
         with plain_errors(path):
-            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            self._fd = os.open(path, _WRITE | os.O_CREAT | os.O_EXCL, 0o600)
         self._hash = sha256()
         self._blob: Blob | None = None
         self._rest = b""  # less than a block, not yet written
@@ -85,6 +86,7 @@ class Received(_File):
         self._write_at(view[start:whole], self._written + start)
 
     def _write_at(self, data: memoryview, offset: int) -> None:
+        self._go_on()
         while data:
             wrote = os.pwrite(self._fd, data, offset)
             data, offset = data[wrote:], offset + wrote
@@ -98,6 +100,7 @@ class Received(_File):
         size = self.size
         with plain_errors(self._path):
             self._write_at(memoryview(self._rest), self._written)
+            self._go_on()
             os.ftruncate(self._fd, size)
             os.fchmod(self._fd, READ_ONLY)
             os.fsync(self._fd)
@@ -105,9 +108,16 @@ class Received(_File):
         self._close()
         return Blob(self._id, self._hash.hexdigest(), size, allocated)
 
+    def rest(self) -> None:
+        self._close()
+
     def discard(self) -> None:
         self._close()
         super().discard()
+
+    def _go_on(self) -> None:
+        if self._fd < 0:
+            self._fd = os.open(self._path, _WRITE)
 
     def _close(self) -> None:
         if self._fd >= 0:

@@ -1,0 +1,77 @@
+"""Bodies without their holes."""
+
+from __future__ import annotations
+
+import struct
+from hashlib import sha256
+
+from imagefactory.testing.wire import Wire, read_answer
+from tests.warehouse.serving import HOST, ServerTestCase
+
+EXTENTS = "application/x-warehouse-extents"
+FRAME = struct.Struct(">QQ")
+
+
+class ExtentsTests(ServerTestCase):
+    """Frames in and out."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.ask("PUT", "/b")
+        self.ask("PUT", "/b/k", b"old")
+
+    def begin(self, length: int, *more: str, path: str = "/b/k") -> Wire:
+        """A connection that has sent the head of a PUT."""
+        wire = Wire(self.site)
+        wire.send(
+            "\r\n".join([f"PUT {path} HTTP/1.1", f"Host: {HOST}", f"Content-Length: {length}", *more, "", ""]).encode()
+        )
+        return wire
+
+    def body(self) -> bytes:
+        """What is stored."""
+        return self.ask("GET", "/b/k").body
+
+    def test_extents(self) -> None:
+        """A body without its holes: sent and fetched as frames."""
+        frames = FRAME.pack(0, 5) + b"start" + FRAME.pack(1 << 20, 3) + b"end" + FRAME.pack(3 << 20, 0)
+        whole = b"start" + bytes((1 << 20) - 5) + b"end" + bytes((2 << 20) - 3)
+        wire = self.begin(len(frames), f"Content-Type: {EXTENTS}")
+        for at in range(len(frames)):
+            wire.send(frames[at : at + 1])
+        self.assertEqual(read_answer(wire.received()).headers["x-warehouse-sha256"], sha256(whole).hexdigest())
+        self.assertEqual(self.body(), whole)
+        got = self.ask("GET", "/b/k", Accept=EXTENTS)
+        self.assertLess(len(got.body), 200_000)
+        self.assertEqual(_unframe(got.body), whole)
+
+    def test_two_forms_have_two_tags(self) -> None:
+        """A cache takes neither form for the other; a reader of one may go on with a range of the other."""
+        framed, plain = self.ask("GET", "/b/k", Accept=EXTENTS), self.ask("GET", "/b/k")
+        tag = framed.headers["etag"]
+        self.assertNotEqual(tag, plain.headers["etag"])
+        self.assertEqual((framed.headers["vary"], plain.headers["vary"]), ("Accept", "Accept"))
+        self.assertEqual(self.ask("GET", "/b/k", Accept=EXTENTS, If_None_Match=tag).status, 304)
+        self.assertEqual(self.ask("GET", "/b/k", If_None_Match=tag).status, 200)
+        self.assertEqual(self.ask("GET", "/b/k", If_Range=tag, Range="bytes=1-").body, b"ld")
+        self.assertEqual(self.ask("GET", "/b").headers["vary"], "Accept")
+
+    def test_bad_extents(self) -> None:
+        """Frames that are out of order, cut or too many are refused as a whole."""
+        last = FRAME.pack(10, 0)
+        disorder = FRAME.pack(5, 1) + b"x" + FRAME.pack(4, 1) + b"y" + last
+        cut = (b"", last[:9], FRAME.pack(0, 5) + b"st", FRAME.pack(0, 1) + b"x")
+        for frames in (*cut, disorder, last + b"x", FRAME.pack(1 << 62, 0), FRAME.pack(0, 1 << 62)):
+            self.assertEqual(self.status("PUT", "/b/k", frames, Content_Type=EXTENTS), 400, frames)
+        self.assertEqual((self.body(), len(self.blobs())), (b"old", 1))
+
+
+def _unframe(data: bytes) -> bytes:
+    whole = b""
+    while True:
+        offset, length = FRAME.unpack_from(data)
+        whole += bytes(offset - len(whole))
+        if not length:
+            return whole
+        whole += data[FRAME.size : FRAME.size + length]
+        data = data[FRAME.size + length :]
