@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 def listed(body: bytes, call: Call) -> Reply:
     """A list in the format that the client wanted."""
-    return Reply(200, body, {"Content-Type": "application/json" if call.json else "application/xml"})
+    media = "application/json" if call.json else "application/xml"
+    return Reply(200, body, {"Content-Type": media, "Vary": "Accept"})
 
 
 async def root(app: Application, call: Call) -> Reply:
@@ -62,7 +63,7 @@ async def query(app: Application, call: Call) -> Reply:
     bucket = call.path[0]
     after, limit = call.argument("after") or "", call.number("limit")
     keys = await app.threads.run(app.store.query, bucket, call.text(), after, limit)
-    if not keys:
+    if not keys and limit != 0:
         raise Answer(404, "no object is selected")
     return await _objects(app, call, bucket, keys)
 

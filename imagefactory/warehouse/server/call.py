@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from email.message import Message
-from urllib.parse import parse_qs, parse_qsl, unquote, unquote_to_bytes
+from urllib.parse import parse_qs, parse_qsl, unquote_to_bytes
 
 from twisted.web.http_headers import Headers
 
@@ -32,13 +32,21 @@ class Call:
     body: bytes = field(default=b"", repr=False)
 
     def header(self, name: str) -> str | None:
-        """The last header of this name, as text."""
-        values = self.headers.getRawHeaders(name)
+        """The last header of this name, as text, whatever its bytes are."""
+        value = self.raw_header(name)
+        return None if value is None else value.decode("latin-1")
+
+    def raw_header(self, name: str) -> bytes | None:
+        """The last header of this name, as it came."""
+        values = self.headers.getRawHeaders(name.encode())
         return values[-1] if values else None
 
     def argument(self, name: str) -> str | None:
-        """An argument of the URL."""
-        found = parse_qs(self.uri.partition("?")[2], keep_blank_values=True, max_num_fields=100).get(name)
+        """An argument of the URL; InvalidInput if there are too many."""
+        try:
+            found = parse_qs(self.uri.partition("?")[2], keep_blank_values=True, max_num_fields=100).get(name)
+        except ValueError:
+            raise InvalidInput("the URL has too many arguments") from None
         return found[-1] if found else None
 
     def number(self, name: str) -> int | None:
@@ -65,10 +73,7 @@ class Call:
 
     def text(self) -> str:
         """The body as text; InvalidInput if it is not UTF-8."""
-        try:
-            return self.body.decode()
-        except UnicodeDecodeError:
-            raise InvalidInput("the body is not UTF-8") from None
+        return as_text(self.body, "the body")
 
     def form(self) -> dict[str, str]:
         """The fields of a form, urlencoded or multipart; of a repeated one the last."""
@@ -105,6 +110,14 @@ def split_path(uri: bytes) -> tuple[str, ...] | None:
     return None if len(parts) > DEEPEST or any(map(names.problem, parts)) else parts
 
 
+def as_text(data: bytes, what: str) -> str:
+    """InvalidInput if it is not UTF-8."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise InvalidInput(f"{what} is not UTF-8") from None
+
+
 def parse_form(text: str) -> dict[str, str]:
     """Fields of an urlencoded form; InvalidInput."""
     try:
@@ -124,9 +137,9 @@ def attributes_in_headers(headers: Headers) -> dict[str, str]:
         name = raw.decode("latin-1").lower()
         if name == "x-warehouse-attributes":
             for value in values:
-                found |= parse_form(value.decode("latin-1"))
+                found |= parse_form(as_text(value, name))
         elif name.startswith(prefix):
-            found[name.removeprefix(prefix)] = unquote(values[-1].decode("latin-1"))
+            found[name.removeprefix(prefix)] = as_text(unquote_to_bytes(values[-1]), name)
     return found
 
 
@@ -135,11 +148,11 @@ def _multipart(content_type: str, body: bytes) -> dict[str, str]:
     if not boundary:
         raise InvalidInput("a multipart form needs a boundary")
     fields: dict[str, str] = {}
-    for part in (b"\r\n" + body).split(b"\r\n--" + boundary.encode())[1:]:
+    for part in (b"\r\n" + body).split(b"\r\n--" + boundary.encode("latin-1", "replace"))[1:]:
         head, _, value = part.partition(b"\r\n\r\n")
-        name = _disposition(head.decode("latin-1"))
+        name = _disposition(as_text(head, "the head of a field"))
         if name is not None:
-            fields[name] = value.decode()
+            fields[name] = as_text(value, f"the field {name}")
     return fields
 
 

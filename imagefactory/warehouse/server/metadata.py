@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagefactory.model.errors import InvalidInput
-from imagefactory.warehouse import names
 from imagefactory.warehouse.server import formats
 from imagefactory.warehouse.server.buckets import listed
-from imagefactory.warehouse.server.call import Call, Reply
+from imagefactory.warehouse.server.call import Call, Reply, as_text
+from imagefactory.warehouse.server.conditions import condition
 from imagefactory.warehouse.server.errors import Answer
 
 if TYPE_CHECKING:
@@ -21,8 +21,9 @@ async def put(app: Application, call: Call) -> Reply:
     """PUT /BUCKET/KEY/ATTRIBUTE: the value is the body, or the header X-redhat-value. Makes bucket and object."""
     assert call.path is not None
     bucket, key, name = call.path
-    header = call.header("x-redhat-value")
-    await _set(app, bucket, key, {name: call.text() if header is None else header})
+    header = call.raw_header("x-redhat-value")
+    value = call.text() if header is None else as_text(header, "the value")
+    await app.threads.run(app.store.annotate, bucket, key, {name: value}, condition(call))
     return Reply(201)
 
 
@@ -33,12 +34,8 @@ async def set_many(app: Application, call: Call) -> Reply:
     key = fields.pop("_key", "")
     if not key:
         raise InvalidInput("the form needs _key")
-    await _set(app, call.path[0], key, fields)
+    await app.threads.run(app.store.annotate, call.path[0], key, fields, condition(call))
     return Reply(200)
-
-
-async def _set(app: Application, bucket: str, key: str, attributes: dict[str, str]) -> None:
-    await app.threads.run(app.store.annotate, bucket, key, attributes)
 
 
 async def get(app: Application, call: Call) -> Reply:
@@ -54,9 +51,8 @@ async def delete(app: Application, call: Call) -> Reply:
     """DELETE /BUCKET/KEY/ATTRIBUTE: ours."""
     assert call.path is not None
     bucket, key, name = call.path
-    if name in names.RESERVED_ATTRIBUTES or not await app.threads.run(app.store.attribute, bucket, key, name):
+    if not await app.threads.run(app.store.delete_attribute, bucket, key, name, condition(call)):
         raise Answer(404, "there is no such attribute")
-    await app.threads.run(app.store.put, bucket, key, None, {name: None})
     return Reply(200)
 
 

@@ -8,7 +8,7 @@ from twisted.web.http import datetimeToString
 
 from imagefactory.warehouse.server import content
 from imagefactory.warehouse.server.call import Call, Reply
-from imagefactory.warehouse.server.conditions import condition, not_modified, ranges
+from imagefactory.warehouse.server.conditions import FRAMED, condition, not_modified, ranges
 from imagefactory.warehouse.server.errors import Answer
 from imagefactory.warehouse.server.reception import DIGEST
 from imagefactory.warehouse.store.blobs import Reader
@@ -36,29 +36,31 @@ async def get(app: Application, call: Call) -> Reply:
 
 async def _reply(app: Application, call: Call, stored: Stored, reader: Reader) -> Reply:
     await _check_whole(app, stored, reader)
-    headers = _headers(stored)
-    if not_modified(call, stored):
+    framed = content.EXTENTS in (call.header("accept") or "")
+    headers = _headers(stored, FRAMED if framed else "")
+    if not_modified(call, stored, FRAMED if framed else ""):
         await app.threads.run(reader.close)
         return Reply(304, headers=headers)
-    if content.EXTENTS in (call.header("accept") or ""):
+    if framed:
         extents = await app.threads.run(reader.extents)
-        framed = content.framed(stored, reader, extents)
-        return Reply(200, framed, headers | {"Content-Type": content.EXTENTS, "Vary": "Accept"})
+        body = content.framed(stored, reader, extents)
+        return Reply(200, body, headers | {"Content-Type": content.EXTENTS})
     spans = ranges(call, stored, reader.size, app.clock.seconds())
     if spans is None:
         return Reply(200, content.whole(stored, reader), headers | _BINARY)
     if len(spans) > 1:
-        body, media = content.several(stored, reader, spans)
-        return Reply(206, body, headers | {"Content-Type": media})
+        several, media = content.several(stored, reader, spans)
+        return Reply(206, several, headers | {"Content-Type": media})
     ((start, length),) = spans
     place = {"Content-Range": f"bytes {start}-{start + length - 1}/{reader.size}"}
     return Reply(206, content.Content(stored, reader, ((start, length),)), headers | _BINARY | place)
 
 
-def _headers(stored: Stored) -> dict[str, str]:
+def _headers(stored: Stored, suffix: str) -> dict[str, str]:
     assert stored.blob is not None
     return {
-        "ETag": f'"{stored.etag}"',
+        "ETag": f'"{stored.etag}{suffix}"',
+        "Vary": "Accept",
         "Last-Modified": datetimeToString(stored.modified).decode(),
         "Accept-Ranges": "bytes",
         DIGEST: stored.blob.sha256,

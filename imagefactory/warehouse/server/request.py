@@ -10,7 +10,6 @@ from twisted.python.failure import Failure
 from twisted.web.http import Request, datetimeToString
 
 from imagefactory import __version__
-from imagefactory.model.errors import TooLarge
 from imagefactory.warehouse.server.call import Call, Reply, split_path
 from imagefactory.warehouse.server.content import Content
 from imagefactory.warehouse.server.download import Download
@@ -57,7 +56,7 @@ class WarehouseRequest(Request):
         if self._streams:
             self._run(self._admit(length))
         elif length is not None and length > LARGEST_BODY:
-            self._refuse(TooLarge("the body is too large"))
+            self._refuse(self._app.too_large(self._call))
         else:
             self._continue()
 
@@ -71,16 +70,23 @@ class WarehouseRequest(Request):
             self.resume()  # before the answer, which may end the request, and with the connection's next one to come
             self._refuse(error)
             return
+        try:
+            await self._receive(self._reception)
+        except BaseException:
+            await self._reception.abort()
+            raise
+
+    async def _receive(self, reception: Reception) -> None:
         self.resume()
         if self._disconnected:
-            await self._reception.abort()
+            await reception.abort()
             return
         self._continue()
         for data in self._early:
-            self._reception.add(data)
+            reception.add(data)
         self._early.clear()
         if self._complete:
-            await self._finish(self._reception)
+            await self._finish(reception)
 
     def _continue(self) -> None:
         """Tell a client that waits for it to send the body (RFC 9110, 10.1.1)."""
@@ -99,7 +105,7 @@ class WarehouseRequest(Request):
         self._early.append(data)
         self._size += len(data)
         if not self._streams and self._size > LARGEST_BODY:
-            self._refuse(TooLarge("the body is too large"))
+            self._refuse(self._app.too_large(self._call))
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:  # noqa: ARG002
         """All of the body has come."""
@@ -181,6 +187,7 @@ class WarehouseRequest(Request):
     def _head(self, reply: Reply, length: int) -> None:
         self.setResponseCode(reply.status)
         self.setHeader("Server", SERVER)
+        self.setHeader("X-Warehouse", "1")  # how our client knows us, through any proxy
         self.setHeader("Date", datetimeToString())
         for name, value in reply.headers.items():
             self.setHeader(name, value)

@@ -57,14 +57,14 @@ class WarehouseSite(Site):
         return [b"http/1.1"]
 
     def log(self, request: Request) -> None:
-        """One line per request, at debug level; no arguments, no headers: they may hold secrets."""
+        """One line per request, shown with --verbose; no arguments, no headers: they may hold secrets."""
         names = {
             "method": request.method.decode("latin-1"),
             "path": request.path.decode("latin-1"),
             "status": request.code,
             "sent": request.sentLength,
         }
-        _log.debug("{client.host} {method} {path} {status} {sent}", client=request.client, **names)
+        _log.info("{client.host} {method} {path} {status} {sent}", client=request.client, **names)
 
 
 def make_site(

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from imagefactory.database.sqlite import Database
-from imagefactory.model.errors import FactoryError, NotFound, TooLarge
+from imagefactory.model.errors import FactoryError, InvalidInput, NotFound, TooLarge
 from imagefactory.warehouse import names
 from imagefactory.warehouse.store import objects, providers, search
 from imagefactory.warehouse.store.blobs import Blob, BlobStore, Incoming, Reader
@@ -174,12 +174,28 @@ class Store:
             return reader.size == blob.size and self.trust.holds(blob, reader)
         return False
 
-    def annotate(self, bucket: str, key: str, attributes: Mapping[str, str | None]) -> Stored:
-        """As `put` without a body; makes the bucket, too, if there is none."""
+    def annotate(
+        self, bucket: str, key: str, attributes: Mapping[str, str | None], condition: Condition = _always
+    ) -> Stored:
+        """As `put` without a body; makes the bucket, too, if there is none. InvalidInput for keys that are not listed,
+        but for the bucket's defaults."""
         check_all(key, attributes)
+        if key in names.RESERVED_KEYS and key != names.DEFAULTS:
+            raise InvalidInput("this key is reserved", where=key)
         if not self.has_bucket(bucket):
+            condition(None)
             self.create_bucket(bucket)
-        return self.put(bucket, key, None, attributes)
+        return self.put(bucket, key, None, attributes, condition)
+
+    def delete_attribute(self, bucket: str, key: str, name: str, condition: Condition = _always) -> bool:
+        """Remove an attribute; False if there was none."""
+        with self.database.write() as connection:
+            stored = objects.find(connection, bucket, key)
+            condition(stored)
+            if stored is None or not objects.remove_attribute(connection, stored.id, name):
+                return False
+            providers.consider(connection, objects.obtain(connection, bucket, key, self._now()))
+            return True
 
     def adopt(self, bucket: str, key: str, path: Path, attributes: Mapping[str, str], sha256: str = "") -> Stored:
         """As `put` with a local file as body, gone from `path` afterwards."""
@@ -226,7 +242,9 @@ class Store:
             objects.mark_damaged(connection, blob_id)
 
     def delete(self, bucket: str, key: str, condition: Condition = _always) -> bool:
-        """Remove body and attributes; False if there was nothing."""
+        """Remove body and attributes; False if there was nothing. The defaults of a bucket stay."""
+        if key in names.RESERVED_KEYS:
+            return False
         with self.database.write() as connection:
             stored = objects.find(connection, bucket, key)
             condition(stored)

@@ -132,6 +132,12 @@ def set_attributes(connection: Connection, object_id: int, changes: Mapping[str,
         connection.execute(statement.on_conflict_do_update(set_={"value": statement.excluded.value}), kept)
 
 
+def remove_attribute(connection: Connection, object_id: int, name: str) -> bool:
+    """Whether there was one."""
+    this = (attribute.c.object_id == object_id) & (attribute.c.name == name)
+    return bool(connection.execute(delete(attribute).where(this)).rowcount)
+
+
 def same_body(connection: Connection, new: Blob) -> Blob | None:
     """A blob that has the same content already."""
     wanted = select(blob).where(blob.c.sha256 == new.sha256, blob.c.size == new.size).limit(1)
