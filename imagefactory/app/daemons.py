@@ -231,7 +231,7 @@ def warehouse_face(socket: BoundSocket, settings: Settings, reactor: Any, wareho
 
     async def drain() -> None:
         for site in sites:
-            await site.application.sessions.close()
+            await site.application.close()
 
     host, port = socket.address
     scheme = "https" if renewing else "http"

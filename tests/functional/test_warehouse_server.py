@@ -107,7 +107,7 @@ class LoadTests(ServerTestCase):
 
         with ThreadPoolExecutor(64) as pool:
             self.assertTrue(all(pool.map(upload, range(64))))
-        self.assertLess(self.server.memory(), 400 * MIB)
+        self.assertLess(self.server.memory(), 120_000_000)
         self.assertEqual(len(self.server.bodies()), 64)
 
     def test_one_key(self) -> None:
@@ -163,3 +163,6 @@ class LoadTests(ServerTestCase):
         self.assertEqual(status, 200)
         page = server.ask("GET", "/b?after=k050000&limit=2", Accept="application/json")[1]
         self.assertIn(b"k050001", page)
+        status, found = server.ask("POST", "/b/_query?attrs=", b'$target != "t1"')
+        self.assertEqual((status, found.count(b"<object_attr ")), (200, 2 * found.count(b"<object>")))
+        self.assertLess(server.memory(), 120_000_000)

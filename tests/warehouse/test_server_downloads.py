@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from unittest.mock import patch
 
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from imagefactory.testing.wire import Wire
+from imagefactory.testing.wire import Wire, read_answer
+from imagefactory.warehouse.store.directory import FileReader
 from tests.warehouse.serving import ServerTestCase
+
+EXTENTS = b"application/x-warehouse-extents"
 
 
 class DownloadTests(ServerTestCase):
     """GET and HEAD of a body."""
 
     BODY = bytes(range(256)) * 10
+    times = itertools.count(1)
 
     def setUp(self) -> None:
         super().setUp()
@@ -95,17 +101,54 @@ class DownloadTests(ServerTestCase):
 
     def test_damaged_body(self) -> None:
         """A changed byte breaks the connection before the body is complete; storing it again heals."""
+        for more in (b"", b"Range: bytes=0-\r\n", b"Range: bytes=-9999\r\n", b"Accept: " + EXTENTS + b"\r\n"):
+            self.damage()
+            wire = Wire(self.site)
+            wire.send(b"GET /b/k HTTP/1.1\r\nHost: h\r\n" + more + b"\r\n")
+            head, _, data = wire.received().partition(b"\r\n\r\n")
+            self.assertFalse(wire.transport.connected)
+            self.assertLess(len(data), int(head.lower().partition(b"content-length: ")[2].split()[0]))
+            self.assertEqual(self.status("GET", "/b/k"), 500)
+            self.assertEqual(self.ask("GET", "/b/k/_etag").body.decode(), self.etag)
+            self.assertEqual(self.status("PUT", "/b/k", self.BODY), 201)
+            self.assertEqual(self.ask("GET", "/b/k").body, self.BODY)
+
+    def damage(self) -> None:
+        """Change the last byte on the disk."""
         (blob,) = self.blobs()
-        blob.chmod(0o644)
+        blob.chmod(0o600)
         blob.write_bytes(self.BODY[:-1] + b"?")
-        wire = Wire(self.site)
-        wire.send(b"GET /b/k HTTP/1.1\r\nHost: h\r\n\r\n")
-        data = wire.received()
-        self.assertFalse(wire.transport.connected)
-        self.assertLess(len(data.partition(b"\r\n\r\n")[2]), len(self.BODY))
+        os.utime(blob, ns=(0, next(self.times)))
+
+    def test_damage_outside_a_range(self) -> None:
+        """The first range of a body has all of it checked, in the background, and once."""
+        self.damage()
+        self.assertEqual(self.ask("GET", "/b/k", Range="bytes=0-0").body, self.BODY[:1])
+        self.assertEqual(self.status("GET", "/b/k", Range="bytes=0-0"), 500)
+        self.ask("PUT", "/b/k", self.BODY)
+        opened = self.store.blobs.open
+        with patch.object(self.store.blobs, "open", side_effect=opened) as opening:
+            for _ in range(3):
+                self.assertEqual(self.ask("GET", "/b/k", Range="bytes=0-0").status, 206)
+        self.assertEqual(opening.call_count, 4)
+
+    def test_a_check_that_fails(self) -> None:
+        """Does not keep others from being made, or the server from ending."""
+        with patch.object(FileReader, "extents", side_effect=OSError(5, "Input/output error")):
+            self.assertEqual(self.ask("GET", "/b/k", Range="bytes=0-0").status, 206)
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        self.damage()
+        self.ask("GET", "/b/k", Range="bytes=0-0")
         self.assertEqual(self.status("GET", "/b/k"), 500)
-        self.assertEqual(self.status("PUT", "/b/k", self.BODY), 201)
-        self.assertEqual(self.ask("GET", "/b/k").body, self.BODY)
+        self.successResultOf(Deferred.fromCoroutine(self.site.application.close()))
+
+    def test_cut_while_it_is_sent(self) -> None:
+        """A body that becomes shorter meanwhile, checked lately or not, breaks the connection."""
+        self.ask("GET", "/b/k")
+        with patch.object(FileReader, "read", return_value=b"short"):
+            wire = Wire(self.site)
+            wire.send(b"GET /b/k HTTP/1.1\r\nHost: h\r\n\r\n")
+        self.assertFalse(wire.transport.connected)
 
     def test_cut_body(self) -> None:
         """A body that lost its end is 500."""
@@ -127,6 +170,21 @@ class DownloadTests(ServerTestCase):
         self.ask("PUT", "/b/k", b"new")
         self.ask("DELETE", "/b/k")
         self.assertEqual(opened[1].read(0, 9999), self.BODY)
+
+    def test_replaced_and_deleted_while_it_is_sent(self) -> None:
+        """A client in the middle of the old body gets the rest of it."""
+        body = os.urandom(5 << 20)
+        self.ask("PUT", "/b/k", body)
+        wire = Wire(self.site)
+        channel = wire.transport.protocol
+        with patch.object(channel, "registerProducer", side_effect=lambda producer, _: producer.pauseProducing()):
+            wire.send(b"GET /b/k HTTP/1.1\r\nHost: h\r\n\r\n")
+        self.ask("PUT", "/b/k", b"new")
+        self.assertEqual(self.ask("GET", "/b/k").body, b"new")
+        self.ask("DELETE", "/b/k")
+        self.assertEqual(self.blobs(), [])
+        channel.requests[0].producer.resumeProducing()
+        self.assertEqual(read_answer(wire.received()).body, body)
 
     def test_client_stalls(self) -> None:
         """A client that takes nothing for five minutes is given up, and its file closed."""

@@ -11,7 +11,9 @@ from imagefactory.model.errors import NoSpace, TooLarge
 from imagefactory.warehouse import names
 from imagefactory.warehouse.copies import CopyDirectory
 from imagefactory.warehouse.server import buckets, control, health, metadata, objects
+from imagefactory.warehouse.server.budget import DOWNLOADS, UPLOADS, Budget
 from imagefactory.warehouse.server.call import Call, Reply
+from imagefactory.warehouse.server.checking import Checks
 from imagefactory.warehouse.server.errors import Answer
 from imagefactory.warehouse.server.metrics import Metrics
 from imagefactory.warehouse.server.reception import Reception, WholeBody, attributes
@@ -70,10 +72,17 @@ class Application:
         self.threads = threads
         self.clock = clock
         self.metrics = Metrics()
-        self.sessions = Sessions(store, threads, clock)
+        self.uploads, self.downloads = Budget(UPLOADS), Budget(DOWNLOADS)
+        self.sessions = Sessions(store, threads, clock, self.uploads)
+        self.checks = Checks(store, threads)
         self.copies = outside.directory
         self._has = outside.has
         self._users = users
+
+    async def close(self) -> None:
+        """Drop unfinished uploads, and do nothing more in the background."""
+        await self.sessions.close()
+        await self.checks.close()
 
     async def form(self, call: Call) -> dict[str, str]:
         """The fields of the call's form; a large one is read in a thread."""
@@ -101,7 +110,7 @@ class Application:
             return await self.sessions.admit(call, part, length, flow)
         incoming = await self.threads.run(self.store.blobs.receive)
         try:
-            return WholeBody(call, incoming, self.store, self.threads, flow)
+            return WholeBody(call, incoming, self, flow)
         except BaseException:
             await self.threads.run(incoming.discard)
             raise

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from imagefactory.model.errors import Conflict, InvalidInput
 from imagefactory.warehouse.server import formats
 from imagefactory.warehouse.server.call import Call, Reply
 from imagefactory.warehouse.server.errors import Answer
+from imagefactory.warehouse.server.pages import Pages, paged
 
 if TYPE_CHECKING:
     from imagefactory.warehouse.server.application import Application
 
 
-def listed(body: bytes, call: Call) -> Reply:
+def listed(body: bytes | Pages, call: Call) -> Reply:
     """A list in the format that the client wanted."""
     media = "application/json" if call.json else "application/xml"
     return Reply(200, body, {"Content-Type": media, "Vary": "Accept"})
@@ -70,10 +72,13 @@ async def query(app: Application, call: Call) -> Reply:
 
 async def _objects(app: Application, call: Call, bucket: str, keys: list[str]) -> Reply:
     wanted = call.argument("attrs")
-    some = None
-    if wanted is not None:
-        some = await app.threads.run(app.store.attributes_of, bucket, keys, wanted.split(",") if wanted else [])
-    return listed(formats.objects(bucket, keys, as_json=call.json, attributes=some), call)
+    names = wanted.split(",") if wanted else []
+
+    def look(some: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        return app.store.attributes_of(bucket, some, names)
+
+    pieces = formats.objects(bucket, keys, as_json=call.json, attributes=None if wanted is None else look)
+    return listed(await app.threads.run(paged, pieces), call)
 
 
 async def delete(app: Application, call: Call) -> Reply:

@@ -12,6 +12,7 @@ from twisted.web.http_headers import Headers
 from imagefactory.model.errors import InvalidInput
 from imagefactory.warehouse import names
 from imagefactory.warehouse.server.content import Content
+from imagefactory.warehouse.server.pages import Pages
 
 DEEPEST = 3
 
@@ -91,7 +92,7 @@ class Reply:
     """An answer; errors of the old API have no body."""
 
     status: int
-    body: bytes | Content = b""
+    body: bytes | Content | Pages = b""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -14,13 +14,19 @@ EXTENTS = "application/x-warehouse-extents"
 """A body without its holes: frames of offset and length (8 bytes each, big-endian) followed by that much data, in
 order; the last frame has the whole size as offset, and length 0."""
 
+LARGEST_HOLES = 16 << 30
+"""Bytes of zeros that are hashed while a client waits for the next frame: about a second each GiB."""
+
 FRAME = struct.Struct(">QQ")
 Piece = bytes | tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Pieces to send: bytes as they are, or (offset, length) of the open body. `whole`: all of it, in order."""
+    """Pieces to send: bytes as they are, or (offset, length) of the open body.
+
+    `whole`: all of it, in order; what is left out between the pieces are holes.
+    """
 
     stored: Stored
     reader: Reader
@@ -32,15 +38,22 @@ class Content:
         """How many bytes that is."""
         return sum(len(piece) if isinstance(piece, bytes) else piece[1] for piece in self.pieces)
 
-    def blocks(self, size: int) -> Iterator[Piece]:
-        """The pieces, none of the stored ones longer than `size`."""
+    def blocks(self, size: Callable[[], int]) -> Iterator[Piece]:
+        """The pieces, none of the stored ones longer than `size` says at the time."""
         for piece in self.pieces:
             if isinstance(piece, bytes):
                 yield piece
                 continue
-            start, length = piece
-            for at in range(start, start + length, size):
-                yield at, min(size, start + length - at)
+            at, left = piece
+            while left:
+                length = min(size(), left)
+                yield at, length
+                at, left = at + length, left - length
+
+
+def one_range(stored: Stored, reader: Reader, start: int, length: int) -> Content:
+    """A range of the body, which may be all of it."""
+    return Content(stored, reader, ((start, length),), whole=length == reader.size)
 
 
 def whole(stored: Stored, reader: Reader) -> Content:
@@ -53,7 +66,8 @@ def framed(stored: Stored, reader: Reader, extents: list[tuple[int, int]]) -> Co
     pieces: list[Piece] = []
     for start, length in extents:
         pieces += [FRAME.pack(start, length), (start, length)]
-    return Content(stored, reader, (*pieces, FRAME.pack(reader.size, 0)))
+    holes = reader.size - sum(length for _, length in extents)
+    return Content(stored, reader, (*pieces, FRAME.pack(reader.size, 0)), whole=holes <= LARGEST_HOLES)
 
 
 def several(stored: Stored, reader: Reader, ranges: list[tuple[int, int]]) -> tuple[Content, str]:

@@ -3,63 +3,60 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
-from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from twisted.web.http import Request
-from zope.interface import implementer
 
-from imagefactory.concurrency.clock import Clock, timeout
 from imagefactory.concurrency.task import Task
-from imagefactory.concurrency.threads import Threads
-from imagefactory.warehouse.pace import Paced
+from imagefactory.files.holes import hash_zeroes
 from imagefactory.warehouse.server.content import Content, Piece
-from imagefactory.warehouse.store.local import Store
+from imagefactory.warehouse.server.sending import Sender
+
+if TYPE_CHECKING:
+    from imagefactory.warehouse.server.application import Application
 
 BLOCK = 1 << 20
 TLS_BLOCK = 256 << 10  # larger ones cost Twisted's TLS twice the processor time
-STALLED = 300
-"""Seconds that a client may take nothing of a body before it is given up."""
+_AT_ONCE = 4  # blocks of one download: read ahead, held back, in two buffers of the connection
 
 _log = Logger()
 
 
-@implementer(IPushProducer)
-class Download(Paced):
+class Download(Sender):
     """One body to one request.
 
-    A body that is sent whole is hashed on the way, unless it was so not long ago. Its last block is held back until the
-    digest is right: a client never gets all of a damaged body, but sees the connection break, and the damage is noted.
+    A body that is sent whole, its holes left out or not, is hashed on the way, unless it was so not long ago. Its last
+    block is held back until the digest is right: a client never gets all of a damaged body, but sees the connection
+    break, and the damage is noted.
     """
 
-    def __init__(self, request: Request, content: Content, store: Store, threads: Threads, clock: Clock) -> None:
-        super().__init__()
-        self._request = request
-        self._clock = clock
+    def __init__(self, request: Request, content: Content, app: Application) -> None:
+        super().__init__(request, app.clock)
         self._content = content
-        self._store = store
-        self._threads = threads
+        self._store = app.store
+        self._threads = app.threads
+        self._budget = app.downloads
+        self._budget.join()
         self._hash = sha256() if self._is_doubtful() else None
+        self._at = 0  # up to here it is hashed
+        self._short = False
 
-    async def send(self) -> bool:
-        """Send all; False if the client went away, or the body is damaged (then the connection is broken off)."""
-        self._request.registerProducer(self, True)
-        try:
-            return await self._send()
-        finally:
-            if self._request.channel is not None:  # still connected
-                self._request.unregisterProducer()
-            await self._threads.run(self._content.reader.close)
+    async def _ended(self) -> None:
+        self._budget.leave()
+        await self._threads.run(self._content.reader.close)
 
     async def _send(self) -> bool:
-        blocks = self._content.blocks(TLS_BLOCK if self._request.isSecure() else BLOCK)
+        blocks = self._content.blocks(self._block_size)
         block = next(blocks, None)
         ahead = self._ahead(block)
         while ahead is not None:
             data = await ahead
             block = next(blocks, None)
             ahead = self._ahead(block)
-            if block is None and not await self._intact():
+            if self._short or (block is None and not await self._threads.run(self._is_right)):
+                await self._settle(ahead)
+                await self._damaged()
                 return False
             if not await self._ready():
                 await self._settle(ahead)
@@ -67,16 +64,9 @@ class Download(Paced):
             self._request.write(data)
         return True
 
-    async def _ready(self) -> bool:
-        """Wait until the client takes more; False if it is gone, or took nothing for too long."""
-        if self._paused is not None:
-            try:
-                await timeout(self._clock, STALLED, self._paused)
-            except TimeoutError:
-                self._stopped = True
-                if self._request.channel is not None:
-                    self._request.channel.forceAbortClient()
-        return not self._stopped
+    def _block_size(self) -> int:
+        most = TLS_BLOCK if self._request.isSecure() else BLOCK
+        return self._budget.share(most * _AT_ONCE) // _AT_ONCE
 
     def _ahead(self, block: Piece | None) -> Task[bytes] | None:
         return None if block is None else Task(self._threads.run(self._read, block))
@@ -89,27 +79,31 @@ class Download(Paced):
         if isinstance(block, bytes):
             return block
         data = self._content.reader.read(*block)
+        self._short = self._short or len(data) < block[1]
         if self._hash is not None:
+            hash_zeroes(self._hash, block[0] - self._at)
             self._hash.update(data)
+            self._at = block[0] + len(data)
         return data
 
     def _is_doubtful(self) -> bool:
         blob = self._content.stored.blob
         return self._content.whole and blob is not None and not self._store.trust.holds(blob, self._content.reader)
 
-    async def _intact(self) -> bool:
+    def _is_right(self) -> bool:
+        """Whether the digest of all that was read is that of what was stored. Blocks."""
         blob = self._content.stored.blob
         if self._hash is None or blob is None:
             return True
-        if self._hash.hexdigest() == blob.sha256:
-            self._store.trust.add(blob, self._content.reader)
-            return True
-        _log.error("the body of {bucket}/{key} (blob {blob}) is damaged", **_names(self._content), blob=blob.id)
-        await self._threads.run(self._store.mark_damaged, blob.id)
-        if self._request.channel is not None:
-            self._request.channel.forceAbortClient()
-        return False
+        hash_zeroes(self._hash, self._content.reader.size - self._at)
+        if self._hash.hexdigest() != blob.sha256:
+            return False
+        self._store.trust.add(blob, self._content.reader)
+        return True
 
-
-def _names(content: Content) -> dict[str, str]:
-    return {"bucket": content.stored.bucket, "key": content.stored.key}
+    async def _damaged(self) -> None:
+        stored = self._content.stored
+        assert stored.blob is not None
+        _log.error("the body of {stored.bucket}/{stored.key} (blob {stored.blob.id}) is damaged", stored=stored)
+        await self._threads.run(self._store.mark_damaged, stored.blob.id)
+        self._break_off()

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
 from imagefactory.warehouse.store.providers import Provider
 
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+Values = Mapping[str, Mapping[str, str]]
+Look = Callable[[Sequence[str]], Values]
+_KEYS, _WITH_ATTRIBUTES = 1000, 100  # objects in one piece
 
 VERSION = "0.96"
 """The version of iwhd whose API this is; clients read it in the root."""
@@ -28,29 +32,39 @@ def root(url: str, buckets: Iterable[str], *, as_json: bool) -> bytes:
     return _lines(head, ",\n".join(entries), "\t]\n}")
 
 
-def objects(
-    bucket: str, keys: Iterable[str], *, as_json: bool, attributes: Mapping[str, Mapping[str, str]] | None = None
-) -> bytes:
-    """A listing or a query result; `attributes` (ours) adds some attributes of each object."""
-    if as_json:
-        entries = [
-            f"\t{{\n\t\t{_member('bucket', bucket)},\n\t\t{_member('key', key)}{_more(attributes, key)}\n\t}}"
-            for key in keys
-        ]
-        return _lines("[", *([",\n".join(entries)] if entries else []), "]")
-    lines = []
-    for key in keys:
-        lines += ["\t<object>", f"\t\t<bucket>{escape(bucket)}</bucket>", f"\t\t<key>{escape(key)}</key>"]
-        for name, value in (attributes or {}).get(key, {}).items():
-            lines.append(f"\t\t<object_attr name={_quoted(name)}>{_text(value)}</object_attr>")
-        lines.append("\t</object>")
-    return _lines("<objects>", *lines, "</objects>")
+def objects(bucket: str, keys: Sequence[str], *, as_json: bool, attributes: Look | None = None) -> Iterator[bytes]:
+    """A listing or a query result in pieces; `attributes` (ours) looks up some attributes of some objects."""
+    write = _objects_json if as_json else _objects_xml
+    yield b"[\n" if as_json else b"<objects>\n"
+    step = _WITH_ATTRIBUTES if attributes else _KEYS
+    for start in range(0, len(keys), step):
+        some = keys[start : start + step]
+        text = write(bucket, some, attributes and attributes(some))
+        yield (text + (",\n" if start + step < len(keys) else "\n") if as_json else text).encode()
+    yield b"]\n" if as_json else b"</objects>\n"
 
 
-def _more(attributes: Mapping[str, Mapping[str, str]] | None, key: str) -> str:
+def _objects_json(bucket: str, keys: Sequence[str], attributes: Values | None) -> str:
+    head = f"\t{{\n\t\t{_member('bucket', bucket)},\n\t\t"
+    return ",\n".join(f"{head}{_member('key', key)}{_more(attributes, key)}\n\t}}" for key in keys)
+
+
+def _more(attributes: Values | None, key: str) -> str:
     if attributes is None:
         return ""
     return f',\n\t\t"attributes": {json.dumps(attributes.get(key, {}), ensure_ascii=False)}'
+
+
+def _objects_xml(bucket: str, keys: Sequence[str], attributes: Values | None) -> str:
+    head = f"\t<object>\n\t\t<bucket>{escape(bucket)}</bucket>\n\t\t<key>"
+    return "".join(f"{head}{escape(key)}</key>\n{_values_xml(attributes, key)}\t</object>\n" for key in keys)
+
+
+def _values_xml(attributes: Values | None, key: str) -> str:
+    return "".join(
+        f"\t\t<object_attr name={_quoted(name)}>{_text(value)}</object_attr>\n"
+        for name, value in (attributes or {}).get(key, {}).items()
+    )
 
 
 def parts(url: str, names: Iterable[str], *, as_json: bool) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from twisted.web.http import datetimeToString
@@ -41,19 +42,25 @@ async def _reply(app: Application, call: Call, stored: Stored, reader: Reader) -
     if not_modified(call, stored, FRAMED if framed else ""):
         await app.threads.run(reader.close)
         return Reply(304, headers=headers)
+    body = await _body(app, call, stored, reader, framed=framed)
+    if isinstance(body.body, content.Content) and not body.body.whole:
+        app.checks.look(stored, reader)
+    return replace(body, headers={**headers, **body.headers})
+
+
+async def _body(app: Application, call: Call, stored: Stored, reader: Reader, *, framed: bool) -> Reply:
     if framed:
         extents = await app.threads.run(reader.extents)
-        body = content.framed(stored, reader, extents)
-        return Reply(200, body, headers | {"Content-Type": content.EXTENTS})
+        return Reply(200, content.framed(stored, reader, extents), {"Content-Type": content.EXTENTS})
     spans = ranges(call, stored, reader.size, app.clock.seconds())
     if spans is None:
-        return Reply(200, content.whole(stored, reader), headers | _BINARY)
+        return Reply(200, content.whole(stored, reader), _BINARY)
     if len(spans) > 1:
         several, media = content.several(stored, reader, spans)
-        return Reply(206, several, headers | {"Content-Type": media})
+        return Reply(206, several, {"Content-Type": media})
     ((start, length),) = spans
     place = {"Content-Range": f"bytes {start}-{start + length - 1}/{reader.size}"}
-    return Reply(206, content.Content(stored, reader, ((start, length),)), headers | _BINARY | place)
+    return Reply(206, content.one_range(stored, reader, start, length), _BINARY | place)
 
 
 def _headers(stored: Stored, suffix: str) -> dict[str, str]:

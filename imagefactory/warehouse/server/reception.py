@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from imagefactory.concurrency.threads import Threads
 from imagefactory.model.errors import InvalidInput
 from imagefactory.warehouse.server.call import Call, Reply, attributes_in_headers
 from imagefactory.warehouse.server.conditions import condition
@@ -14,6 +13,9 @@ from imagefactory.warehouse.server.upload import Flow, Upload
 from imagefactory.warehouse.store.blobs import Incoming, Receiving
 from imagefactory.warehouse.store.local import Store
 from imagefactory.warehouse.store.objects import Stored
+
+if TYPE_CHECKING:
+    from imagefactory.warehouse.server.application import Application
 
 DIGEST = "X-Warehouse-SHA256"
 
@@ -37,13 +39,14 @@ class Reception(Protocol):
 class WholeBody:
     """One request, one body."""
 
-    def __init__(self, call: Call, incoming: Receiving, store: Store, threads: Threads, flow: Flow) -> None:
+    def __init__(self, call: Call, incoming: Receiving, app: Application, flow: Flow) -> None:
         self._call = call
         self._incoming = incoming
-        self._store = store
-        self._threads = threads
+        self._store = app.store
+        self._threads = app.threads
         self._frames = Frames(incoming.write, incoming.skip) if call.content_type == EXTENTS else None
-        self._upload = Upload(self._frames.feed if self._frames else incoming.write, threads, flow)
+        write = self._frames.feed if self._frames else incoming.write
+        self._upload = Upload(write, app.threads, flow, app.uploads)
 
     def add(self, data: bytes) -> None:
         self._upload.add(data)

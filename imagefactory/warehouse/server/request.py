@@ -14,7 +14,9 @@ from imagefactory.warehouse.server.call import Call, Reply, split_path
 from imagefactory.warehouse.server.content import Content
 from imagefactory.warehouse.server.download import Download
 from imagefactory.warehouse.server.errors import reply_to
+from imagefactory.warehouse.server.pages import Pages
 from imagefactory.warehouse.server.reception import Reception
+from imagefactory.warehouse.server.sending import PagesSender
 
 if TYPE_CHECKING:
     from imagefactory.warehouse.server.application import Application
@@ -166,12 +168,23 @@ class WarehouseRequest(Request):
             if isinstance(reply.body, Content):
                 await self._app.threads.run(reply.body.reader.close)
             return
-        if isinstance(reply.body, bytes):
-            self._head(reply, len(reply.body))
-            self.write(reply.body)
-            self._end()
-        else:
-            await self._send_content(reply, reply.body)
+        match reply.body:
+            case bytes() as body:
+                self._head(reply, len(body))
+                self.write(body)
+                self._end()
+            case Pages() as pages:
+                await self._send_pages(reply, pages)
+            case Content() as content:
+                await self._send_content(reply, content)
+
+    async def _send_pages(self, reply: Reply, pages: Pages) -> None:
+        self._head(reply, None)
+        if self.method == b"HEAD":
+            self.write(b"")
+        elif not await PagesSender(self, pages, self._app.threads, self._app.clock).send():
+            return
+        self._end()
 
     async def _send_content(self, reply: Reply, content: Content) -> None:
         self._head(reply, content.length)
@@ -180,18 +193,18 @@ class WarehouseRequest(Request):
             await self._app.threads.run(content.reader.close)
             self._end()
             return
-        download = Download(self, content, self._app.store, self._app.threads, self._app.clock)
-        if await download.send():
+        if await Download(self, content, self._app).send():
             self._end()
 
-    def _head(self, reply: Reply, length: int) -> None:
+    def _head(self, reply: Reply, length: int | None) -> None:
+        """`length` of the body; None: it goes out in chunks."""
         self.setResponseCode(reply.status)
         self.setHeader("Server", SERVER)
         self.setHeader("X-Warehouse", "1")  # how our client knows us, through any proxy
         self.setHeader("Date", datetimeToString())
         for name, value in reply.headers.items():
             self.setHeader(name, value)
-        if reply.status != 304:
+        if reply.status != 304 and length is not None:
             self.setHeader("Content-Length", str(length))
 
     def _end(self) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from imagefactory.concurrency.clock import Clock
 from imagefactory.concurrency.threads import Threads
 from imagefactory.model.errors import Conflict, InvalidInput
+from imagefactory.warehouse.server.budget import Budget
 from imagefactory.warehouse.server.call import Call, Reply
 from imagefactory.warehouse.server.errors import Answer
 from imagefactory.warehouse.server.reception import Reception, store_body, stored_reply
@@ -69,7 +70,8 @@ def part_of(call: Call) -> Part | None:
 class Sessions:
     """All named uploads of a server."""
 
-    def __init__(self, store: Store, threads: Threads, clock: Clock) -> None:
+    def __init__(self, store: Store, threads: Threads, clock: Clock, budget: Budget) -> None:
+        self._budget = budget
         self._store = store
         self._threads = threads
         self._clock = clock
@@ -130,7 +132,7 @@ class Sessions:
 
     def upload(self, session: Session, flow: Flow) -> Upload:
         """What feeds the session from one connection."""
-        return Upload(session.incoming.write, self._threads, flow)
+        return Upload(session.incoming.write, self._threads, flow, self._budget)
 
     async def _forget(self) -> None:
         old = self._clock.seconds() - FORGET_AFTER

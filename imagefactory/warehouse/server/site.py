@@ -77,7 +77,7 @@ def make_site(
     """A site that serves `store`.
 
     With `users` (keys and secrets) every call but `/_health` must be signed by one of them. `outside`: where copies go.
-    TLS is the endpoint's matter. When it stops listening, `site.application.sessions.close()` drops unfinished uploads.
+    TLS is the endpoint's matter. When it stops listening, `site.application.close()` drops unfinished uploads.
     """
     known = None if users is None else Users(users, clock.seconds)
     return WarehouseSite(Application(store, threads, clock, known, outside), clock)

@@ -11,9 +11,9 @@ from typing import Protocol
 
 from imagefactory.concurrency.task import Task
 from imagefactory.concurrency.threads import Threads
+from imagefactory.warehouse.server.budget import Budget
 
-HIGH = 4 << 20
-LOW = 1 << 20
+HIGH = 4 << 20  # bytes of one body that may wait to be written; less if there are many bodies
 PORTION = 256 << 10
 
 
@@ -30,10 +30,16 @@ class Flow(Protocol):
 class Upload:
     """Feeds `write` in a thread; `pending` bytes have arrived and are not yet written.
 
-    Once writing has failed it is `broken`: what was written is worth nothing.
+    Once writing has failed it is `broken`: what was written is worth nothing. All uploads with one `budget` share the
+    memory that it allows.
     """
 
-    def __init__(self, write: Callable[[bytes], None], threads: Threads, flow: Flow) -> None:
+    def __init__(
+        self, write: Callable[[bytes], None], threads: Threads, flow: Flow, budget: Budget | None = None
+    ) -> None:
+        self._budget = budget
+        if budget is not None:
+            budget.join()
         self._write = write
         self._threads = threads
         self._flow = flow
@@ -49,10 +55,18 @@ class Upload:
             return
         self._pieces.append(data)
         self.pending += len(data)
-        if self.pending > HIGH:
+        if self.pending > self._most():
             self._flow.pause()
         if self._writing is None or self._writing.ended.fired:
             self._writing = Task(self._drain())
+
+    def _most(self) -> int:
+        return HIGH if self._budget is None else self._budget.share(HIGH)
+
+    def _leave(self) -> None:
+        budget, self._budget = self._budget, None
+        if budget is not None:
+            budget.leave()
 
     async def _drain(self) -> None:
         try:
@@ -60,7 +74,7 @@ class Upload:
                 pieces, self._pieces = self._pieces, []
                 await self._threads.run(self._write_all, pieces)
                 self.pending -= sum(map(len, pieces))
-                if self.pending <= LOW:
+                if self.pending <= self._most() // 4:
                     self._flow.resume()
         except Exception as error:
             self._over = self.broken = True
@@ -79,7 +93,8 @@ class Upload:
             self._write(b"".join(portion))
 
     async def written(self) -> None:
-        """Wait until everything that arrived is written; raises what went wrong."""
+        """Wait until everything that arrived is written, nothing more will come; raises what went wrong."""
+        self._leave()
         if self._writing is not None:
             await self._writing
 
@@ -90,6 +105,7 @@ class Upload:
         await self.settled()
 
     async def settled(self) -> None:
-        """Wait until what arrived is written, or writing has failed; raises nothing of that."""
+        """Wait until what arrived is written, or writing has failed; raises nothing of that. Nothing more will come."""
+        self._leave()
         if self._writing is not None:
             await self._writing.settled()
