@@ -151,14 +151,30 @@ def refused(
     return Unauthorized(f"OAuth: {reason}", hint=hint)
 
 
-def _check_body(body: bytes, announced: str | None) -> None:
-    """Compare the body's hash (OAuth Request Body Hash extension) if the client sent one.
+class BodyHash:
+    """What a client said of the body it sends (OAuth Request Body Hash extension), against what came.
 
     The extension knows SHA-1 only; clients that sign with SHA-256 hash with it, too.
     """
-    if announced is None:
-        return
-    digests = (hashlib.sha1(body, usedforsecurity=False), hashlib.sha256(body))
-    expected = [base64.b64encode(digest.digest()) for digest in digests]
-    if not any(hmac.compare_digest(each, announced.encode()) for each in expected):
-        raise refused("the body is not the one that oauth_body_hash was made of")
+
+    def __init__(self, announced: str) -> None:
+        self._announced = announced.encode()
+        self._hashes = (hashlib.sha1(usedforsecurity=False), hashlib.sha256())
+
+    def update(self, data: bytes) -> None:
+        """More of the body."""
+        for each in self._hashes:
+            each.update(data)
+
+    def check(self) -> None:
+        """It has all come. Unauthorized if it is another."""
+        expected = [base64.b64encode(each.digest()) for each in self._hashes]
+        if not any(hmac.compare_digest(each, self._announced) for each in expected):
+            raise refused("the body is not the one that oauth_body_hash was made of")
+
+
+def _check_body(body: bytes, announced: str | None) -> None:
+    if announced is not None:
+        seen = BodyHash(announced)
+        seen.update(body)
+        seen.check()

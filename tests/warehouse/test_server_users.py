@@ -93,6 +93,47 @@ class OAuthTests(ServerTestCase):
         wire.send(b"PUT /b/k HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n")
         self.assertEqual(read_answer(wire.received()).status, 401)
 
+    def test_body_hash_of_an_upload(self) -> None:
+        """Is checked while the body comes: another body is not stored, whole or in parts."""
+        self.store.create_bucket("b")
+        client = Client("factory", client_secret="hush", timestamp=str(int(self.clock.seconds())))
+        parts = {"X-Warehouse-Upload": "u", "Content-Range": "bytes 0-6/7"}
+        for more in ({}, parts):
+            for body, status in ((b"another", 401), (b"a value", 201)):
+                _, headers, _ = client.sign(f"http://{HOST}/b/k", "PUT", "a value", {"Content-Type": "text/plain"})
+                self.assertIn("oauth_body_hash", headers["Authorization"])
+                self.assertEqual(self.call("PUT", "/b/k", {**headers, **more}, body).status, status, more)
+                self.assertEqual(len(self.blobs()), int(bool(more) or status == 201))
+        self.assertEqual(self.call("GET", "/b/k", self.sign("GET", "/b/k")).body, b"a value")
+
+    def test_leave_to_send(self) -> None:
+        """Who waits for it gets it for a good signature only, and that counts once."""
+        for body, content_type in ((b"a value", "text/plain"), (b"_key=k&a=1", FORM["Content-Type"])):
+            path = "/b/k/a" if content_type == "text/plain" else "/b"
+            method = "PUT" if content_type == "text/plain" else "POST"
+            client = Client("factory", client_secret="hush", timestamp=str(int(self.clock.seconds())))
+            _, good, _ = client.sign(f"http://{HOST}{path}", method, body.decode(), {"Content-Type": content_type})
+            head = (
+                f"{method} {path} HTTP/1.1\r\nHost: {HOST}\r\nExpect: 100-continue\r\nContent-Length: {len(body)}\r\n"
+            )
+            stranger = Wire(self.site)
+            stranger.send(f"{head}Content-Type: {content_type}\r\n\r\n".encode())
+            self.assertEqual(read_answer(stranger.received()).status, 401)
+            for sent, status in ((body, {200, 201}), (body, {401})):
+                wire = Wire(self.site)
+                wire.send((head + "".join(f"{name}: {value}\r\n" for name, value in good.items()) + "\r\n").encode())
+                told = wire.received()
+                if told == b"HTTP/1.1 100 Continue\r\n\r\n":
+                    wire.send(sent)
+                    told = wire.received()
+                self.assertIn(read_answer(told).status, status)
+
+    def test_body_hash_after_leave(self) -> None:
+        """The body that was allowed must be the one that was signed."""
+        client = Client("factory", client_secret="hush", timestamp=str(int(self.clock.seconds())))
+        _, good, _ = client.sign(f"http://{HOST}/b/k/a", "PUT", "a value", {"Content-Type": "text/plain"})
+        self.assertEqual(self.call("PUT", "/b/k/a", {**good, "Expect": "100-continue"}, b"another").status, 401)
+
     def test_a_wrong_call_uses_up_no_nonce(self) -> None:
         """Who cannot sign cannot make another's call fail."""
         good = self.sign("GET", "/")

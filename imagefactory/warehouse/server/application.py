@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from imagefactory.concurrency.clock import Clock
 from imagefactory.concurrency.threads import Threads
 from imagefactory.model.errors import NoSpace, TooLarge
+from imagefactory.oauth.verifier import FORM, BodyHash
 from imagefactory.warehouse import names
 from imagefactory.warehouse.copies import CopyDirectory
 from imagefactory.warehouse.server import buckets, control, health, metadata, objects
@@ -19,7 +20,7 @@ from imagefactory.warehouse.server.metrics import Metrics
 from imagefactory.warehouse.server.reception import Reception, WholeBody, attributes
 from imagefactory.warehouse.server.sessions import Sessions, part_of
 from imagefactory.warehouse.server.upload import Flow
-from imagefactory.warehouse.server.users import Users
+from imagefactory.warehouse.server.users import Users, body_hash, signed_at_all
 from imagefactory.warehouse.store.local import Store, check_all
 
 Operation = Callable[["Application", Call], Awaitable[Reply]]
@@ -73,7 +74,7 @@ class Application:
         self.clock = clock
         self.metrics = Metrics()
         self.uploads, self.downloads = Budget(UPLOADS), Budget(DOWNLOADS)
-        self.sessions = Sessions(store, threads, clock, self.uploads)
+        self.sessions = Sessions(store, threads, clock, self)
         self.checks = Checks(store, threads)
         self.copies = outside.directory
         self._has = outside.has
@@ -122,13 +123,38 @@ class Application:
         if length is not None and free is not None and length > free:
             raise NoSpace(f"the body has {length} bytes, {free} are free")
 
-    async def answer(self, call: Call) -> Reply:
-        """The reply to a call whose body has come."""
+    def welcome(self, call: Call) -> bool:
+        """Whether the signature of a call whose body is still to come is good; Unauthorized.
+
+        False: it is seen only with the body, because the fields of a form are part of it, or nobody signs.
+        """
+        if self._users is None or call.path == ("_health",):
+            return False
+        if call.content_type == FORM:
+            signed_at_all(call)
+            return False
+        self._users.check(call, streamed=True)
+        return True
+
+    def body_hash(self, call: Call) -> BodyHash | None:
+        """What a call that was found to be well signed says of its body."""
+        return None if self._users is None else body_hash(call)
+
+    async def answer(self, call: Call, *, signed: bool = False) -> Reply:
+        """The reply to a call whose body has come; `signed`: its signature was found good before."""
         if call.path == ("_health",) and call.method in {"GET", "HEAD"}:
             return await health.health(self, call)
-        if self._users:
+        if signed:
+            self._check_body(call)
+        elif self._users:
             self._users.check(call)
         return await _operation(call)(self, call)
+
+    def _check_body(self, call: Call) -> None:
+        seen = self.body_hash(call)
+        if seen is not None:
+            seen.update(call.body)
+            seen.check()
 
     def too_large(self, call: Call) -> Exception:
         """Why a call is refused whose body is too large to be kept in memory."""

@@ -10,6 +10,7 @@ from imagefactory.warehouse.server.call import Call, Reply, attributes_in_header
 from imagefactory.warehouse.server.conditions import condition
 from imagefactory.warehouse.server.content import EXTENTS, Frames
 from imagefactory.warehouse.server.upload import Flow, Upload
+from imagefactory.warehouse.server.users import hashing
 from imagefactory.warehouse.store.blobs import Incoming, Receiving
 from imagefactory.warehouse.store.local import Store
 from imagefactory.warehouse.store.objects import Stored
@@ -45,7 +46,8 @@ class WholeBody:
         self._store = app.store
         self._threads = app.threads
         self._frames = Frames(incoming.write, incoming.skip) if call.content_type == EXTENTS else None
-        write = self._frames.feed if self._frames else incoming.write
+        self._signed = app.body_hash(call)
+        write = hashing(self._signed, self._frames.feed if self._frames else incoming.write)
         self._upload = Upload(write, app.threads, flow, app.uploads)
 
     def add(self, data: bytes) -> None:
@@ -54,6 +56,8 @@ class WholeBody:
     async def finish(self) -> Reply:
         try:
             await self._upload.written()
+            if self._signed:
+                self._signed.check()
             if self._frames and (problem := self._frames.ended()):
                 raise InvalidInput(problem)
         except BaseException:

@@ -42,6 +42,7 @@ class WarehouseRequest(Request):
     _refused = False  # answered already, the rest of the body is of no interest
     _complete = False  # the body has come
     _streams = False
+    _signed = False  # that was checked already
     _size = 0
 
     def began(self, method: bytes, uri: bytes, version: bytes, length: int | None) -> None:
@@ -59,6 +60,15 @@ class WarehouseRequest(Request):
             self._run(self._admit(length))
         elif length is not None and length > LARGEST_BODY:
             self._refuse(self._app.too_large(self._call))
+        else:
+            self._welcome()
+
+    def _welcome(self) -> None:
+        """Who waits for leave to send a body that is kept in memory hears first whether he is known."""
+        try:
+            self._signed = self._waits() and self._app.welcome(self._call)
+        except Exception as error:
+            self._refuse(error)
         else:
             self._continue()
 
@@ -92,9 +102,11 @@ class WarehouseRequest(Request):
 
     def _continue(self) -> None:
         """Tell a client that waits for it to send the body (RFC 9110, 10.1.1)."""
-        expects = (self.getHeader("expect") or "").lower() == "100-continue"
-        if expects and self.clientproto == b"HTTP/1.1" and not self._complete:
+        if self._waits() and not self._complete:
             self.channel.transport.write(_CONTINUE)
+
+    def _waits(self) -> bool:
+        return self.clientproto == b"HTTP/1.1" and (self._call.header("expect") or "").lower() == "100-continue"
 
     def handleContentChunk(self, data: bytes) -> None:
         """A piece of the body."""
@@ -131,7 +143,7 @@ class WarehouseRequest(Request):
 
     async def _answer(self, call: Call) -> None:
         try:
-            reply = await self._app.answer(call)
+            reply = await self._app.answer(call, signed=self._signed)
         except CancelledError:
             raise
         except Exception as error:

@@ -11,17 +11,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from imagefactory.concurrency.clock import Clock
 from imagefactory.concurrency.threads import Threads
 from imagefactory.model.errors import Conflict, InvalidInput
-from imagefactory.warehouse.server.budget import Budget
 from imagefactory.warehouse.server.call import Call, Reply
 from imagefactory.warehouse.server.errors import Answer
 from imagefactory.warehouse.server.reception import Reception, store_body, stored_reply
 from imagefactory.warehouse.server.upload import Flow, Upload
+from imagefactory.warehouse.server.users import hashing
 from imagefactory.warehouse.store.blobs import Receiving
 from imagefactory.warehouse.store.local import Store
+
+if TYPE_CHECKING:
+    from imagefactory.oauth.verifier import BodyHash
+    from imagefactory.warehouse.server.application import Application
 
 NAME, OFFSET = "X-Warehouse-Upload", "X-Warehouse-Offset"
 FORGET_AFTER = 3600
@@ -70,8 +75,8 @@ def part_of(call: Call) -> Part | None:
 class Sessions:
     """All named uploads of a server."""
 
-    def __init__(self, store: Store, threads: Threads, clock: Clock, budget: Budget) -> None:
-        self._budget = budget
+    def __init__(self, store: Store, threads: Threads, clock: Clock, app: Application) -> None:
+        self.app = app
         self._store = store
         self._threads = threads
         self._clock = clock
@@ -130,9 +135,9 @@ class Sessions:
         for session in list(self._open.values()):
             await self.discard(session)
 
-    def upload(self, session: Session, flow: Flow) -> Upload:
+    def upload(self, session: Session, flow: Flow, seen: BodyHash | None) -> Upload:
         """What feeds the session from one connection."""
-        return Upload(session.incoming.write, self._threads, flow, self._budget)
+        return Upload(hashing(seen, session.incoming.write), self._threads, flow, self.app.uploads)
 
     async def _forget(self) -> None:
         old = self._clock.seconds() - FORGET_AFTER
@@ -168,7 +173,8 @@ class PartBody:
         self._session = session
         self._sessions = sessions
         self._left = part.length  # less than nothing if more comes
-        self._upload = sessions.upload(session, flow)
+        self._signed = sessions.app.body_hash(call)
+        self._upload = sessions.upload(session, flow, self._signed)
 
     def add(self, data: bytes) -> None:
         if self._left > 0:
@@ -178,6 +184,8 @@ class PartBody:
     async def finish(self) -> Reply:
         try:
             await self._upload.written()
+            if self._signed and not self._left:
+                self._signed.check()
         except BaseException:
             await self._sessions.discard(self._session)
             raise

@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from urllib.parse import unquote
+
+from oauthlib.oauth1.rfc5849.utils import parse_authorization_header
 
 from imagefactory.model.errors import InvalidInput, Problem
 from imagefactory.model.secret import Secret
-from imagefactory.oauth.verifier import FORM, Limits, Signed, Verifier, refused
+from imagefactory.oauth.verifier import FORM, BodyHash, Limits, Signed, Verifier, refused
 from imagefactory.warehouse.server.call import Call
 
 LIMITS = Limits(window=600, nonce=(4, 200), key=(1, 1000))
@@ -53,13 +56,38 @@ class Users:
 
         The hash of a streamed body is not looked at: the body is still to come. Busy.
         """
-        authorization = call.header("authorization") or ""
-        if authorization[:6].lower() != "oauth ":
-            raise refused("the call is not signed")
+        authorization = signed_at_all(call)
         url = call.root + call.uri if call.uri.startswith("/") else call.uri
         body = None if streamed else call.body
         self._verifier.check(Signed(call.method, url, authorization, _forms(call), body))
 
 
+def signed_at_all(call: Call) -> str:
+    """The header with the signature; Unauthorized if there is none."""
+    authorization = call.header("authorization") or ""
+    if authorization[:6].lower() != "oauth ":
+        raise refused("the call is not signed")
+    return authorization
+
+
 def _forms(call: Call) -> tuple[str, ...]:
     return ("", call.body.decode("latin-1")) if call.body and call.content_type == FORM else ("",)
+
+
+def body_hash(call: Call) -> BodyHash | None:
+    """What the call, whose signature is good, says of its body; None if it says nothing."""
+    pairs = parse_authorization_header(call.header("authorization") or "")
+    announced = [unquote(value) for name, value in pairs if name == "oauth_body_hash"]
+    return BodyHash(announced[-1]) if announced else None
+
+
+def hashing(seen: BodyHash | None, write: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    """`write`, with everything hashed on its way."""
+    if seen is None:
+        return write
+
+    def both(data: bytes) -> None:
+        seen.update(data)
+        write(data)
+
+    return both
