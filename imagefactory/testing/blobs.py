@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from imagefactory.model.errors import NotFound
@@ -79,6 +82,91 @@ class BlobContract(_Base):
         self.assertEqual(reader.read(0, 9), b"kept")
         with self.assertRaises(NotFound):
             store.open(blob.id)
+
+    def test_adopted(self) -> None:
+        """A local file becomes a body: untouched when it is discarded, gone when it is placed, its digest computed
+        or believed."""
+        store = self.make()
+        content = b"begin" + bytes(1 << 20) + b"end"
+        with TemporaryDirectory() as directory:
+            path = Path(directory) / "image"
+            path.write_bytes(content)
+            discarded = store.adopt(path)
+            self.assertEqual(discarded.finish().sha256, sha256(content).hexdigest())
+            discarded.discard()
+            self.assertEqual(path.read_bytes(), content)
+            adopted = store.adopt(path, "f" * 64)
+            blob = adopted.finish()
+            adopted.place()
+        self.assertEqual((blob.sha256, blob.size), ("f" * 64, len(content)))
+        reader = store.open(blob.id)
+        self.addCleanup(reader.close)
+        self.assertEqual(reader.read(0, 2 << 20), content)
+
+    def test_rest(self) -> None:
+        """A body that rested goes on where it was, however often, and may be finished from there."""
+        store = self.make()
+        incoming = store.receive()
+        for piece in (b"a" * 100_000, b"b", b"c" * 70_000):
+            incoming.write(piece)
+            incoming.rest()
+            incoming.rest()
+        blob = incoming.finish()
+        self.assertEqual(blob.sha256, sha256(b"a" * 100_000 + b"b" + b"c" * 70_000).hexdigest())
+        incoming.discard()
+
+    def test_local_files(self) -> None:
+        """The body is the file at its path, if the store has such; what is there otherwise is None."""
+        store = self.make()
+        incoming = store.receive()
+        incoming.write(b"body")
+        blob = incoming.finish()
+        incoming.place()
+        path = store.path(blob.id)
+        if path is not None:
+            self.assertEqual(path.read_bytes(), b"body")
+
+    def test_versions(self) -> None:
+        """A body that nobody touched has the same version each time, another body another one."""
+        store = self.make()
+        versions = []
+        for body in (b"one", b"two"):
+            incoming = store.receive()
+            incoming.write(body)
+            id = incoming.finish().id
+            incoming.place()
+            for _ in range(2):
+                reader = store.open(id)
+                versions.append(reader.version)
+                reader.close()
+            path = store.path(id)
+            if path is not None:
+                path.chmod(0o600)
+                path.write_bytes(b"!" * 3)
+                os.utime(path, (0, 0))
+                reader = store.open(id)
+                self.assertNotEqual(reader.version, versions[-1])
+                reader.close()
+        self.assertEqual((versions[0], versions[2]), (versions[1], versions[3]))
+        self.assertNotEqual(versions[0], versions[2])
+
+    def test_room(self) -> None:
+        """The room that is left is a number, or not known."""
+        free = self.make().free()
+        self.assertTrue(free is None or free > 0)
+
+    def test_closed(self) -> None:
+        """Closing twice is closing once; what was placed outlives it."""
+        store = self.make()
+        incoming = store.receive()
+        incoming.write(b"body")
+        blob = incoming.finish()
+        incoming.place()
+        reader = store.open(blob.id)
+        self.addCleanup(reader.close)
+        store.close()
+        store.close()
+        self.assertEqual(reader.read(0, 9), b"body")
 
     def test_sweep(self) -> None:
         """What the metadata does not know goes, what it knows and what is arriving stays."""

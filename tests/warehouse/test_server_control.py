@@ -30,6 +30,8 @@ class ControlTests(ServerTestCase):
         text = self.ask("GET", "/_providers").body
         self.assertIn(b'\t<provider name="other">\n\t\t<type>http</type>\n\t\t<host>store.example</host>\n', text)
         self.assertIn(b"<username>me</username>\n\t\t<password></password>", text)
+        listed = self.ask("GET", "/_providers", Accept="text/json").json
+        self.assertEqual([(one["name"], one["port"]) for one in listed], [("other", 9090), ("primary", 0)])
         self.assertNotIn(b"hush", text + self.ask("GET", "/_providers", Accept="text/json").body)
         self.assertEqual(self.ask("GET", "/_providers/_primary").body, b"primary")
         self.assertEqual(self.status("GET", "/_providers/other"), 400)

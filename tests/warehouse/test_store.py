@@ -5,21 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from hashlib import sha256
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.files.holes import digest
+from imagefactory.database.sqlite import Database
 from imagefactory.model.errors import Conflict, NoSpace, Unavailable
-from imagefactory.warehouse.store import objects, open_store, search
+from imagefactory.warehouse.store import incoming, objects, open_store, search
 from imagefactory.warehouse.store.local import Store
+from imagefactory.warehouse.store.schema import WAREHOUSE
 from tests.warehouse.places import fresh_directory
 
+FULL = 2
 WRITER = """
 import sys
 from pathlib import Path
@@ -99,6 +100,19 @@ class ProcessTests(StoreTestCase):
         self.assertEqual(self.open().sweep(), 0)  # opening it has swept
         self.assertEqual(len(self.files()), 1)
 
+    def test_sweep_waits(self) -> None:
+        """A body that was placed in a transaction that is still open is no orphan: sweeping waits for it."""
+        impatient = Database(self.path / "warehouse.db", replace(WAREHOUSE, busy=0))
+        self.addCleanup(impatient.close)
+        received = self.store.blobs.receive()
+        received.write(b"body")
+        blob = received.finish()
+        with self.store.database.write() as connection:
+            objects.add_blob(connection, blob)
+            received.place()
+            self.assertRaises(Unavailable, Store(impatient, self.store.blobs, time.time).sweep)
+        self.store.blobs.open(blob.id).close()
+
     def test_orphan_bodies(self) -> None:
         """A body that no object came to own is swept."""
         self.store.put("b", "k", b"owned", {})
@@ -148,6 +162,16 @@ class FaultTests(StoreTestCase):
         self.assertRaises(Conflict, self.store.put, "b", "k", b"new", {"a": "2"}, refuse)
         self.unchanged()
 
+    def test_power_cut(self) -> None:
+        """What was answered is on the disk: the name of a body in its new directories, and the transaction."""
+        with patch.object(incoming, "synchronise") as synchronised:
+            self.store.put("b", "k", b"new", {})
+        (file,) = self.files()
+        places = [file.parent, file.parent.parent, file.parent.parent.parent]
+        self.assertEqual([call.args[0] for call in synchronised.call_args_list], places)
+        with self.store.database.read() as connection:
+            self.assertEqual(connection.exec_driver_sql("PRAGMA synchronous").scalar_one(), FULL)
+
     def test_broken_database(self) -> None:
         """A database that does not work is Unavailable, with its path."""
         with self.store.database.write() as connection:
@@ -165,64 +189,6 @@ class FaultTests(StoreTestCase):
         self.store.close()
         self.store = open_store(self.path)
         self.unchanged()
-
-
-class AdoptTests(StoreTestCase):
-    """Files that become bodies."""
-
-    def image(self) -> tuple[Path, bytes]:
-        """A file with holes, and its content."""
-        path = self.directory / "image"
-        with path.open("wb") as file:
-            file.seek(1 << 20)
-            file.write(b"middle")
-            file.truncate(3 << 20)
-        return path, path.read_bytes()
-
-    def check(self, path: Path, content: bytes) -> None:
-        """The file is the body of b/k now, with its holes."""
-        self.assertFalse(path.exists())
-        opened = self.store.open("b", "k")
-        assert opened is not None
-        assert opened[0].blob is not None
-        self.assertEqual(opened[1].read(0, 4 << 20), content)
-        self.assertEqual(opened[0].blob.sha256, sha256(content).hexdigest())
-        self.assertLess(opened[0].blob.allocated, 100_000)
-        opened[1].close()
-
-    def test_linked(self) -> None:
-        """On the same file system nothing is copied."""
-        path, content = self.image()
-        number = path.stat().st_ino
-        self.store.adopt("b", "k", path, {})
-        self.check(path, content)
-        self.assertEqual([file.stat().st_ino for file in self.files()], [number])
-
-    def test_copied(self) -> None:
-        """Where no link is possible, data is copied and holes are not."""
-        path, content = self.image()
-        with patch.object(os, "link", side_effect=OSError(18, "Invalid cross-device link")):
-            self.store.adopt("b", "k", path, {})
-        self.check(path, content)
-
-    @settings(deadline=None, max_examples=40)
-    @given(st.lists(st.tuples(st.booleans(), st.integers(0, 70_000)), max_size=6), st.integers(500, 50_000))
-    def test_pieces_make_no_difference(self, parts: list[tuple[bool, int]], step: int) -> None:
-        """However a body comes in, data and zeros, it is the same body; skipping is writing zeros."""
-        content = b"".join((b"d" if data else b"\0") * length for data, length in parts)
-        written, skipped = self.store.blobs.receive(), self.store.blobs.receive()
-        for at in range(0, len(content), step):
-            written.write(content[at : at + step])
-        for data, length in parts:
-            _ = skipped.write(b"d" * length) if data else skipped.skip(length)
-        one, two = written.finish(), skipped.finish()
-        expected = (sha256(content).hexdigest(), len(content))
-        self.assertEqual([(one.sha256, one.size), (two.sha256, two.size)], [expected, expected])
-        (path,) = (path for path in self.files() if path.name == one.id)
-        with path.open("rb") as file:
-            self.assertEqual((file.read(), digest(file.fileno())), (content, one.sha256))
-        written.discard()
-        skipped.discard()
 
 
 class ScaleTests(StoreTestCase):

@@ -17,6 +17,9 @@ order; the last frame has the whole size as offset, and length 0."""
 LARGEST_HOLES = 16 << 30
 """Bytes of zeros that are hashed while a client waits for the next frame: about a second each GiB."""
 
+LARGEST = 16 << 40
+"""Bytes of the largest body that is taken without its holes: they cost the client nothing, and us their hashing."""
+
 FRAME = struct.Struct(">QQ")
 Piece = bytes | tuple[int, int]
 
@@ -131,7 +134,7 @@ class Frames:
         if offset < self._at:
             self._problem = "frames are not in order"
             return
-        if offset >= 1 << 62 or length >= 1 << 62:
+        if offset + length > LARGEST:
             self._problem = "a frame is larger than any body"
             return
         self._skip(offset - self._at)
