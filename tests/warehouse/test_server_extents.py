@@ -45,6 +45,17 @@ class ExtentsTests(ServerTestCase):
         self.assertLess(len(got.body), 200_000)
         self.assertEqual(_unframe(got.body), whole)
 
+    def test_checked_with_its_holes(self) -> None:
+        """A body that was never read is checked while it goes out without its holes, and need not be again."""
+        whole = b"start" + bytes(1 << 20) + b"end" + bytes(1 << 20)
+        self.ask("PUT", "/b/k", whole)
+        self.assertEqual(_unframe(self.ask("GET", "/b/k", Accept=EXTENTS).body), whole)
+        opened = self.store.open("b", "k")
+        assert opened is not None
+        assert opened[0].blob is not None
+        self.assertTrue(self.store.trust.holds(opened[0].blob, opened[1]))
+        opened[1].close()
+
     def test_two_forms_have_two_tags(self) -> None:
         """A cache takes neither form for the other; a reader of one may go on with a range of the other."""
         framed, plain = self.ask("GET", "/b/k", Accept=EXTENTS), self.ask("GET", "/b/k")

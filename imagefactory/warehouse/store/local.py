@@ -237,7 +237,6 @@ class Store:
 
     def mark_damaged(self, blob_id: str) -> None:
         """The blob's content is not what was stored: it is not given out any more, until it is stored again."""
-        self.trust.forget(blob_id)
         with self.database.write() as connection:
             objects.mark_damaged(connection, blob_id)
 

@@ -28,10 +28,6 @@ class Trust:
         if len(self._seen) > _MOST:
             self._seen.popitem(last=False)
 
-    def forget(self, blob_id: str) -> None:
-        """It is not right any more."""
-        self._seen.pop(blob_id, None)
-
     def holds(self, blob: Blob, reader: Reader) -> bool:
         """Whether it was right lately and nobody has touched the file since."""
         version, since = self._seen.get(blob.id, ("", 0.0))
