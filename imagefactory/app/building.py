@@ -87,7 +87,7 @@ def _engine(settings: Settings, reactor: Any, ground: Ground) -> Engine:
 
 def _craft(settings: Settings, ground: Ground, engine: Engine) -> ChrootCraft:
     def guest(tree: Path) -> ChrootGuest:
-        return ChrootGuest(tree, ground.processes, ground.privilege)
+        return ChrootGuest(tree, ground.processes, ground.privilege, timeout=settings.timeout)
 
     return ChrootCraft(
         engine=engine,

@@ -54,18 +54,26 @@ class ChrootGuest:
     A command sees proc, sys (read only), a small dev, an empty run and the host's `resolv` file; packages start no
     service (policy-rc.d). Nothing of that is in the tree: it is mounted over it, and gone with the command and all
     that it left running. `put`, `get` and `remove` work inside the tree, where no symbolic link leads out, and see its
-    bare files. Use it in `async with`: two empty files that serve as mount points are there in between.
+    bare files, each within `timeout` seconds (a file may be a pipe that nobody reads). Use it in `async with`: two
+    empty files that serve as mount points are there in between.
     """
 
     _log = Logger()
 
     def __init__(
-        self, tree: Path, processes: Processes, privilege: Privilege, *, resolv: Path = Path("/etc/resolv.conf")
+        self,
+        tree: Path,
+        processes: Processes,
+        privilege: Privilege,
+        *,
+        resolv: Path = Path("/etc/resolv.conf"),
+        timeout: float | None = None,
     ) -> None:
         self._tree = tree
         self._processes = processes
         self._privilege = privilege
         self._resolv = resolv
+        self._timeout = timeout
         self._placeholders: set[str] = set()
 
     async def __aenter__(self) -> Self:
@@ -103,9 +111,9 @@ class ChrootGuest:
         """See `Guest.run`."""
         await self._processes.check(self._command(script, title, stdin, total), on_line)
 
-    async def output(self, script: str, *, title: str, limit: int = 16 << 20) -> str:
+    async def output(self, script: str, *, title: str, limit: int = 16 << 20, total: float | None = None) -> str:
         """See `Guest.output`."""
-        return await self._processes.output(self._command(script, title), limit)
+        return await self._processes.output(self._command(script, title, total=total), limit)
 
     async def put(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
         """See `Guest.put`."""
@@ -147,7 +155,7 @@ class ChrootGuest:
 
     def _bare(self, title: str, script: str, *arguments: str, stdin: bytes = b"") -> Command:
         argv = self._privilege.argv(*touching(self._tree, script, *arguments))
-        return Command(argv, title, env=ENVIRONMENT, stdin=stdin)
+        return Command(argv, title, env=ENVIRONMENT, stdin=stdin, total=self._timeout)
 
 
 def _check(path: str) -> None:

@@ -40,10 +40,11 @@ class Guest(Protocol):
         stdin: bytes = b"",
         total: float | None = None,
     ) -> None:
-        """Run `script` with /bin/sh as root; CommandFailed with `title`, exit status and last lines if it fails."""
+        """Run `script` with /bin/sh as root; CommandFailed with `title`, exit status and last lines if it fails,
+        TimedOut if it takes more than `total` seconds."""
         ...
 
-    async def output(self, script: str, *, title: str, limit: int = 16 << 20) -> str:
+    async def output(self, script: str, *, title: str, limit: int = 16 << 20, total: float | None = None) -> str:
         """As `run`; the answer is what it printed on stdout."""
         ...
 

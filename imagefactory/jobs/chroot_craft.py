@@ -62,9 +62,9 @@ class ChrootCraft:
         needs = piece.target.needs(template)
         async with self.guest(room / TREE) as guest:
             packages = await fulfil_needs(guest, family, needs, template, report, timeout=self.timeout)
-            spec = disk_spec(piece, await kernel(guest, family), seed)
+            spec = disk_spec(piece, await kernel(guest, family, timeout=self.timeout), seed)
             await guest.put_all([File(*file) for file in boot_files(spec, nofail=needs.fstab_nofail)])
-            await seal(guest, family, template, report, repositories=piece.plan.repositories)
+            await seal(guest, family, template, report, repositories=piece.plan.repositories, timeout=self.timeout)
         await self._image(piece, room, image, spec, report)
         return _icicle(piece, packages)
 

@@ -45,7 +45,7 @@ async def customise(
     await guest.put_all([File(file.name, _data(file.content)) for file in template.files])
     await _commands(work, "command", template.commands)
     await _forget(guest, family, template.repositories)
-    return await installed(guest, family, template)
+    return await installed(guest, family, template, timeout=timeout)
 
 
 async def _root_password(work: Steps, template: Template) -> None:
@@ -73,16 +73,19 @@ async def _forget(guest: Guest, family: Family, repositories: tuple[Repository, 
         await guest.remove(*paths)
 
 
-async def installed(guest: Guest, family: Family, template: Template) -> tuple[PackageInfo, ...]:
+async def installed(
+    guest: Guest, family: Family, template: Template, *, timeout: float | None = None
+) -> tuple[PackageInfo, ...]:
     """The packages of the system, with the lines of the template's extra command if it has one.
 
     TDL's rule: line N of the extra command's output belongs to line N of the package list, or all is wrong.
     """
-    packages = family.parse_packages(await guest.output(family.list_packages(), title="list packages"))
+    listed = await guest.output(family.list_packages(), title="list packages", total=timeout)
+    packages = family.parse_packages(listed)
     command = template.os.icicle_extra_command
     if not command:
         return packages
-    lines = (await guest.output(command, title="extra command of the ICICLE")).splitlines()
+    lines = (await guest.output(command, title="extra command of the ICICLE", total=timeout)).splitlines()
     if len(lines) != len(packages):
         outcome = f"printed {len(lines)} lines for {len(packages)} packages"
         raise CommandFailed("extra command of the ICICLE", outcome, hint="it has to print one line per package")

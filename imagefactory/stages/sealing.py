@@ -87,13 +87,13 @@ async def fulfil_needs(
     Errors are those of `customise`.
     """
     await Steps(guest, family, report, timeout).change(family.fulfil(needs))
-    return await installed(guest, family, template)
+    return await installed(guest, family, template, timeout=timeout)
 
 
-async def kernel(guest: Guest, family: Family) -> Kernel:
+async def kernel(guest: Guest, family: Family, *, timeout: float | None = None) -> Kernel:
     """Where the kernel and its initrd are; BuildFailed if there is none."""
     try:
-        answer = (await guest.output(family.kernel(), title="find the kernel")).split()
+        answer = (await guest.output(family.kernel(), title="find the kernel", total=timeout)).split()
     except CommandFailed as error:
         raise _no_kernel() from error
     if len(answer) != 2:
@@ -106,7 +106,13 @@ def _no_kernel() -> BuildFailed:
 
 
 async def seal(
-    guest: Guest, family: Family, template: Template, report: Report, *, repositories: tuple[Repository, ...] = ()
+    guest: Guest,
+    family: Family,
+    template: Template,
+    report: Report,
+    *,
+    repositories: tuple[Repository, ...] = (),
+    timeout: float | None = None,
 ) -> None:
     """Remove what must not be in an image: keys, ids, leases, logs, histories, caches, and the mirrors of the build.
 
@@ -120,10 +126,10 @@ async def seal(
             await _publish_repository(guest, family, wanted, used)
     own = {file.name for file in template.files}
     resolver = () if "/etc/resolv.conf" in own else ("/etc/resolv.conf",)
-    await guest.run(EMPTY_LOGS, title="empty the logs", on_line=report.line)
+    await guest.run(EMPTY_LOGS, title="empty the logs", on_line=report.line, total=timeout)
     await guest.remove(*TRACES, *family.seal(), *resolver)
     if resolver:
-        await guest.run(RESOLVER, title="link resolv.conf", on_line=report.line)
+        await guest.run(RESOLVER, title="link resolv.conf", on_line=report.line, total=timeout)
     # Empty, and not absent: an absent one means a first boot, which would enable services that the template disabled
     # (machine-id(5)).
     await guest.put("/etc/machine-id", b"", mode=0o444)

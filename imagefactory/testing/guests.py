@@ -23,6 +23,7 @@ class Ran:
     title: str
     script: str
     stdin: bytes = b""
+    total: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +72,13 @@ class MemoryGuest:
         total: float | None = None,
     ) -> None:
         """See `Guest.run`."""
-        for line in self._play(script, title, stdin):
+        for line in self._play(script, title, stdin, total):
             if on_line is not None:
                 on_line(line)
 
-    async def output(self, script: str, *, title: str, limit: int = 16 << 20) -> str:
+    async def output(self, script: str, *, title: str, limit: int = 16 << 20, total: float | None = None) -> str:
         """See `Guest.output`."""
-        text = "".join(f"{line}\n" for line in self._play(script, title))
+        text = "".join(f"{line}\n" for line in self._play(script, title, total=total))
         if len(text) > limit:
             raise CommandFailed(title, f"printed more than {limit} characters")
         return text
@@ -108,10 +109,10 @@ class MemoryGuest:
             for known in [known for known in self.files if _matches(known, path)]:
                 del self.files[known]
 
-    def _play(self, script: str, title: str, stdin: bytes = b"") -> tuple[str, ...]:
+    def _play(self, script: str, title: str, stdin: bytes = b"", total: float | None = None) -> tuple[str, ...]:
         if not self.entered:
             raise AssertionError(f"{title}: the guest is not entered")
-        self.ran.append(Ran(title, script, stdin))
+        self.ran.append(Ran(title, script, stdin, total))
         answer = next((one for one in self._answers if re.search(one.script, script)), Answer(""))
         if answer.code:
             raise CommandFailed(title, f"ended with exit status {answer.code}", answer.lines)

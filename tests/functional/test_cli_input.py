@@ -122,6 +122,10 @@ class SourceTests(CommandCase):
         said = self.built("--timeout", "5", commands=("sleep 1000 &amp; sleep 1000",))
         self.assertIn("command first was not done after 5 seconds", said)
         self.assertIn("--timeout", said)
+        endless = "<icicle><extra_command>sleep 1000</extra_command></icicle></os>"
+        tdl = self.file(template().replace("</os>", endless))
+        said = self.fails("--template", tdl, "--timeout", "5", *TARGET)
+        self.assertIn("extra command of the ICICLE was not done after 5 seconds", said)
 
     def test_a_disk_that_is_too_small(self) -> None:
         """The size that would do is named, and does."""

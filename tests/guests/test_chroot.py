@@ -74,6 +74,19 @@ class ChrootGuestTests(SynchronousTestCase):
         self.processes.expect("cat > ")
         self.successResultOf(self.inside(lambda: self.guest.put("/etc/resolv.conf", b"")))
 
+    def test_a_command_that_never_ends(self) -> None:
+        """Questions have the limit they are given; work on files, which may be pipes, has the guest's own."""
+        self.guest = ChrootGuest(Path("/srv/tree"), self.processes, Privilege(("enter", "--")), timeout=7)
+        self.processes.expect(ENTER)
+        self.processes.expect(SCRIPT)
+        self.processes.expect("cat > ")
+        self.successResultOf(
+            self.inside(
+                lambda: self.guest.output("date", title="x", total=9), lambda: self.guest.put("/etc/motd", b"hello")
+            )
+        )
+        self.assertEqual([command.total for command in self.processes.commands], [7, 9, 7])
+
     def test_script_is_not_in_the_command_line(self) -> None:
         """It may hold a secret: it goes in by standard input, and what the script reads follows it."""
         self.processes.expect(ENTER)

@@ -56,7 +56,7 @@ class CustomiseTests(SynchronousTestCase):
 
     async def _work(self, template: Template) -> tuple[PackageInfo, ...]:
         async with self.guest:
-            return await customise(self.guest, FAMILY, BOOKWORM, template, Silence())
+            return await customise(self.guest, FAMILY, BOOKWORM, template, Silence(), timeout=9)
 
     def customise(self, template: Template = TEMPLATE) -> Any:
         """What `customise` answers or raises."""
@@ -124,6 +124,13 @@ class CustomiseTests(SynchronousTestCase):
         self.assertEqual([one.extra for one in self.successResultOf(self.customise(template))], ["web server", "shell"])
         self.guest.answer("annotate", "only one")
         self.failureResultOf(self.customise(template), CommandFailed)
+
+    def test_a_command_that_never_ends(self) -> None:
+        """Everything that runs in the system has the time limit of a step, the questions about it too."""
+        template = replace(TEMPLATE, os=replace(OS, icicle_extra_command="annotate"))
+        self.guest.answer("annotate", "web server", "shell")
+        self.successResultOf(self.customise(template))
+        self.assertEqual([ran.title for ran in self.guest.ran if ran.total != 9], [])
 
     def test_contents_must_be_there(self) -> None:
         """A content that nobody fetched, or a command that is no text, is no guess."""

@@ -110,6 +110,20 @@ class SealingTests(SynchronousTestCase):
         self.result(lambda: fulfil_needs(self.guest, FAMILY, Needs(), TEMPLATE, Silence()))
         self.assertEqual([ran.title for ran in self.guest.ran], ["list packages"])
 
+    def test_a_command_that_never_ends(self) -> None:
+        """Everything that runs in the system has the time limit of a step."""
+        self.guest.answer("vmlinu", "/boot/vmlinuz-6", "/boot/initrd.img-6")
+
+        async def work() -> None:
+            needs = Needs(cloud_init=("Ec2",), initrd_modules=("nvme",))
+            await fulfil_needs(self.guest, FAMILY, needs, TEMPLATE, Silence(), timeout=9)
+            await kernel(self.guest, FAMILY, timeout=9)
+            await seal(self.guest, FAMILY, TEMPLATE, Silence(), timeout=9)
+
+        self.result(work)
+        self.assertGreater(len(self.guest.ran), 4)
+        self.assertEqual([ran.title for ran in self.guest.ran if ran.total != 9], [])
+
     def test_needs_are_inputs(self) -> None:
         """Another file is another key."""
         one, other = (sealing_inputs(Needs(files=(cloud_info(name),)), FAMILY, TEMPLATE) for name in ("ec2", "rhevm"))
