@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from imagefactory.model.errors import Problem
+from imagefactory.settings.mirrors import with_examples
 from imagefactory.settings.table import Settings
 
 SYSTEM_STATE = Path("/var/lib/imagefactory")
@@ -24,6 +25,7 @@ def derive(settings: Settings, *, environ: Mapping[str, str], uid: int) -> tuple
     filled = replace(
         settings,
         state_dir=state,
+        mirrors=with_examples(settings.mirrors),
         ssl_pem="" if Path(settings.ssl_pem).name == MADE_CERTIFICATE else settings.ssl_pem,
         warehouse_path=settings.warehouse_path or str(state / "warehouse"),
         pid_file=settings.pid_file or ("/run/imagefactory.pid" if system else str(state / "imagefactory.pid")),

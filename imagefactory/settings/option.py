@@ -39,7 +39,8 @@ class Option:
 
     `flag` is empty for what can stand in the configuration file only; `key` is empty for what can stand on the
     command line only; `default_text` is what people read where the default is computed. `check` looks at each text and
-    raises ValueError with what is allowed. A `file` names one: relative to the current directory if relative. A
+    raises ValueError with what is allowed; `entry` does so with each entry of a MAP, and answers what is kept of it. A
+    `file` names one: relative to the current directory if relative. A
     `secret` is kept as such; what is `hidden` may hold secrets and is not shown when settings are explained.
     """
 
@@ -54,6 +55,7 @@ class Option:
     low: int = 0
     high: int | None = None
     check: Callable[[str], object] | None = None
+    entry: Callable[[str, str], tuple[str, str]] | None = None
     file: bool = False
     secret: bool = False
     hidden: bool = False

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from imagefactory.model.secret import Secret
 from imagefactory.settings import checks
+from imagefactory.settings.mirrors import entry as mirror
 from imagefactory.settings.option import Group, Kind, option
 
 G, B, D, F = Group.GENERAL, Group.BUILDING, Group.DAEMON, Group.SAFETY
@@ -156,6 +157,8 @@ class Settings:
         Kind.MAP,
         'prefixes of install and repository URLs in templates and what to fetch from instead, as {"http://mirror.example/debian": "http://..."}; '
         "the value apt: means the mirror of this host's own package sources",
+        default_text="what the examples name, http://mirror.example/debian and http://mirror.example/ubuntu, is apt:",
+        entry=mirror,
         **_both("mirrors"),
     )
     file_sources: tuple[str, ...] = option(

@@ -6,7 +6,7 @@ All functions raise ValueError with what is wrong and what is allowed. What is s
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,18 @@ def _map(option: Option, value: Mapping[str, Any]) -> dict[str, Any]:
     if option.secret and not all(value.values()):
         empty = [key for key, text in value.items() if not text]
         raise ValueError(f"the secret of {', '.join(map(quoted, empty))} is empty: everybody would know it")
-    return {key: Secret(text) if option.secret else text for key, text in value.items()}
+    return {key: Secret(text) if option.secret else text for key, text in _entries(option, value)}
+
+
+def _entries(option: Option, value: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    problems = []
+    for key, text in value.items():
+        try:
+            yield option.entry(key, text) if option.entry else (key, text)
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError("; ".join(problems))
 
 
 def _json_map(option: Option, text: str) -> dict[str, Any]:

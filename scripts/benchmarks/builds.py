@@ -73,7 +73,7 @@ def _work(directory: Path) -> Work:
     template = parse_template(TEMPLATE.read_bytes())
     family, release = find(template.os)
     targets = subprocess.run(INDEXTARGETS, capture_output=True, text=True, check=True).stdout
-    mirror = host_mirror(targets, release)
+    mirror = host_mirror(targets, release, PLACEHOLDER)
     bootstrap = family.bootstrap(template, release, mirror)
     packages = (*bootstrap.packages, *template.packages, AGENT)
     config = {

@@ -137,6 +137,17 @@ class PlanTests(EngineTestCase):
         self.processes.expect("apt-get indextargets", lines=["http://near.example/d\tbookworm\tDebian"])
         self.assertEqual(self.planned().bootstrap.sources[0].url, "http://near.example/d")
 
+    def test_a_host_without_apt(self) -> None:
+        """There is nothing to install: it is said what to set."""
+
+        def absent(_: object) -> None:
+            raise MissingTool("the program apt-get is not installed", hint="apt-get install apt")
+
+        self.engine = self.make_engine({ROOT: "apt:"})
+        self.processes.expect("apt-get indextargets", effect=absent)
+        error = self.failureResultOf(self.plan(), Unavailable).value
+        self.assertIn(f'"mirrors": {{"{ROOT}": ', error.hint)
+
     def test_a_missing_keyring(self) -> None:
         """It is found by its name below our directory, and its package is named when it is not there."""
         template = replace(

@@ -14,6 +14,7 @@ BOOKWORM = Release("debian", "Debian", "12", "bookworm")
 TRIXIE = Release("debian", "Debian", "13", "trixie")
 NOBLE = Release("debian", "Ubuntu", "24.04", "noble")
 
+ROOT = "http://m.example/debian"
 TARGETS = """\
 http://third.example/apt\tnodistro\tThird Party
 http://near.example/debian-security\tbookworm-security\tDebian
@@ -35,6 +36,14 @@ class MappedTests(SynchronousTestCase):
         ):
             self.assertEqual(mapped(url, mirrors), expected)
 
+    def test_spellings(self) -> None:
+        """The host in any case, with or without the scheme's own port, is the same host."""
+        mirrors = {"HTTP://M.Example:80/debian": "http://a.example/d"}
+        for url in ("http://m.example/debian/x", "http://M.EXAMPLE:80/debian/x"):
+            self.assertEqual(mapped(url, mirrors), "http://a.example/d/x")
+        for url in ("http://m.example:8080/debian/x", "http://m.example/Debian/x", "https://m.example:80/debian"):
+            self.assertEqual(mapped(url, mirrors), url)
+
     def test_the_host_s_own(self) -> None:
         """`apt:` stands alone: the host's mirror has its own root."""
         self.assertEqual(mapped("http://m.example/debian/dists/x", {"http://m.example/debian": "apt:"}), "apt:")
@@ -50,14 +59,20 @@ class HostMirrorTests(SynchronousTestCase):
 
     def test_the_same_suite(self) -> None:
         """The source of that very release."""
-        self.assertEqual(host_mirror(TARGETS, BOOKWORM), "http://near.example/debian")
+        self.assertEqual(host_mirror(TARGETS, BOOKWORM, ROOT), "http://near.example/debian")
 
     def test_another_release_of_the_same_os(self) -> None:
         """A mirror has all releases; security and third parties are no mirror."""
-        self.assertEqual(host_mirror(TARGETS, TRIXIE), "http://near.example/debian")
+        self.assertEqual(host_mirror(TARGETS, TRIXIE, ROOT), "http://near.example/debian")
 
     def test_none(self) -> None:
         """No mirror of Ubuntu on a Debian host: say so, with what to do."""
-        error = self.assertRaises(Unavailable, host_mirror, TARGETS, NOBLE)
+        error = self.assertRaises(Unavailable, host_mirror, TARGETS, NOBLE, "http://m.example/ubuntu")
         self.assertIn("Ubuntu", str(error))
         self.assertIn("apt-get update", error.hint)
+        self.assertIn('"mirrors": {"http://m.example/ubuntu": ', error.hint)
+
+    def test_what_the_network_does_not_have(self) -> None:
+        """A disc or directory of this host is no mirror: nobody else could read it."""
+        targets = TARGETS.replace("http://near.example/debian\t", "file:/srv/debian\t")
+        self.assertRaises(Unavailable, host_mirror, targets, BOOKWORM, ROOT)

@@ -128,7 +128,7 @@ class CommandCase(TestCase):
         return tiny_os()
 
     def mirrors(self) -> dict[str, str]:
-        """The setting of that name."""
+        """The setting of that name; none if empty."""
         return {TREE: self.tiny.url}
 
     def configure(self, **changes: object) -> None:
@@ -138,7 +138,7 @@ class CommandCase(TestCase):
             "imgdir": str(self.imgdir),
             "tmpdir": str(self.imgdir),
             "warehouse_port": 1,  # where nobody listens
-            "mirrors": self.mirrors(),
+            **({"mirrors": self.mirrors()} if self.mirrors() else {}),
             **changes,
         }
         self.config.write_text(json.dumps(settings))

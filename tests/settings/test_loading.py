@@ -228,6 +228,8 @@ class DerivedTests(SynchronousTestCase):
 def examples(declared: Declared) -> st.SearchStrategy[Any]:
     """JSON values that an option takes."""
     option = declared.option
+    if option.entry is not None:
+        return st.just({"http://mirror.example": "apt:"})
     if option.check is not None:
         value = declared.default
         return st.just(list(value) if isinstance(value, tuple) else value)

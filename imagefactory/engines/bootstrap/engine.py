@@ -20,11 +20,12 @@ from imagefactory.engines.bootstrap.tool import RECIPE, Tool
 from imagefactory.engines.interface import Base, BasePlan, RootTree
 from imagefactory.families.interface import Bootstrap, Family, Release, Source, install_url
 from imagefactory.families.registry import find
-from imagefactory.model.errors import CommandFailed
+from imagefactory.model.errors import CommandFailed, MissingTool
 from imagefactory.model.report import Report
 from imagefactory.model.secret import without_secrets
 from imagefactory.model.template import Template
 from imagefactory.process.interface import Command, Privilege, Processes
+from imagefactory.settings.mirrors import APT
 
 TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in (Mmdebstrap(), Dnf())}
 
@@ -74,7 +75,7 @@ class BootstrapEngine:
     def _assumed(self, url: str) -> str:
         """Where a URL will be read; which of its mirrors this host's apt has is not asked yet."""
         place = mirrors.mapped(url, self._settings.mirrors)
-        return url if place == mirrors.APT else place
+        return url if place == APT else place
 
     async def plan(self, template: Template, report: Report) -> BasePlan:
         """See `Engine.plan`."""
@@ -107,11 +108,18 @@ class BootstrapEngine:
     async def _mirror(self, urls: Sequence[str], release: Release) -> Callable[[str], str]:
         """Where to read each of `urls`; this host's apt is asked once, and only if one of them is mapped to it."""
         places = {url: mirrors.mapped(url, self._settings.mirrors) for url in urls}
-        if mirrors.APT in places.values():
-            command = Command(mirrors.INDEXTARGETS, "reading this host's package sources", total=60)
-            host = mirrors.host_mirror(await self._processes.output(command), release)
-            places = {url: host if place == mirrors.APT else place for url, place in places.items()}
+        ours = [url for url, place in places.items() if place == APT]
+        if ours:
+            host = await self._host_mirror(release, ours[0])
+            places |= dict.fromkeys(ours, host)
         return places.__getitem__
+
+    async def _host_mirror(self, release: Release, wanted: str) -> str:
+        command = Command(mirrors.INDEXTARGETS, "reading this host's package sources", total=60)
+        try:
+            return mirrors.host_mirror(await self._processes.output(command), release, wanted)
+        except MissingTool as error:  # no apt-get: a host of another kind, and nothing to install
+            raise mirrors.no_mirror(release, wanted) from error
 
     async def _version(self, tool: str) -> str:
         command = Command(TOOLS[tool].version(), f"{tool} --version", total=60)

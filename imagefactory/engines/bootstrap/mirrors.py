@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from imagefactory.families.interface import Release
 from imagefactory.model.errors import Unavailable
-
-APT = "apt:"
-"""A mapping's value that means the mirror of this host's own package sources."""
+from imagefactory.model.secret import without_secrets
+from imagefactory.model.urls import canonical
+from imagefactory.settings.mirrors import APT
 
 INDEXTARGETS = (
     "apt-get",
@@ -24,34 +24,41 @@ def mapped(url: str, mirrors: Mapping[str, str]) -> str:
 
     The answer starts with `apt:` when the mapping says so: then it is `host_mirror` that knows the root.
     """
-    fitting = [prefix for prefix in mirrors if _is_below(url, prefix.rstrip("/"))]
+    shortest = canonical(url)
+    places = {canonical(prefix).rstrip("/"): place for prefix, place in mirrors.items()}
+    fitting = [prefix for prefix in places if _is_below(shortest, prefix)]
     if not fitting:
         return url
     prefix = max(fitting, key=len)
-    value = mirrors[prefix]
-    rest = url[len(prefix.rstrip("/")) :]
-    return value if value == APT else value.rstrip("/") + rest
+    return APT if places[prefix] == APT else places[prefix].rstrip("/") + shortest.removeprefix(prefix)
 
 
 def _is_below(url: str, prefix: str) -> bool:
     return url == prefix or url.startswith(prefix + "/")
 
 
-def host_mirror(targets: str, release: Release) -> str:
+def host_mirror(targets: str, release: Release, wanted: str) -> str:
     """The mirror of the host's own sources that has the release, from the output of `INDEXTARGETS`.
 
     A source of that very suite is best; another release's of the same OS will do, a mirror has all of them. Raises
-    Unavailable.
+    Unavailable, which says what to set for the URL `wanted`.
     """
-    rows = [row for line in targets.splitlines() if len(row := line.split("\t")) == 3]
+    lines = (line.split("\t") for line in targets.splitlines() if line.startswith(("http://", "https://")))
+    rows = [row for row in lines if len(row) == 3]
     for site, suite, _ in rows:
         if suite in {release.codename, release.version}:
             return site.rstrip("/")
     for site, suite, origin in rows:
         if origin == release.os and "-" not in suite and "/" not in suite:
             return site.rstrip("/")
-    raise Unavailable(
+    raise no_mirror(release, wanted)
+
+
+def no_mirror(release: Release, wanted: str) -> Unavailable:
+    """What to say where this host's apt knows no mirror for the URL `wanted`."""
+    setting = f'"mirrors": {{"{without_secrets(wanted)}": "http://URL-OF-A-MIRROR"}}'
+    return Unavailable(
         f"this host's package sources have no mirror of {release.os}",
         where="setting mirrors",
-        hint="run apt-get update, or name a mirror's URL in the setting instead of apt:",
+        hint=f"run apt-get update, or name a mirror in the configuration file: {setting}",
     )
