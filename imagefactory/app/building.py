@@ -16,6 +16,7 @@ from imagefactory.app.ground import Ground
 from imagefactory.concurrency.clock import WallClock
 from imagefactory.engines.bootstrap.engine import BootstrapSettings
 from imagefactory.engines.bootstrap.indexes import AT_ONCE, Indexes
+from imagefactory.engines.bootstrap.keys import DIRECTORIES
 from imagefactory.engines.interface import Engine
 from imagefactory.engines.registry import engine_class
 from imagefactory.guests.chroot import ChrootGuest
@@ -80,7 +81,8 @@ def _engine(settings: Settings, reactor: Any, ground: Ground) -> Engine:
     pool.maxPersistentPerHost = AT_ONCE
     pool.cachedConnectionTimeout = IDLE_SECONDS
     http = HTTPClient(Agent(reactor, StrictPolicy(), pool=pool, connectTimeout=CONNECT_SECONDS))
-    options = BootstrapSettings(mirrors=settings.mirrors, timeout=settings.timeout)
+    directories = (*map(Path, settings.key_directories), *DIRECTORIES)
+    options = BootstrapSettings(settings.mirrors, settings.timeout, directories)
     engine: Engine = make(ground.processes, ground.privilege, ground.threads, Indexes(http, reactor), options)
     return engine
 

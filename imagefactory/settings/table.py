@@ -161,6 +161,16 @@ class Settings:
         entry=mirror,
         **_both("mirrors"),
     )
+    key_directories: tuple[str, ...] = option(
+        (),
+        B,
+        Kind.LIST,
+        "more directories with the public keys that packages are signed with, as RPM-GPG-KEY-AlmaLinux-9; asked before"
+        " /etc/imagefactory/keys, /usr/share/distribution-gpg-keys and /etc/pki/rpm-gpg",
+        metavar="DIR",
+        **_both("key_directories"),
+        file=True,
+    )
     file_sources: tuple[str, ...] = option(
         (),
         B,

@@ -158,6 +158,8 @@ class PlanTests(EngineTestCase):
         self.processes.expect("dnf --version")
         error = self.failureResultOf(self.plan(template), MissingTool).value
         self.assertIn("distribution-gpg-keys", error.hint)
+        self.assertIn(f"below {self.directory} ", error.hint)
+        self.assertIn("RPM-GPG-KEY-AlmaLinux-9", error.where)
 
     def test_a_mirror_without_the_release(self) -> None:
         """404 names the URL and what to do."""

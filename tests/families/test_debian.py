@@ -39,6 +39,50 @@ class ReleaseTests(SynchronousTestCase):
         self.assertIsNone(FAMILY.release("Fedora", "42"))
         self.assertIsNone(FAMILY.release("Ubuntu", "bookworm"))
 
+    def test_point_releases(self) -> None:
+        """They are the release: a mirror has its newest point only."""
+        for os, version, number in (
+            ("Debian", "12.5", "12"),
+            ("Debian", "8", "8"),
+            ("Debian", "jessie", "8"),
+            ("Debian", "unstable", "sid"),
+            ("Ubuntu", "24.04.1", "24.04"),
+            ("Ubuntu", "16.04.1", "16.04"),
+            ("Ubuntu", "22.10", "22.10"),
+            ("Ubuntu", "mantic", "23.10"),
+        ):
+            found = FAMILY.release(os, version)
+            assert found is not None, (os, version)
+            self.assertEqual(found.version, number)
+
+    def test_suites_that_the_mirror_may_have(self) -> None:
+        """A moving name, or one that is newer than we are, is the mirror's to know."""
+        for os, name in (("Debian", "stable"), ("Debian", "testing"), ("Debian", "duke"), ("Ubuntu", "devel")):
+            found = FAMILY.release(os, name)
+            self.assertEqual(found, Release("debian", os, name, name))
+            assert found is not None
+            planned = FAMILY.bootstrap(template(), found, ROOT)
+            self.assertEqual(planned.sources[0].index, f"{ROOT}/dists/{name}/InRelease")
+            self.assertIn("systemd-resolved", planned.packages)
+        for version in ("99", "../x", "a b", "12.x", "noble", ""):
+            self.assertIsNone(FAMILY.release("Debian", version), version)
+
+    def test_what_is_known_and_too_old(self) -> None:
+        """The reason is said, not that nobody knows it."""
+        for os, version, first in (("Debian", "7.11", "Debian 8 "), ("Ubuntu", "14.04.6", "Ubuntu 15.04 ")):
+            found = FAMILY.release(os, version)
+            assert found is not None
+            error = self.assertRaises(Unsupported, FAMILY.bootstrap, template(), found, ROOT)
+            self.assertIn("known, but too old", error.message)
+            self.assertIn(first, error.hint)
+
+    def test_keys(self) -> None:
+        """Old releases are signed with keys that Debian has taken out of its keyring."""
+        for version, name in (("9", "debian-archive-removed-keys.gpg"), ("12", "debian-archive-keyring.gpg")):
+            found = FAMILY.release("Debian", version)
+            assert found is not None
+            self.assertIn(f"/usr/share/keyrings/{name}", FAMILY.bootstrap(template(), found, ROOT).keyrings)
+
     @given(st.text(), st.text())
     def test_no_text_breaks_it(self, os: str, version: str) -> None:
         """Any pair is a release or None."""
@@ -79,8 +123,9 @@ class BootstrapTests(SynchronousTestCase):
 
     def test_old_security_suites_have_the_old_name(self) -> None:
         """Before Debian 11 the suite was called buster/updates."""
-        found = sources.sources(Release("debian", "Debian", "10", "buster"), ROOT)
-        self.assertEqual(found[2].index, f"{ROOT}-security/dists/buster/updates/InRelease")
+        for number, code, suite in (("10", "buster", "buster/updates"), ("11", "bullseye", "bullseye-security")):
+            found = sources.sources(Release("debian", "Debian", number, code), ROOT)
+            self.assertEqual(found[2].index, f"{ROOT}-security/dists/{suite}/InRelease")
 
     def test_kernels(self) -> None:
         """The cloud kernel where there is one, the general one elsewhere."""

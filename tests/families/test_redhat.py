@@ -33,19 +33,58 @@ class ReleaseTests(SynchronousTestCase):
             ("Fedora", "42", "Fedora", "42"),
             ("SL-6", "1", "ScientificLinux", "6"),
             ("RedHatEnterpriseLinux-7", "9", "RHEL", "7"),
+            ("SLC-6", "4", "ScientificLinuxCern", "6"),
+            ("CentOS", "9-stream", "CentOS", "9"),
+            ("CentOSStream", "10", "CentOS", "10"),
+            ("Fedora", "rawhide", "Fedora", "rawhide"),
         ):
             self.assertEqual(FAMILY.release(os, version), Release("redhat", canonical, major), os)
 
     def test_the_unknown_is_none(self) -> None:
         """Too old, foreign or senseless pairs are not taken."""
         for os, version in (
-            ("RHEL-2", "1"),
+            ("RHEL-1", "1"),
+            ("RHEL", "9-stream"),
             ("Debian", "12"),
             ("Fedora", "rawhide?"),
             ("AlmaLinux", "7"),
             ("RHEL", "U9"),
         ):
             self.assertIsNone(FAMILY.release(os, version), (os, version))
+
+    def test_what_is_known_and_too_old(self) -> None:
+        """The reason is said, not that nobody knows it."""
+        for os, version in (
+            *(("RHEL-2.1", "U6"), ("RHEL-4", "U8"), ("RHEL-5", "9"), ("CentOS-5", "U8"), ("OL-5", "11")),
+            *(("ScientificLinux-5", "6"), ("ScientificLinuxCern-5", "5"), ("FedoraCore", "6"), ("FC", "5")),
+            *(("Fedora", "7"), ("Fedora", "16"), ("RHL", "9")),
+        ):
+            release = FAMILY.release(os, version)
+            assert release is not None, os
+            error = self.assertRaises(Unsupported, FAMILY.bootstrap, template(), release, TREE)
+            self.assertIn("known, but too old", error.message)
+            self.assertIn("Fedora 20 to", error.hint)
+
+    def test_the_names_of_keys(self) -> None:
+        """As distribution-gpg-keys has them, and as each distribution has its own."""
+        for os, version, packaged, own in (
+            ("Fedora", "42", "fedora/RPM-GPG-KEY-fedora-42-primary", "RPM-GPG-KEY-fedora-42-primary"),
+            ("Fedora", "rawhide", "fedora/RPM-GPG-KEY-fedora-rawhide-primary", "RPM-GPG-KEY-fedora-rawhide-primary"),
+            ("RHEL", "9", "redhat/RPM-GPG-KEY-redhat9-release", "RPM-GPG-KEY-redhat-release"),
+            ("CentOS", "6", "centos/RPM-GPG-KEY-CentOS-6", "RPM-GPG-KEY-CentOS-6"),
+            ("CentOS", "7", "centos/RPM-GPG-KEY-CentOS-7", "RPM-GPG-KEY-CentOS-7"),
+            ("CentOS", "8", "centos/RPM-GPG-KEY-CentOS-Official", "RPM-GPG-KEY-centosofficial"),
+            ("CentOS", "9", "centos/RPM-GPG-KEY-CentOS-Official", "RPM-GPG-KEY-centosofficial"),
+            ("CentOS", "10", "centos/RPM-GPG-KEY-CentOS-Official-SHA256", "RPM-GPG-KEY-centosofficial-SHA256"),
+            ("AlmaLinux", "8", "alma/RPM-GPG-KEY-AlmaLinux-8", "RPM-GPG-KEY-AlmaLinux"),
+            ("AlmaLinux", "9", "alma/RPM-GPG-KEY-AlmaLinux-9", "RPM-GPG-KEY-AlmaLinux-9"),
+            ("Rocky", "8", "rocky/RPM-GPG-KEY-rockyofficial", "RPM-GPG-KEY-rockyofficial"),
+            ("Rocky", "9", "rocky/RPM-GPG-KEY-Rocky-9", "RPM-GPG-KEY-Rocky-9"),
+            ("OracleLinux", "8", "oraclelinux/RPM-GPG-KEY-oracle-ol8", "RPM-GPG-KEY-oracle"),
+            ("ScientificLinux", "7", "RPM-GPG-KEY-sl7", "RPM-GPG-KEY-sl"),
+        ):
+            names = FAMILY.bootstrap(template(), Release("redhat", os, version), TREE).keyrings
+            self.assertLessEqual({packaged, own}, set(names), (os, version))
 
     @given(st.text(), st.text())
     def test_no_text_breaks_it(self, os: str, version: str) -> None:

@@ -26,7 +26,7 @@ class RegistryTests(SynchronousTestCase):
         """The hint lists all families' releases."""
         error = self.assertRaises(Unsupported, registry.find, os("Plan9", "4"))
         self.assertIn("Plan9 4", str(error))
-        self.assertIn("Debian 9", error.hint)
+        self.assertIn("Debian 8, 9", error.hint)
         self.assertIn("Fedora", error.hint)
 
     def test_an_unknown_family(self) -> None:

@@ -29,6 +29,8 @@ def find_keys(bootstrap: Bootstrap, directories: Sequence[Path] = DIRECTORIES) -
     release = f"{bootstrap.release.os} {bootstrap.release.version}"
     raise MissingTool(
         f"the keys that sign {release} are not on this host",
-        where=bootstrap.keyrings[0],
-        hint=f"install {bootstrap.keyring_package}",
+        where=" or ".join(bootstrap.keyrings),
+        hint=f"put the key, as its distributor publishes it, below {directories[0]} with one of these names (or into"
+        f" another directory, and name that in the setting key_directories), or install {bootstrap.keyring_package}"
+        " if your system has that package",
     )

@@ -16,9 +16,11 @@ from imagefactory.model.template import Arch, Repository, Template
 
 LISTS = "/var/lib/apt/lists"
 KEYRINGS = {
-    "Debian": ("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"),
-    "Ubuntu": ("/usr/share/keyrings/ubuntu-archive-keyring.gpg", "ubuntu-keyring"),
+    "Debian": ("debian-archive-keyring.gpg", "debian-archive-keyring"),
+    "Ubuntu": ("ubuntu-archive-keyring.gpg", "ubuntu-keyring"),
 }
+REMOVED_KEYS = "debian-archive-removed-keys.gpg"
+LAST_REMOVED = 9
 APT = "DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0"
 ENABLE = "systemctl --quiet enable systemd-networkd.service systemd-resolved.service"
 
@@ -39,8 +41,9 @@ class DebianFamily:
         return releases.architecture(arch, release)
 
     def bootstrap(self, template: Template, release: Release, url: str) -> Bootstrap:
+        releases.demand(release)
         arch = self.arch(template.os.arch, release)
-        keyring, package = KEYRINGS[release.os]
+        keyring, package = _keyring(release)
         return Bootstrap(
             tool="mmdebstrap",
             release=release,
@@ -48,7 +51,7 @@ class DebianFamily:
             sources=sources.sources(release, sources.mirror_root(url)),
             packages=releases.base_packages(release, arch),
             verify=not _trusted(template),
-            keyrings=(keyring,),
+            keyrings=(keyring, f"/usr/share/keyrings/{keyring}"),
             keyring_package=package,
         )
 
@@ -144,6 +147,13 @@ for initrd in /boot/initrd.img-*; do
   done < {MODULES}
 done
 """
+
+
+def _keyring(release: Release) -> tuple[str, str]:
+    """The file with the keys that sign a release, and the package that has it."""
+    keyring, package = KEYRINGS[release.os]
+    removed = release.os == "Debian" and releases.generation(release) <= LAST_REMOVED
+    return (REMOVED_KEYS if removed else keyring), package
 
 
 def _trusted(template: Template) -> bool:

@@ -9,12 +9,12 @@ from imagefactory.families import causes, systemd
 from imagefactory.families.interface import Bootstrap, Change, Needs, Release, Source, Step, install_url
 from imagefactory.families.redhat import releases, sources
 from imagefactory.families.redhat.causes import CAUSES
+from imagefactory.families.redhat.keys import key_names
 from imagefactory.guests.interface import File
 from imagefactory.model.errors import FactoryError
 from imagefactory.model.icicle import PackageInfo
 from imagefactory.model.template import Arch, Repository, Template
 
-KEY_PACKAGE = "distribution-gpg-keys, or put the key below /etc/imagefactory/keys"
 DRACUT = "/etc/dracut.conf.d/90-imagefactory.conf"
 REBUILD = "dracut --force --no-hostonly --regenerate-all"
 
@@ -73,6 +73,7 @@ class RedHatFamily:
         return releases.architecture(arch, release)
 
     def bootstrap(self, template: Template, release: Release, url: str) -> Bootstrap:
+        releases.demand(release)
         return Bootstrap(
             tool="dnf",
             release=release,
@@ -80,8 +81,8 @@ class RedHatFamily:
             sources=sources.sources(release, url),
             packages=releases.base_packages(release),
             verify=not _unsigned(template),
-            keyrings=releases.keys(release),
-            keyring_package=KEY_PACKAGE,
+            keyrings=key_names(release.os, release.version),
+            keyring_package="distribution-gpg-keys",
         )
 
     def published_sources(self, building: bytes, template: Template) -> bytes:

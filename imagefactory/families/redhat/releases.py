@@ -16,43 +16,40 @@ from imagefactory.model.template import Arch
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """One distribution: its majors, and the file name of its signing key (`{0}` is the major)."""
+    """One distribution: its majors, the first that can be made, and its package of release files."""
 
     name: str
     majors: range
-    key: str
     release_package: str
+    first: int = 6
 
 
-_EL = range(6, 11)
 DISTRIBUTIONS = (
-    Distribution("Fedora", range(20, 51), "RPM-GPG-KEY-fedora-{0}-primary", "fedora-release"),
-    Distribution("RHEL", _EL, "RPM-GPG-KEY-redhat{0}-release", "redhat-release"),
-    Distribution("CentOS", _EL, "RPM-GPG-KEY-centos-official", "centos-release"),
-    Distribution("AlmaLinux", range(8, 11), "RPM-GPG-KEY-AlmaLinux-{0}", "almalinux-release"),
-    Distribution("Rocky", range(8, 11), "RPM-GPG-KEY-Rocky-{0}", "rocky-release"),
-    Distribution("ScientificLinux", range(6, 8), "RPM-GPG-KEY-sl{0}", "sl-release"),
-    Distribution("OracleLinux", _EL, "RPM-GPG-KEY-oracle-ol{0}", "oraclelinux-release"),
+    Distribution("Fedora", range(7, 51), "fedora-release", first=20),
+    Distribution("RHEL", range(2, 11), "redhat-release"),
+    Distribution("CentOS", range(3, 11), "centos-release"),
+    Distribution("AlmaLinux", range(8, 11), "almalinux-release"),
+    Distribution("Rocky", range(8, 11), "rocky-release"),
+    Distribution("ScientificLinux", range(3, 8), "sl-release"),
+    Distribution("ScientificLinuxCern", range(4, 7), "sl-release"),
+    Distribution("OracleLinux", range(4, 11), "oraclelinux-release"),
+    Distribution("FedoraCore", range(1, 7), "fedora-release", first=20),
+    Distribution("RedHatLinux", range(6, 10), "redhat-release", first=20),
 )
 ALIASES = {
     "RedHatEnterpriseLinux": "RHEL",
     "SL": "ScientificLinux",
+    "SLC": "ScientificLinuxCern",
     "OL": "OracleLinux",
     "OEL": "OracleLinux",
     "OracleEnterpriseLinux": "OracleLinux",
     "RockyLinux": "Rocky",
     "Alma": "AlmaLinux",
     "CentOSStream": "CentOS",
+    "FC": "FedoraCore",
+    "RHL": "RedHatLinux",
 }
-KEY_DIRECTORIES = {
-    "Fedora": "fedora",
-    "RHEL": "redhat",
-    "CentOS": "centos",
-    "AlmaLinux": "alma",
-    "Rocky": "rocky",
-    "ScientificLinux": "scientific",
-    "OracleLinux": "oracle",
-}
+RAWHIDE = "rawhide"
 
 ARCHES = {
     Arch.I386: "i686",
@@ -66,8 +63,8 @@ BEFORE_SYSTEMD = ("initscripts", "dhclient")
 FIRST_SYSTEMD_EL = 7
 LAST_I386_EL = 6
 LAST_I386_FEDORA = 30
-NAME = re.compile(r"([A-Za-z]+)(?:-(\d+))?")
-VERSION = re.compile(r"U?(\d{1,3})(?:\.(\d{1,3}))?")
+NAME = re.compile(r"([A-Za-z]+)(?:-([1-9]\d?)(?:\.\d+)?)?")
+VERSION = re.compile(r"U?(\d{1,3})(?:\.(\d{1,3}))?(-stream)?")
 
 
 def distribution(os: str) -> Distribution | None:
@@ -80,22 +77,41 @@ def release(os: str, version: str) -> Release | None:
     """The release that a name and a version mean; `version` of the answer is the major one."""
     name, number = NAME.fullmatch(os), VERSION.fullmatch(version)
     found = distribution(name[1]) if name else None
+    if found is not None and (found.name, version.lower()) == ("Fedora", RAWHIDE):
+        return Release("redhat", found.name, RAWHIDE)
     if found is None or name is None or number is None:
         return None
-    if name[2] is None and version.startswith("U"):
+    if (name[2] is None and version.startswith("U")) or (number[3] and found.name != "CentOS"):
         return None
-    major = name[2] or number[1]
-    return Release("redhat", found.name, major, "") if int(major) in found.majors else None
+    major = str(int(name[2] or number[1]))
+    return Release("redhat", found.name, major) if int(major) in found.majors else None
+
+
+def demand(release: Release) -> None:
+    """Unsupported, with the reason, for a release that is known and cannot be made."""
+    found = distribution(release.os)
+    assert found is not None
+    if major(release) < found.first:
+        raise Unsupported(
+            f"{release.os} {release.version} is known, but too old for the engine bootstrap:"
+            " its initrd fits only the machine that made it",
+            where="os/version",
+            hint=f"what can be made is {', '.join(known())}",
+        )
 
 
 def known() -> tuple[str, ...]:
-    """For people: each distribution with its majors."""
-    return tuple(f"{one.name} {one.majors[0]} to {one.majors[-1]}" for one in DISTRIBUTIONS)
+    """For people: each distribution with the majors that can be made."""
+    return tuple(
+        f"{one.name} {max(one.first, one.majors[0])} to {one.majors[-1]}"
+        for one in DISTRIBUTIONS
+        if one.first <= one.majors[-1]
+    )
 
 
 def major(release: Release) -> int:
-    """The major version as a number."""
-    return int(release.version)
+    """The major version as a number; rawhide is after all."""
+    return 999 if release.version == RAWHIDE else int(release.version)
 
 
 def is_fedora(release: Release) -> bool:
@@ -127,12 +143,3 @@ def base_packages(release: Release) -> tuple[str, ...]:
     kernel = ("kernel-core", "kernel-modules") if tool(release) == "dnf" else ("kernel",)
     drivers = ("dracut", "dracut-config-generic")  # an initrd for every machine, not for the builder's
     return (found.release_package, *BASE, "systemd", "NetworkManager", *kernel, *drivers, tool(release))
-
-
-def keys(release: Release) -> tuple[str, ...]:
-    """Names of the signing key's file, below a directory of keys: as the package distribution-gpg-keys lays them out,
-    and plain."""
-    found = distribution(release.os)
-    assert found is not None
-    name = found.key.format(release.version)
-    return (f"{KEY_DIRECTORIES[found.name]}/{name}", name)
