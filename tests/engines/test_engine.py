@@ -17,7 +17,15 @@ from imagefactory.engines.bootstrap.engine import BootstrapEngine, BootstrapSett
 from imagefactory.engines.bootstrap.hosts import Hosts
 from imagefactory.engines.bootstrap.indexes import Indexes
 from imagefactory.engines.interface import RootTree
-from imagefactory.model.errors import BuildFailed, CommandFailed, MissingTool, TooLarge, Unavailable, Unsupported
+from imagefactory.model.errors import (
+    BuildFailed,
+    CommandFailed,
+    InvalidInput,
+    MissingTool,
+    TooLarge,
+    Unavailable,
+    Unsupported,
+)
 from imagefactory.model.report import Silence
 from imagefactory.model.template import Arch, IsoInstall, OperatingSystem, Repository, Template, UrlInstall
 from imagefactory.process.interface import Privilege
@@ -241,6 +249,13 @@ class RepositoryTests(EngineTestCase):
         error = self.failureResultOf(waiting, Unavailable).value
         self.assertEqual(str(error), "http://r.example/d/dists/stable/InRelease: the mirror answers 404")
 
+    def test_two_of_one_file(self) -> None:
+        """They would overwrite each other."""
+        named = [Repository(name, f"deb http://r.example/{name[0]} x main") for name in ("a b", "a-b")]
+        template = replace(self.template(), repositories=tuple(named))
+        error = self.assertRaises(InvalidInput, self.engine.check, template)
+        self.assertIn("'a b' and 'a-b'", str(error))
+
     def test_one_that_only_the_guest_could_read(self) -> None:
         """It is refused at once, unless a mapping makes it readable."""
         template = self.with_repository("deb file:/srv/packages ./")
@@ -259,10 +274,20 @@ class CheckTests(EngineTestCase):
         for os in (
             replace(good.os, install=IsoInstall("http://m.example/x.iso")),
             replace(good.os, name="Plan9"),
+            replace(good.os, version="7"),
+            replace(good.os, install=UrlInstall("ftp://m.example/debian")),
+            replace(good.os, install=UrlInstall("file:///srv/debian")),
             replace(good.os, arch=Arch.S390X),
         ):
             error = self.assertRaises(Unsupported, self.engine.check, replace(good, os=os))
             self.assertTrue(error.hint)
+
+    def test_a_mapped_install_tree(self) -> None:
+        """What nobody else could read is read where a mapping says."""
+        template = self.template()
+        for url in ("file:///srv/debian", "ftp://m.example/debian"):
+            os = replace(template.os, install=UrlInstall(url))
+            self.make_engine({url: "http://near.example/d"}).check(replace(template, os=os))
 
 
 class BuildTests(EngineTestCase):

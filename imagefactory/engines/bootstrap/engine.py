@@ -15,7 +15,7 @@ from imagefactory.engines.bootstrap.dnf import Dnf
 from imagefactory.engines.bootstrap.hosts import Hosts
 from imagefactory.engines.bootstrap.indexes import Indexes
 from imagefactory.engines.bootstrap.mmdebstrap import Mmdebstrap
-from imagefactory.engines.bootstrap.repositories import contents, locate
+from imagefactory.engines.bootstrap.repositories import contents, demand_readable, locate
 from imagefactory.engines.bootstrap.tool import RECIPE, Tool
 from imagefactory.engines.interface import Base, BasePlan, RootTree
 from imagefactory.families.interface import Bootstrap, Family, Release, Source, install_url
@@ -63,11 +63,12 @@ class BootstrapEngine:
         self._hosts = hosts or Hosts()
 
     def check(self, template: Template) -> None:
-        """Refuse what can be refused without a network: OS, release, kind of install, architecture.
+        """Refuse what can be refused without a network: OS, release, install tree, repositories, architecture.
 
-        Raises Unsupported. It reads one small file of /proc at most.
+        Raises Unsupported, InvalidInput. It reads one small file of /proc at most.
         """
         family, release = find(template.os)
+        demand_readable(self._assumed(install_url(template)), "the install tree")
         bootstrap = family.bootstrap(template, release, install_url(template))
         locate(template.repositories, family, bootstrap, self._assumed)
         self._hosts.demand(template.os.arch)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from imagefactory.families.interface import Bootstrap, Family, Source
-from imagefactory.model.errors import Unsupported
+from imagefactory.model.errors import InvalidInput, Problem, Unsupported
 from imagefactory.model.secret import without_secrets
 from imagefactory.model.template import Repository
 
@@ -27,21 +27,42 @@ def locate(
 ) -> tuple[Located, ...]:
     """Each of them where `mirror` says that its URL is.
 
-    Raises InvalidInput, and Unsupported for one that no other machine can read: what is in it could not be told.
+    Raises InvalidInput, also for two of one file, and Unsupported for one that no other machine can read: what is in
+    it could not be told.
     """
+    _refuse_namesakes(repositories, family)
     return tuple(_locate(one, family, bootstrap, mirror) for one in repositories)
+
+
+def _refuse_namesakes(repositories: Sequence[Repository], family: Family) -> None:
+    """In a file name not every character is left as it is, so two names may become one."""
+    named: dict[str, str] = {}
+    files = family.forget_repositories(tuple(repositories))
+    for repository, file in zip(repositories, files, strict=True):
+        other = named.setdefault(file, repository.name)
+        if other != repository.name:
+            raise InvalidInput(
+                "two repositories cannot be told apart",
+                problems=(Problem("repositories/repository", f"{other!r} and {repository.name!r} both become {file}"),),
+                hint="give one of them another name",
+            )
+
+
+def demand_readable(url: str, what: str) -> None:
+    """Unsupported unless every machine can read from `url`: this one for the index, and the system being made."""
+    if urlsplit(url).scheme.lower() not in SCHEMES:
+        raise Unsupported(
+            f"{what} cannot be read from here: only http and https can",
+            where=without_secrets(url),
+            hint="serve it over HTTP, or map its URL to a mirror with the setting mirrors",
+        )
 
 
 def _locate(own: Repository, family: Family, bootstrap: Bootstrap, mirror: Callable[[str], str]) -> Located:
     url = family.repository_source(own, bootstrap).url
     used = replace(own, url=own.url.replace(url, mirror(url), 1))
     source = family.repository_source(used, bootstrap)
-    if urlsplit(source.index).scheme not in SCHEMES:
-        raise Unsupported(
-            f"repository {own.name} cannot be read from here: only http and https can",
-            where=without_secrets(source.url),
-            hint="serve it over HTTP, or map its URL to a mirror with the setting mirrors",
-        )
+    demand_readable(source.index, f"repository {own.name}")
     return Located(used, source)
 
 
