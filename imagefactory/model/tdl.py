@@ -182,15 +182,20 @@ def _repository(node: Node) -> Repository:
     return Repository(
         name=values.repository_name(node.needs_attribute("name")),
         url=values.repository_url(node.one("url").text()),
-        signed=_flag(node, "signed", default=False),
+        signed=_said(node, "signed"),
         persisted=_flag(node, "persisted", default=True),
         ssl_verify=_flag(node, "sslverify", default=False),
     )
 
 
 def _flag(node: Node, name: str, *, default: bool) -> bool:
+    said = _said(node, name)
+    return default if said is None else said
+
+
+def _said(node: Node, name: str) -> bool | None:
     child = node.optional(name)
-    return values.boolean(child.text()) if child else default
+    return values.boolean(child.text()) if child else None
 
 
 def _file(node: Node) -> GuestFile:

@@ -79,11 +79,14 @@ class OperatingSystem:
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A package repository of the finished system (and, unless `persisted`, only of the build)."""
+    """A package repository of the build, and if `persisted` of the finished system.
+
+    `signed` is None where the template says nothing: only what says that it is not signed goes unverified.
+    """
 
     name: str
     url: str
-    signed: bool = False
+    signed: bool | None = None
     persisted: bool = True
     ssl_verify: bool = False
 

@@ -120,6 +120,17 @@ class SourcesTests(SynchronousTestCase):
                 "http://m.example/fedora/linux/releases/42/Everything/x86_64/os",
                 "http://m.example/fedora/linux/updates/42/Everything/x86_64",
             ),
+            (
+                Release("redhat", "RHEL", "9"),
+                "http://m.example/rhel9/x86_64/baseos/os",
+                "http://m.example/rhel9/x86_64/appstream/os",
+            ),
+            (
+                Release("redhat", "OracleLinux", "9"),
+                "http://m.example/OL9/baseos/latest/x86_64",
+                "http://m.example/OL9/appstream/x86_64",
+            ),
+            (Release("redhat", "Rocky", "9"), "http://m.example/dvd/BaseOS", "http://m.example/dvd/AppStream"),
             (Release("redhat", "CentOS", "7"), "http://m.example/7/os/x86_64/", "http://m.example/7/updates/x86_64"),
         ):
             base, more = sources.sources(release, url)
@@ -141,6 +152,19 @@ class SourcesTests(SynchronousTestCase):
         self.assertEqual(file.path, "/etc/yum.repos.d/my-repo.repo")
         self.assertIn(b"baseurl=http://r.example/x\nenabled=1\ngpgcheck=1\nsslverify=0\n", file.data)
 
+    def test_silence_about_signatures(self) -> None:
+        """They are verified; only a clear no switches that off."""
+        for signed, expected in ((None, b"gpgcheck=1"), (True, b"gpgcheck=1"), (False, b"gpgcheck=0")):
+            (file,) = FAMILY.add_repositories((Repository("r", "http://r.example/x", signed=signed),), ALMA)
+            self.assertIn(expected, file.data)
+
+    def test_names_that_are_taken(self) -> None:
+        """Neither dnf's own section nor the base's file can be overwritten by a repository; `install` is free."""
+        for name in ("main", "imagefactory-install", "imagefactory base"):
+            self.assertRaises(InvalidInput, FAMILY.add_repositories, (Repository(name, "http://r.example/x"),), ALMA)
+        (file,) = FAMILY.add_repositories((Repository("install", "http://r.example/x"),), ALMA)
+        self.assertNotEqual(file.path, FAMILY.sources_file)
+
     def test_the_index_of_a_repository(self) -> None:
         """Dnf's variables mean what they mean in the system."""
         wanted = Repository("r", "http://r.example/$releasever/${basearch}/os/")
@@ -154,12 +178,13 @@ class SourcesTests(SynchronousTestCase):
         self.assertRaises(InvalidInput, FAMILY.add_repositories, (bad,), ALMA)
 
     def test_an_unsigned_tree_has_to_be_called_so(self) -> None:
-        """Signatures count unless the tree itself is listed as an unsigned repository."""
+        """Signatures count unless the tree itself is listed, and is said not to be signed: silence says nothing."""
         for repositories, expected in (
             ((), True),
             ((Repository("x", "http://other.example/"),), True),
             ((Repository("x", TREE, signed=True),), True),
-            ((Repository("x", TREE),), False),
+            ((Repository("x", TREE),), True),
+            ((Repository("x", TREE, signed=False),), False),
         ):
             self.assertIs(FAMILY.bootstrap(template(repositories), ALMA, TREE).verify, expected)
 
@@ -170,7 +195,9 @@ class CommandTests(SynchronousTestCase):
     def test_packages_come_from_the_build_s_sources(self) -> None:
         """The image's own repository files are not asked."""
         script = FAMILY.install(("nginx", "a;b"), (Repository("extra", "http://r.example/"),)).script
-        self.assertIn("--disablerepo='*' --enablerepo='install-*' --enablerepo=extra install -- nginx 'a;b'", script)
+        self.assertIn(
+            "--disablerepo='*' --enablerepo='imagefactory-*' --enablerepo=extra install -- nginx 'a;b'", script
+        )
 
     def test_an_old_rpm_gets_a_database_of_its_own(self) -> None:
         """Releases before rpm 4.16 cannot read sqlite; their database is made of the packages that were kept."""

@@ -68,7 +68,7 @@ class AllTargetsTests(CommandCase):
         self.assertEqual(_read(root, "/etc/motd"), "hello")
         self.assertIn(f'CLOUD_TYPE="{job["target"]}"', _read(root, "/etc/sysconfig/cloud-info"))
         self.assertEqual(_read(root, "/etc/machine-id"), "")
-        self.assertNotIn("127.0.0.1:", _read(root, "/etc/yum.repos.d/install.repo"))
+        self.assertNotIn("127.0.0.1:", _read(root, "/etc/yum.repos.d/imagefactory-install.repo"))
 
     async def _check_records(self, document: dict[str, Any]) -> None:
         image, build = document["image"], document["build"]

@@ -128,11 +128,13 @@ class RpmTests(EngineTestCase):
         self.assertEqual(list(base.path.rglob("rpmdb.sqlite")), [base.path / "var/lib/rpm/rpmdb.sqlite"])
         self.assertEqual(list(base.path.glob("tmp/*")) + list(base.path.glob("var/cache/dnf/*")), [])
         async with self.guest(base) as guest:
-            self.assertEqual(await guest.get("/etc/yum.repos.d/install.repo") is not None, True)
+            self.assertEqual(await guest.get("/etc/yum.repos.d/imagefactory-install.repo") is not None, True)
             found = await kernel(guest, plan.family)
             await seal(guest, plan.family, self.template(signed=False), self.report)
         self.assertEqual((found.image, found.initrd), ("/boot/vmlinuz-1.el9", "/boot/initramfs-1.el9.img"))
-        self.assertIn(f"baseurl={TREE.rstrip('/')}\n", (base.path / "etc/yum.repos.d/install.repo").read_text())
+        self.assertIn(
+            f"baseurl={TREE.rstrip('/')}\n", (base.path / "etc/yum.repos.d/imagefactory-install.repo").read_text()
+        )
         self.assertFalse((self.directory / "packages").exists())
 
     async def test_packages_are_kept_for_an_old_rpm(self) -> None:

@@ -85,7 +85,7 @@ class RpmInsideTests(test_bootstrap.EngineTestCase):
     def template(self, *packages: str) -> Template:
         """One that adds a repository."""
         os_ = OperatingSystem("AlmaLinux", "9", Arch.X86_64, UrlInstall(TREE))
-        extra = Repository("extra", f"{self.url}/extra", persisted=False)
+        extra = Repository("extra", f"{self.url}/extra", signed=False, persisted=False)
         return Template("inside", os_, repositories=(extra,), packages=packages)
 
     async def test_customising(self) -> None:

@@ -29,7 +29,7 @@ DNF = """\
 #!/bin/sh
 # Installs what the install tree has, one rpm for one name.
 set -e
-tree=$(sed -n 's/^baseurl=//p' /etc/yum.repos.d/install.repo | head -n 1)
+tree=$(sed -n 's/^baseurl=//p' /etc/yum.repos.d/imagefactory-install.repo | head -n 1)
 while [ "$1" != -- ]; do shift; done
 shift
 for package in "$@"; do

@@ -66,7 +66,7 @@ class Dnf:
     def files(self, bootstrap: Bootstrap) -> dict[str, bytes]:
         """The sources that customising installs from."""
         text = sources.building(bootstrap.sources, verify=bootstrap.verify)
-        return {f"{sources.DIRECTORY}/install.repo".lstrip("/"): text.encode()}
+        return {f"{sources.DIRECTORY}/{sources.OWN}install.repo".lstrip("/"): text.encode()}
 
     def milestone(self, line: str) -> Milestone | None:
         step = _STEP.match(line)

@@ -90,7 +90,7 @@ def repository(wanted: Repository, release: Release) -> File:
     suite.
 
     apt verifies it with the keys in the image. A repository without a known key says so in apt's own words
-    (`deb [trusted=yes] ...`): TDL's `signed` is "no" unless written, which must not mean that nobody checks.
+    (`deb [trusted=yes] ...`): TDL's `signed` says nothing here, because in old templates it is always "no".
     """
     return File(repository_file(wanted), f"{_parsed(wanted, release)[0]}\n".encode())
 

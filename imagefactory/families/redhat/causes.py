@@ -7,7 +7,10 @@ import re
 from imagefactory.families.causes import Cause
 from imagefactory.model.errors import BuildFailed, NoSpace, Unavailable
 
-_KEYS = "the mirror may be tampered with, or the key is another release's"
+_KEYS = (
+    "the mirror may be tampered with, or the key is another's: a repository with a key of its own needs a precommand"
+    " (rpm --import URL), one that nobody signs <signed>no</signed>"
+)
 _MIRROR = "check the install URL, or map it to another mirror with the setting mirrors"
 
 CAUSES = (

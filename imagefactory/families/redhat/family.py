@@ -61,7 +61,7 @@ class RedHatFamily:
     """See `Family`."""
 
     name = "redhat"
-    sources_file = f"{sources.DIRECTORY}/install.repo"
+    sources_file = f"{sources.DIRECTORY}/{sources.OWN}install.repo"
 
     def release(self, os: str, version: str) -> Release | None:
         return releases.release(os, version)
@@ -112,7 +112,7 @@ class RedHatFamily:
         return Step("read package lists", ":")
 
     def install(self, packages: tuple[str, ...], repositories: tuple[Repository, ...] = ()) -> Step:
-        ids = ("install-*", *(sources.repository_id(one) for one in repositories))
+        ids = (f"{sources.OWN}*", *(sources.repository_id(one) for one in repositories))
         enabled = " ".join(f"--enablerepo={shlex.quote(one)}" for one in ids)
         wanted = " ".join(shlex.quote(one) for one in packages)
         return Step("install packages", INSTALL.format(enabled=enabled, packages=wanted))
@@ -153,6 +153,6 @@ class RedHatFamily:
 
 
 def _unsigned(template: Template) -> bool:
-    """Whether the template lists its own install tree as a repository that is not signed."""
+    """Whether the template lists its own install tree as a repository, and says that it is not signed."""
     tree = install_url(template).rstrip("/")
-    return any(one.url.strip().rstrip("/") == tree and not one.signed for one in template.repositories)
+    return any(one.url.strip().rstrip("/") == tree and one.signed is False for one in template.repositories)

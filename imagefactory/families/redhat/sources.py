@@ -12,12 +12,16 @@ from imagefactory.model.template import Repository
 
 MARK = "# The build fetched from "
 DIRECTORY = "/etc/yum.repos.d"
+OWN = "imagefactory-"
+"""What the names of our own sections and files begin with."""
+
 KEPT = "/var/cache/imagefactory"
 """Where the packages of a base are whose rpm cannot read the database that the host's rpm wrote."""
 
 FIRST_SQLITE_EL, FIRST_SQLITE_FEDORA = 9, 33  # rpm 4.16
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 _VARIABLE = re.compile(r"\$(?:(releasever|basearch|arch)\b|\{(releasever|basearch|arch)\})")
+_BASEOS = re.compile(r"/(BaseOS|baseos)(?:/latest)?(?=/|$)")  # Oracle's has a "latest" below, its AppStream has not
 _URL = re.compile(r"(?:https?|file|ftp)://[^\s\"']+")
 
 
@@ -28,7 +32,7 @@ def sources(release: Release, url: str) -> tuple[Source, ...]:
     if is_fedora(release):
         updates = re.sub(r"/releases/(\d+)/(Everything|Server)/([^/]+)/os$", r"/updates/\1/Everything/\3", tree)
     elif major(release) >= 8:
-        updates = tree.replace("/BaseOS/", "/AppStream/")
+        updates = _BASEOS.sub(lambda found: "/AppStream" if found[1][0].isupper() else "/appstream", tree)
     else:
         updates = re.sub(r"/os/([^/]+)$", r"/updates/\1", tree)
     if updates != tree:
@@ -55,7 +59,7 @@ def building(found: tuple[Source, ...], *, verify: bool) -> str:
 
 def sections(found: tuple[Source, ...], *, verify: bool) -> tuple[str, ...]:
     """The sources as sections of dnf's configuration, each ended by a line end."""
-    return tuple(_section(f"install-{one.suite}", one.url, verify=verify, ssl=True) for one in found)
+    return tuple(_section(f"{OWN}{one.suite}", one.url, verify=verify, ssl=True) for one in found)
 
 
 def published(building: bytes, url: str) -> bytes:
@@ -78,8 +82,22 @@ def _prefixes(before: str, after: str) -> tuple[str, str]:
 
 
 def repository_id(repository: Repository) -> str:
-    """A repository's name as dnf allows it."""
-    return _UNSAFE.sub("-", repository.name).strip("-") or "repository"
+    """A repository's name as dnf allows it.
+
+    InvalidInput for one that is the base's, or dnf's own (dnf.conf(5): `main`).
+    """
+    id = _id(repository.name)
+    if id == "main" or id.startswith(OWN):
+        raise InvalidInput(
+            f"no repository can be called {repository.name}",
+            problems=(Problem("repositories/repository", f"{id!r} means something else to dnf"),),
+            hint=f"take another name: not main, and not one that begins with {OWN}",
+        )
+    return id
+
+
+def _id(name: str) -> str:
+    return _UNSAFE.sub("-", name).strip("-") or "repository"
 
 
 def repository_file(repository: Repository) -> str:
@@ -88,9 +106,12 @@ def repository_file(repository: Repository) -> str:
 
 
 def repository(wanted: Repository) -> File:
-    """A template's repository; `signed` and `sslverify` mean what they say in TDL."""
+    """A template's repository; `signed` and `sslverify` mean what they say in TDL.
+
+    Where nothing is said of signatures they are verified: with the keys that the system knows by then.
+    """
     url = _checked(wanted)
-    section = _section(repository_id(wanted), url, verify=wanted.signed, ssl=wanted.ssl_verify)
+    section = _section(repository_id(wanted), url, verify=wanted.signed is not False, ssl=wanted.ssl_verify)
     return File(repository_file(wanted), section.encode())
 
 
@@ -98,6 +119,7 @@ def repository_source(wanted: Repository, bootstrap: Bootstrap) -> Source:
     """Where a template's repository is, with dnf's variables in its URL (dnf.conf(5)) as they are in the system."""
     arch = bootstrap.arch
     values = {"releasever": bootstrap.release.version, "arch": arch, "basearch": {"i686": "i386"}.get(arch, arch)}
+    repository_id(wanted)
     url = _checked(wanted)
     place = _VARIABLE.sub(lambda found: values[found[1] or found[2]], url)
     return Source(url, wanted.name, index=f"{place.rstrip('/')}/repodata/repomd.xml")
