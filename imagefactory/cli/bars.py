@@ -42,6 +42,9 @@ class Bars:
             self._progress.console.print(f"{destination(job)}: {text}", highlight=False, markup=False)
         self._progress.update(self._tasks[job.id], completed=job.percent, description=job.activity)
 
+    def line(self, job: Job, text: str) -> None:
+        """The bars have no room for it."""
+
     def stop(self) -> None:
         """Leave the bars as they are."""
         self._progress.stop()

@@ -108,4 +108,4 @@ def _watcher(settings: Settings) -> Watcher:
         from imagefactory.cli.bars import Bars
 
         return Bars(Console())
-    return Lines(sys.stdout)
+    return Lines(sys.stdout, full=settings.verbose or settings.debug)

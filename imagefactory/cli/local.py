@@ -12,14 +12,15 @@ from twisted.internet.defer import CancelledError
 
 from imagefactory.app import Factory
 from imagefactory.cli import results
-from imagefactory.cli.modes import Build, Import, Mode, Push
+from imagefactory.cli.modes import Build, Import, Log, Mode, Push
 from imagefactory.cli.watch import Watcher
 from imagefactory.concurrency.scope import Scope
-from imagefactory.jobs.interface import BuildRequest, ImportRequest, JobEvent, PushRequest
+from imagefactory.jobs.interface import BuildRequest, ImportRequest, JobEvent, PushRequest, Unsubscribe
 from imagefactory.model.credentials import Credentials, parse_credentials
 from imagefactory.model.errors import Conflict, InvalidInput
 from imagefactory.model.jobs import Completed, Job, Operation
 from imagefactory.model.records import Kind
+from imagefactory.model.visible import visible
 
 SUCCESS, FAILURE, USAGE = 0, 1, 2
 
@@ -56,6 +57,8 @@ async def run(factory: Factory, mode: Mode, terminal: Terminal) -> int:
             return await _push(factory, mode, terminal)
         case Import():
             return await _import(factory, mode, terminal)
+        case Log():
+            return await _log(factory, mode, terminal)
     raise AssertionError(mode)
 
 
@@ -105,6 +108,16 @@ async def _import(factory: Factory, mode: Import, terminal: Terminal) -> int:
     return SUCCESS
 
 
+async def _log(factory: Factory, mode: Log, terminal: Terminal) -> int:
+    """Print the log in pieces: it may be long."""
+    last = 0
+    while lines := await factory.jobs.log(mode.job, after=last):
+        for line in lines:
+            terminal.out.write(f"{visible(line.text)}\n")
+        last = lines[-1].number
+    return SUCCESS
+
+
 async def _watch(factory: Factory, jobs: Sequence[Job], terminal: Terminal) -> int:
     """Show the jobs until all have ended."""
     ids = {job.id for job in jobs}
@@ -113,12 +126,16 @@ async def _watch(factory: Factory, jobs: Sequence[Job], terminal: Terminal) -> i
         if event.job.id in ids:
             terminal.watcher.event(event)
 
+    def listen(job: Job) -> Unsubscribe:
+        return factory.jobs.on_line(job.id, lambda line: terminal.watcher.line(job, line.text))
+
     terminal.watcher.start(jobs)
-    unsubscribe = factory.jobs.on_event(tell)
+    leave = [factory.jobs.on_event(tell), *(listen(job) for job in jobs)]
     try:
         ended = await _ended(factory, jobs)
     finally:
-        unsubscribe()
+        for unsubscribe in leave:
+            unsubscribe()
         terminal.watcher.stop()
     told = [(job, await _details(factory, job)) for job in ended]
     terminal.result(results.run_document(told), [results.result_line(job, details) for job, details in told])

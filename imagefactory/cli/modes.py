@@ -13,6 +13,7 @@ USAGE = """\
   plan       --plan --template TEMPLATE --target TARGET [...]
   push       --image UUID --provider PROVIDER [--provider ...] --credentials CREDENTIALS
   import     --target TARGET --provider PROVIDER --target-image ID [--image UUID] [--image-desc XML]
+  log        --log UUID
   daemon     --rest"""
 
 
@@ -55,7 +56,14 @@ class Import:
     descriptor: str
 
 
-Mode = Serve | Build | Push | Import
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Print the log of a job."""
+
+    job: str
+
+
+Mode = Serve | Build | Push | Import | Log
 
 
 def mode_of(settings: Settings) -> Mode:
@@ -63,6 +71,8 @@ def mode_of(settings: Settings) -> Mode:
     image = settings.image or None
     if settings.rest:
         return Serve()
+    if settings.log:
+        return Log(settings.log)
     if settings.target_image:
         return _import(settings, image)
     if settings.template or (image and not settings.provider):

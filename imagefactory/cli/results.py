@@ -12,6 +12,7 @@ from imagefactory.jobs.interface import Imported
 from imagefactory.model.errors import FactoryError, InvalidInput
 from imagefactory.model.jobs import Completed, Failed, Job, Operation
 from imagefactory.model.report import StageOutcome
+from imagefactory.model.visible import visible
 
 
 def size_text(size: int | None) -> str:
@@ -59,7 +60,8 @@ def result_line(job: Job, details: Details = NONE) -> str:
         return f"{name}: COMPLETED {kind} {job.id} of build {job.build_id}{known}{size}, {seconds_of(job)} s{details}"
     if isinstance(job.state, Failed):
         hint = f"\n  hint: {job.state.failure.hint}" if job.state.failure.hint else ""
-        return f"{name}: FAILED {job.id}: {job.state.failure.message}{hint}"
+        log = f"\n  log: imagefactory --log {job.id}"
+        return visible(f"{name}: FAILED {job.id}: {job.state.failure.message}{hint}{log}")
     return f"{name}: {job.state.wire} {job.id}"
 
 
@@ -131,7 +133,7 @@ def error_document(error: FactoryError) -> str:
 def error_text(error: FactoryError) -> str:
     """What happened, where, and what to do, for standard error."""
     hint = f"\n  hint: {error.hint}" if error.hint else ""
-    return f"imagefactory: {error}{hint}"
+    return visible(f"imagefactory: {error}{hint}")
 
 
 def _json(document: Mapping[str, Any]) -> str:

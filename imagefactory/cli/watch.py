@@ -11,6 +11,7 @@ from typing import Protocol, TextIO
 from imagefactory.jobs.interface import JobEvent
 from imagefactory.model.jobs import Job
 from imagefactory.model.report import StageOutcome
+from imagefactory.model.visible import visible
 
 
 class Watcher(Protocol):
@@ -19,6 +20,9 @@ class Watcher(Protocol):
     def start(self, jobs: Iterable[Job]) -> None: ...
 
     def event(self, event: JobEvent) -> None: ...
+
+    def line(self, job: Job, text: str) -> None:
+        """A line of the job's log; its activities are lines, too."""
 
     def stop(self) -> None: ...
 
@@ -61,10 +65,11 @@ class Changes:
 
 
 class Lines:
-    """One line per news: for pipes, logs and CI."""
+    """One line per news: for pipes, logs and CI. With `full` also each line that the programs print."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, *, full: bool = False) -> None:
         self._out = out
+        self._full = full
         self._changes = Changes()
 
     def start(self, jobs: Iterable[Job]) -> None:
@@ -73,10 +78,19 @@ class Lines:
     def event(self, event: JobEvent) -> None:
         """Say what is new."""
         job = event.job
-        for text in (*self._changes.stages(job), self._changes.activity(job)):
+        activity = "" if self._full else self._changes.activity(job)
+        for text in (*self._changes.stages(job), activity):
             if text:
-                self._out.write(f"{destination(job)}: {text}\n")
-                self._out.flush()
+                self._say(job, text)
+
+    def line(self, job: Job, text: str) -> None:
+        """Say it if all is wanted."""
+        if self._full:
+            self._say(job, visible(text))
+
+    def _say(self, job: Job, text: str) -> None:
+        self._out.write(f"{destination(job)}: {text}\n")
+        self._out.flush()
 
     def stop(self) -> None:
         """Nothing to end."""
@@ -88,5 +102,7 @@ class Quiet:
     def start(self, jobs: Iterable[Job]) -> None: ...
 
     def event(self, event: JobEvent) -> None: ...
+
+    def line(self, job: Job, text: str) -> None: ...
 
     def stop(self) -> None: ...

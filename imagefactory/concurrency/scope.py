@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from twisted.internet.defer import CancelledError
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
 from imagefactory.concurrency.event import Event
@@ -69,8 +69,16 @@ class Scope:
             self._first = failure
             self._cancel_children()
         elif not isinstance(failure.value, CancelledError):
-            self._log.warn("a cancelled step failed while it ended: {error!r}", error=failure.value)
+            self._log.emit(
+                LogLevel.info if self._is_like_the_first(failure) else LogLevel.warn,
+                "a cancelled step failed while it ended: {error!r}",
+                error=failure.value,
+            )
         self._leave(task)
+
+    def _is_like_the_first(self, failure: Failure) -> bool:
+        """Of several that fail alike at the same time one is enough to tell."""
+        return self._first is not None and type(self._first.value) is type(failure.value)
 
     def _leave(self, task: Task[Any]) -> None:
         self._children.discard(task)

@@ -128,6 +128,9 @@ class Settings:
     plan: bool = option(
         False, B, Kind.FLAG, "say what would be done (stages, hits and misses), build nothing", flag="--plan"
     )
+    log: str = option(
+        "", B, Kind.TEXT, "print the log of this job: each line that its programs printed", flag="--log", metavar="UUID"
+    )
     boot_check: bool = option(
         False,
         B,

@@ -4,7 +4,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.cli.modes import Build, Import, Push, Serve, mode_of
+from imagefactory.cli.modes import Build, Import, Log, Push, Serve, mode_of
 from imagefactory.model.errors import InvalidInput
 from imagefactory.settings import Settings
 
@@ -25,6 +25,10 @@ class ModeTests(SynchronousTestCase):
             mode(template="t.tdl", target=("rhevm", "ec2"), image=IMAGE, boot_check=True),
             Build("t.tdl", ("rhevm", "ec2"), IMAGE, False, True),
         )
+
+    def test_a_job_s_log(self) -> None:
+        """--log prints it."""
+        self.assertEqual(mode(log=IMAGE), Log(IMAGE))
 
     def test_an_image_alone_is_a_rebuild(self) -> None:
         """--image without --provider rebuilds, with the targets given or those of its last build."""

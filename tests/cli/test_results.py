@@ -33,8 +33,14 @@ class ResultLineTests(SynchronousTestCase):
         """What happened, and what to do."""
         self.assertEqual(
             result_line(BROKEN),
-            "rhevm: FAILED id-1: mkfs.ext4 ended with exit status 1\n  hint: give the disk more room",
+            "rhevm: FAILED id-1: mkfs.ext4 ended with exit status 1\n  hint: give the disk more room\n"
+            "  log: imagefactory --log id-1",
         )
+
+    def test_a_failure_does_nothing_to_the_terminal(self) -> None:
+        """What a program printed is shown, not obeyed."""
+        broken = replace(BROKEN, state=Failed(Failure("command x\n  | \x1b]0;title\x07\rgone")))
+        self.assertIn("command x\n  | \\x1b]0;title\\x07\\rgone", result_line(broken))
 
     def test_a_push_names_the_provider_and_its_identifier(self) -> None:
         """The cloud's name of the image is what a user needs next."""

@@ -51,6 +51,22 @@ class LinesTests(SynchronousTestCase):
             [f"rhevm: {stage_text(MISS)}", "rhevm: bootstrapping", "rhevm: packing"],
         )
 
+    def test_everything(self) -> None:
+        """With -v each line of the job's log is shown, what would act on the terminal as text."""
+        out = StringIO()
+        watcher = Lines(out, full=True)
+        watcher.event(JobEvent(1, 0.0, replace(JOB, activity="bootstrapping", stages=(MISS,))))
+        watcher.line(JOB, "bootstrapping")
+        watcher.line(JOB, "Setting\tup \x1b[2Jpackages\u202e")
+        shown = f"rhevm: {stage_text(MISS)}\nrhevm: bootstrapping\nrhevm: Setting\tup \\x1b[2Jpackages\\u202e\n"
+        self.assertEqual(out.getvalue(), shown)
+
+    def test_not_everything(self) -> None:
+        """Otherwise only what is going on."""
+        out = StringIO()
+        Lines(out).line(JOB, "Setting up packages")
+        self.assertEqual(out.getvalue(), "")
+
 
 class BarsTests(SynchronousTestCase):
     """Progress on a terminal."""

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.logger import globalLogPublisher
+from twisted.logger import LogLevel, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.concurrency.scope import Scope
@@ -128,19 +128,21 @@ class ScopeTests(SynchronousTestCase):
 
     def test_failure_while_ending_is_told(self) -> None:
         """An error of a clean-up does not replace the first failure, and is in the log."""
-        told: list[str] = []
+        told: list[tuple[str, LogLevel]] = []
 
         def observer(event: dict[str, Any]) -> None:
-            told.append(str(event.get("error")))
+            told.append((str(event.get("error")), event["log_level"]))
 
         globalLogPublisher.addObserver(observer)
         self.addCleanup(globalLogPublisher.removeObserver, observer)
-        bad, worse = Work(), Work()
-        outer = scoped(bad, worse)
+        bad, like, worse = Work(), Work(), Work()
+        outer = scoped(bad, like, worse)
         bad.go.errback(ValueError("first"))
+        like.cleaned.errback(ValueError("the same, elsewhere"))
         worse.cleaned.errback(OSError("clean-up failed"))
         self.failureResultOf(outer, ValueError)
-        self.assertIn("clean-up failed", told)
+        self.assertIn(("clean-up failed", LogLevel.warn), told)
+        self.assertIn(("the same, elsewhere", LogLevel.info), told)
 
     @given(st.lists(st.sampled_from(["succeed", "fail", "cancel"]), min_size=1, max_size=6))
     def test_nothing_outlives_the_scope(self, moves: list[str]) -> None:

@@ -113,9 +113,12 @@ class SourceTests(CommandCase):
         """What is missing or fails is named, with the exit status and the last lines."""
         said = self.built(packages=("no-such-thing",))
         self.assertIn("package no-such-thing does not exist in the repositories", said)
-        said = self.built(commands=("true", "echo this is why; exit 7"))
+        said = self.built("-v", commands=("true", "echo this is why; exit 7"))
+        self.assertIn("rhevm: this is why\n", said)
         self.assertIn("FAILED", said)
         self.assertIn("command second ended with exit status 7\n  | this is why\n", said)
+        id = said.split("--log ")[1].split()[0]
+        self.assertIn("this is why\n", self.command("--log", id).out)
 
     def test_a_command_that_never_ends(self) -> None:
         """It is ended after --timeout, with all that it started."""

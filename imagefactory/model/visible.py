@@ -1,0 +1,22 @@
+"""Text of strangers on a terminal: nothing in it may move the cursor, hide a word or turn the direction of reading."""
+
+from __future__ import annotations
+
+import unicodedata
+
+HIDDEN = {"Cc", "Cf", "Zl", "Zp"}
+"""Unicode categories: control and format characters, line and paragraph separators."""
+
+
+def is_hidden(character: str) -> bool:
+    """Whether it does something instead of being seen."""
+    return unicodedata.category(character) in HIDDEN
+
+
+def visible(text: str) -> str:
+    """`text` with such characters as escapes; tabs and line ends stay."""
+    return "".join(_escaped(one) if is_hidden(one) and one not in "\t\n" else one for one in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
