@@ -53,6 +53,7 @@ async def lay(settings: Settings, reactor: Any, stack: AsyncExitStack) -> Ground
     yielding = (Yielding(),) if settings.rest else ()  # at a terminal all wait for the build
     watchers = (journal, watchdog, *yielding)
     processes = TwistedProcesses(reactor, reactor, base_env=environment, watchers=watchers)
+    processes.demand()
     privilege = await find_privilege(processes, threads)
     await reap(directory, threads=threads, clock=reactor, processes=processes, privilege=privilege)
 

@@ -12,7 +12,7 @@ from typing import Self
 from twisted.logger import Logger
 
 from imagefactory.concurrency.shield import shield
-from imagefactory.guests.entry import POLICY, RESOLV, running, touching
+from imagefactory.guests.entry import NEEDS, POLICY, RESOLV, running, touching
 from imagefactory.guests.interface import File
 from imagefactory.model.errors import CommandFailed, FactoryError, TooLarge, Unsupported
 from imagefactory.process.interface import Command, LineReader, Privilege, Processes
@@ -77,7 +77,7 @@ class ChrootGuest:
         self._placeholders: set[str] = set()
 
     async def __aenter__(self) -> Self:
-        """Raises Unsupported if this host cannot enter the tree."""
+        """Raises Unsupported if this host cannot enter the tree, MissingTool if it lacks what that takes."""
         command = self._bare(f"entering {self._tree}", _PLACE, POLICY, RESOLV)
         try:
             placed = await shield(self._processes.output(command))
@@ -151,11 +151,11 @@ class ChrootGuest:
     def _command(self, script: str, title: str, stdin: bytes = b"", total: float | None = None) -> Command:
         argv = self._privilege.argv(*running(self._tree, self._resolv))
         first_line = base64.b64encode(script.encode()) + b"\n"
-        return Command(argv, title, env=ENVIRONMENT, stdin=first_line + stdin, total=total)
+        return Command(argv, title, env=ENVIRONMENT, stdin=first_line + stdin, total=total, needs=NEEDS)
 
     def _bare(self, title: str, script: str, *arguments: str, stdin: bytes = b"") -> Command:
         argv = self._privilege.argv(*touching(self._tree, script, *arguments))
-        return Command(argv, title, env=ENVIRONMENT, stdin=stdin, total=self._timeout)
+        return Command(argv, title, env=ENVIRONMENT, stdin=stdin, total=self._timeout, needs=NEEDS)
 
 
 def _check(path: str) -> None:

@@ -76,6 +76,9 @@ wait $!
 """
 """`sh -c FILES sh TREE SCRIPT sh ARGUMENT...`: nothing mounted, so that what is touched is the tree itself."""
 
+NEEDS = ("mount", "setpriv", "chroot", "base64")
+"""What the texts call on this host."""
+
 NAMESPACES = ("unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--")
 
 

@@ -15,7 +15,7 @@ class Command:
     `argv` holds no secret (everybody can read an argv); what is secret goes into `stdin`. `env` is the whole
     environment: a small fixed one (PATH, LANG=C.UTF-8, HOME, TMPDIR) plus these. `silence` and `total` are seconds:
     how long the program may say nothing, how long it may take; None is no limit. `title` names it in logs and errors.
-    With `merge`, stderr is read as stdout.
+    With `merge`, stderr is read as stdout. `needs` are other programs of this host that this one will call.
     """
 
     argv: tuple[str, ...]
@@ -26,6 +26,7 @@ class Command:
     silence: float | None = None
     total: float | None = None
     merge: bool = True
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,9 @@ class Processes(Protocol):
     ) -> Exit:
         """Run to the end.
 
-        A carriage return ends a line too (progress bars).         Raises MissingTool (not installed; with the package
-        that has it), TimedOut. Cancelling ends the group: TERM, grace, KILL,         and the Deferred fires only
-        after the last of the group is gone.
+        A carriage return ends a line too (progress bars). Raises MissingTool (not installed; with the package that has
+        it), TimedOut. Cancelling ends the group: TERM, grace, KILL, and the Deferred fires only after the last of the
+        group is gone.
         """
         ...
 

@@ -62,6 +62,12 @@ class TwistedProcesses:
         self._kill = kill
         self._lives = lives
 
+    def demand(self) -> None:
+        """MissingTool if what stands in front of every child is not there; said before there is anything to clear away,
+        which takes a child, too."""
+        for program in programs(in_front(Command(("rm",), "clearing away"))):
+            find_tool(program, self._base_env["PATH"])
+
     async def run(
         self, command: Command, on_line: LineReader | None = None, on_error_line: LineReader | None = None
     ) -> Exit:
@@ -108,9 +114,9 @@ class TwistedProcesses:
     def _spawn(self, command: Command, child: Child) -> None:
         env = {**self._base_env, **command.env}
         argv = in_front(command)
-        for program in programs(command.argv):
-            find_tool(program, env["PATH"])
         executable = find_tool(argv[0], env["PATH"])
+        for program in (*programs(argv), *programs(command.argv), *command.needs):
+            find_tool(program, env["PATH"])
         if command.cwd is not None and not command.cwd.is_dir():
             # Twisted would report this as an exit status 1 of the child, without a word.
             raise CommandFailed(command.title, "cannot be started", where=str(command.cwd), hint="no such directory")

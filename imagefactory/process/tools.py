@@ -10,6 +10,7 @@ from imagefactory.model.errors import MissingTool
 PACKAGES = {
     "apt-ftparchive": "apt-utils",
     "apt-get": "apt",
+    "base64": "coreutils",
     "chroot": "coreutils",
     "cpio": "cpio",
     "createrepo_c": "createrepo-c",

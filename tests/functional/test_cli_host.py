@@ -35,12 +35,16 @@ class MissingToolTests(CommandCase):
         tdl = self.file(template(size="96M"))
         said = {"dnf": self.without("dnf", "--template", tdl, *TARGET)}
         self.command("--template", tdl, "--target", "ec2")  # base and customised are in the cache from here on
-        for program in ("setsid", "unshare", "zstd", "sfdisk", "mkfs.ext4", "grub-mkimage", "qemu-img"):
+        ends = ("zstd", "tar", "sfdisk", "mkfs.ext4", "mkfs.vfat", "grub-mkimage", "qemu-img")
+        for program in ("setsid", "setpriv", "unshare", "mount", "chroot", "base64", *ends):
             said[program] = self.without(program, "--template", tdl, *TARGET)
+        said["mmd"] = self.without("mcopy", "--template", tdl, *TARGET)  # the same file under both names
         said["qemu-system-x86_64"] = self.without(
             "qemu-system-x86_64", "--template", tdl, "--target", "ec2", "--boot_check"
         )
         packages = {"setsid": "util-linux", "unshare": "util-linux", "sfdisk": "fdisk", "mkfs.ext4": "e2fsprogs"}
+        packages |= {"setpriv": "util-linux", "chroot": "coreutils", "base64": "coreutils"}
+        packages |= {"mkfs.vfat": "dosfstools", "mmd": "mtools"}
         packages |= {"grub-mkimage": "grub-common", "qemu-img": "qemu-utils", "qemu-system-x86_64": "qemu-system-x86"}
         for program, text in said.items():
             self.assertIn(f"the program {program} is not installed", text)
@@ -53,9 +57,24 @@ class MissingToolTests(CommandCase):
         (www / "dists/bookworm/InRelease").write_text("Suite: bookworm\n")
         self.configure(mirrors={MIRROR: serve(www)})
         tdl = self.file(template(name="Debian", version="12", url=MIRROR))
-        said = self.without("mmdebstrap", "--template", tdl, *TARGET)
-        self.assertIn("the program mmdebstrap is not installed", said)
-        self.assertIn("apt-get install mmdebstrap", said)
+        for program in ("mmdebstrap", "gpgv"):  # without gpgv apt calls every signature a bad one
+            said = self.without(program, "--template", tdl, *TARGET)
+            self.assertIn(f"the program {program} is not installed", said)
+            self.assertIn(f"apt-get install {program}", said)
+
+    def test_the_modules_of_grub(self) -> None:
+        """They are files, not a program, and are named with their packages."""
+        tdl = self.file(template(size="96M"))
+        for name, package in (("i386-pc", "grub-pc-bin"), ("x86_64-efi", "grub-efi-amd64-bin")):
+            place = Path("/usr/lib/grub") / name
+            if not place.is_dir():
+                raise SkipTest(f"needs {package}")
+            hide = 'mount -t tmpfs tmpfs "$0" && exec "$@"'
+            argv = ("unshare", "--mount", "sh", "-c", hide, str(place), *COMMAND, "--config", str(self.config))
+            done = Running((*argv, "--template", tdl, *TARGET), dict(os.environ)).wait()
+            self.assertEqual(done.status, 1, done.out + done.err)
+            self.assertIn(f"install the package {package}", done.out + done.err)
+            self.nothing_left()
 
 
 class BadSignatureTests(CommandCase):

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from imagefactory.model.errors import CommandFailed, MissingTool, TimedOut
+from imagefactory.process import supervise
 from imagefactory.process.child import Child
 from imagefactory.process.interface import Command, Exit
 from imagefactory.process.supervise import TwistedProcesses, base_environment, in_front
@@ -114,6 +115,19 @@ class RunTests(SuperviseCase):
         self.assertEqual(
             {**env, "PATH": ""}, {"PATH": "", "LANG": "C", "HOME": "/home/x", "TMPDIR": "/tmp/y", "X": "1"}
         )
+
+    def test_all_that_will_be_called_is_there(self) -> None:
+        """What stands in front of the program, and what it needs itself, is named before anything is started."""
+        for command in (
+            Command(("unshare", "--", "no-such-tool"), "x"),
+            Command(("sh",), "x", needs=("sh", "no-such-tool")),
+        ):
+            run = Deferred.fromCoroutine(self.processes.run(command))
+            self.assertIn("no-such-tool", str(self.failureResultOf(run, MissingTool).value))
+        self.patch(supervise, "in_front", lambda command: ("sh", *command.argv))
+        self.patch(supervise, "programs", lambda argv: ("no-such-front",) if argv[0] == "sh" else ())
+        run = Deferred.fromCoroutine(self.processes.run(Command(("ls",), "x")))
+        self.assertIn("no-such-front", str(self.failureResultOf(run, MissingTool).value))
 
     def test_watchers_hear_of_it(self) -> None:
         """Start and end, also of a child that fails."""

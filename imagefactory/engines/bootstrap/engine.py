@@ -166,6 +166,7 @@ class BootstrapEngine:
             env=tool.environment,
             stdin=call.stdin,
             total=self._settings.timeout,
+            needs=call.needs,
         )
         output = _Output(tool, plan.family, report)
         try:

@@ -48,7 +48,8 @@ class Mmdebstrap:
             f"--customize-hook={INITRD}",
             *(bootstrap.release.codename, str(tree), "-"),
         )
-        return Invocation(argv, sources.entries(bootstrap.sources, options).encode())
+        needs = ("apt-get", "dpkg", *(("gpgv",) if keys else ()))  # without gpgv every signature is a bad one
+        return Invocation(argv, sources.entries(bootstrap.sources, options).encode(), needs=needs)
 
     def files(self, bootstrap: Bootstrap) -> dict[str, bytes]:  # noqa: ARG002
         """It writes everything itself."""

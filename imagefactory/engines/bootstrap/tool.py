@@ -22,11 +22,15 @@ class Milestone:
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One run of the program, as the tree's root, with what it reads from `stdin` and from `files` written before."""
+    """One run of the program, as the tree's root, with what it reads from `stdin` and from `files` written before.
+
+    `needs` are the programs that it calls, where it would say of one that is missing something misleading.
+    """
 
     argv: tuple[str, ...]
     stdin: bytes = b""
     files: tuple[tuple[Path, bytes], ...] = ()
+    needs: tuple[str, ...] = ()
 
 
 #: In front of the program: its own namespaces make sure that no mount and no process outlives it, however it ends.
