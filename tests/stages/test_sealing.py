@@ -51,6 +51,7 @@ class SealingTests(SynchronousTestCase):
             "/etc/ssh/ssh_host_ed25519_key",
             "/var/lib/dhcp/dhclient.eth0.leases",
             "/var/lib/systemd/random-seed",
+            "/var/lib/dbus/machine-id",
             "/root/.bash_history",
             "/tmp/.hidden",
             "/var/lib/apt/lists/mirror_InRelease",
