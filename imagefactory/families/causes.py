@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from imagefactory.model.errors import FactoryError
@@ -28,3 +28,23 @@ def explain(causes: Sequence[Cause], lines: Sequence[str]) -> FactoryError | Non
                 named = next((group for group in found.groups() if group), "unknown")
                 return cause.error(cause.message.format(named.rstrip(".")), hint=cause.hint)
     return None
+
+
+class Telling:
+    """The lines of a tool that give a cause away, kept while it speaks: they may be far above the last ones, and which
+    weighs most is known at the end."""
+
+    LIMIT = 1000
+
+    def __init__(self, explain: Callable[[Sequence[str]], FactoryError | None]) -> None:
+        self._explain = explain
+        self._lines: list[str] = []
+
+    def note(self, line: str) -> None:
+        """Keep it if it tells anything."""
+        if len(self._lines) < self.LIMIT and self._explain((line,)) is not None:
+            self._lines.append(line)
+
+    def cause(self) -> FactoryError | None:
+        """What all of them together say."""
+        return self._explain(self._lines)

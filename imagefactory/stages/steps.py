@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from imagefactory.families.causes import Telling
 from imagefactory.families.interface import Change, Family, Step
 from imagefactory.guests.interface import Guest
 from imagefactory.model.errors import CommandFailed, FactoryError, NoSpace
@@ -36,19 +39,19 @@ class Steps:
 
     async def _run(self, step: Step, stdin: bytes, explained: type[FactoryError]) -> None:
         self._report.activity(step.title)
-        causes: list[FactoryError] = []
-
-        def note(*lines: str) -> None:
-            cause = None if causes else self.family.explain(lines)
-            if isinstance(cause, explained):
-                causes.append(cause)
+        telling = Telling(lambda lines: self._explained(lines, explained))
 
         def read(line: str) -> None:
             self._report.line(line)
-            note(line)  # now, because it may be far above the last lines
+            telling.note(line)
 
         try:
             await self.guest.run(step.script, title=step.title, on_line=read, stdin=stdin, total=self._timeout)
         except CommandFailed as error:
-            note(*error.tail)
-            raise (causes[0] if causes else error) from error
+            for line in error.tail:
+                telling.note(line)
+            raise telling.cause() or error from error
+
+    def _explained(self, lines: Sequence[str], wanted: type[FactoryError]) -> FactoryError | None:
+        cause = self.family.explain(lines)
+        return cause if isinstance(cause, wanted) else None

@@ -216,8 +216,8 @@ class CommandTests(SynchronousTestCase):
         self.assertIn("|| DEBIAN_FRONTEND", script)
 
     def test_installed_packages_are_listed(self) -> None:
-        """Version and architecture are read; what was removed is left out."""
-        output = "bash\t5.2-2\tamd64\tii \ngone\t\tamd64\tun \nlibc6:amd64\t2.36\tamd64\tii \n"
+        """Version and architecture are read, of held ones, too; what was removed or is half there is left out."""
+        output = "bash\t5.2-2\tamd64\tii \ngone\t\tamd64\tun \nlibc6:amd64\t2.36\tamd64\thi \nhalf\t1\tamd64\tiU \n"
         self.assertEqual([one.name for one in FAMILY.parse_packages(output)], ["bash", "libc6:amd64"])
         self.assertEqual(FAMILY.parse_packages(output)[0].version, "5.2-2")
 
@@ -252,6 +252,8 @@ class CauseTests(SynchronousTestCase):
             ("W: GPG error: x InRelease: ... NO_PUBKEY 0E98404D386FA1D9", BuildFailed, "0E98404D386FA1D9"),
             ("E: The repository 'http://m/d x InRelease' is not signed.", BuildFailed, "signature"),
             ("dpkg: error: ... No space left on device", NoSpace, "full"),
+            ("E: Version '9.9' for 'bash' was not found", BuildFailed, "Version '9.9' for 'bash'"),
+            ("E: Release 'x' for 'bash' was not found", BuildFailed, "Release 'x' for 'bash'"),
             ("  404  Not Found [IP: 1.2.3.4 80]", Unavailable, "404"),
             ("Err:1 Temporary failure resolving 'm.example'", Unavailable, "answer"),
         ):
@@ -260,6 +262,14 @@ class CauseTests(SynchronousTestCase):
             assert error is not None
             self.assertIn(word, error.message)
             self.assertTrue(error.hint)
+
+    def test_what_apt_got_over(self) -> None:
+        """A warning, or an index that was left out, is no cause of what failed later."""
+        passing = ("Ign:3 http://m x/i18n 404  Not Found", "W: Failed to fetch http://m/x  404  Not Found")
+        self.assertIsNone(FAMILY.explain(passing))
+        error = FAMILY.explain((*passing, "E: Unable to locate package nothere"))
+        assert error is not None
+        self.assertIn("nothere", error.message)
 
     def test_the_unknown_stays_unknown(self) -> None:
         """No cause is invented."""

@@ -210,8 +210,10 @@ class CommandTests(SynchronousTestCase):
 
     def test_installed_packages_are_listed(self) -> None:
         """The name is the line of `rpm -qa`."""
-        (found,) = FAMILY.parse_packages("bash-5.1-1.el9.x86_64\t5.1-1.el9\tx86_64\nnoise\n")
+        listed = "bash-5.1-1.el9.x86_64\t5.1-1.el9\tx86_64\nnoise\ngpg-pubkey-1-2.(none)\t1-2\t(none)\n"
+        found, key = FAMILY.parse_packages(listed)
         self.assertEqual((found.name, found.version, found.arch), ("bash-5.1-1.el9.x86_64", "5.1-1.el9", "x86_64"))
+        self.assertEqual((key.name, key.version, key.arch), ("gpg-pubkey-1-2", "1-2", ""))
 
 
 class CauseTests(SynchronousTestCase):
@@ -223,6 +225,8 @@ class CauseTests(SynchronousTestCase):
             ("No match for argument: nothere", BuildFailed, "nothere"),
             ("Package base-1-1.noarch.rpm is not signed", BuildFailed, "base-1-1.noarch.rpm"),
             ("Error: GPG check FAILED", BuildFailed, "signature"),
+            ("error: tiny.rpm: Header V4 RSA/SHA256 Signature, key ID 1f2e3d4c: BAD", BuildFailed, "signature"),
+            ("  Header SHA256 digest: BAD (Expected 1 != 2)", BuildFailed, "signature"),
             ("Status code: 404 for http://m.example/repodata/repomd.xml (IP: 1.2.3.4)", Unavailable, "404"),
         ):
             error = FAMILY.explain([line])
@@ -230,3 +234,7 @@ class CauseTests(SynchronousTestCase):
             assert error is not None
             self.assertIn(word, error.message)
             self.assertNotIn("None", error.message)
+
+    def test_the_unknown_stays_unknown(self) -> None:
+        """A word in capitals is no signature."""
+        self.assertIsNone(FAMILY.explain(["BAD luck", "Installing: BADGER-1.noarch", "password: BAD"]))

@@ -112,6 +112,12 @@ class CustomiseTests(SynchronousTestCase):
         error = self.failureResultOf(self.customise(), BuildFailed).value
         self.assertEqual(error.message, "package nginx does not exist in the repositories")
 
+    def test_the_cause_that_weighs_most(self) -> None:
+        """Not the first that is printed: a full disk makes other things fail, too."""
+        said = ("E: Failed to fetch x  404  Not Found", *["noise"] * 50, "E: write: No space left on device", "E: end")
+        self.guest.answer("apt-get.* install", *said, code=100)
+        self.failureResultOf(self.customise(), NoSpace)
+
     def test_nothing_to_install_needs_no_lists(self) -> None:
         """A template without packages and repositories reads none."""
         self.successResultOf(self.customise(replace(TEMPLATE, packages=(), repositories=())))

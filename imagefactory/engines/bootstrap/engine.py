@@ -18,6 +18,7 @@ from imagefactory.engines.bootstrap.mmdebstrap import Mmdebstrap
 from imagefactory.engines.bootstrap.repositories import contents, demand_readable, locate
 from imagefactory.engines.bootstrap.tool import RECIPE, Tool
 from imagefactory.engines.interface import Base, BasePlan, RootTree
+from imagefactory.families.causes import Telling
 from imagefactory.families.interface import Bootstrap, Family, Release, Source, install_url
 from imagefactory.families.registry import find
 from imagefactory.model.errors import CommandFailed, MissingTool
@@ -172,7 +173,7 @@ class BootstrapEngine:
         try:
             await self._processes.check(command, output.line)
         except CommandFailed as error:
-            raise output.cause or error from error
+            raise output.telling.cause() or error from error
 
     async def _write(self, path: Path, data: bytes) -> None:
         script = 'mkdir -p "${1%/*}" && cat > "$1"'
@@ -183,14 +184,12 @@ class BootstrapEngine:
 
 
 class _Output:
-    """Reads a tool's lines: the log gets each, progress the telling ones, and the first cause of a failure is kept,
-    because it may be far above the last lines."""
+    """Reads a tool's lines: the log gets each, progress those that are milestones, and what tells a cause is kept."""
 
     def __init__(self, tool: Tool, family: Family, report: Report) -> None:
         self._tool = tool
-        self._family = family
         self._report = report
-        self.cause: Exception | None = None
+        self.telling = Telling(family.explain)
 
     def line(self, text: str) -> None:
         self._report.line(text)
@@ -198,8 +197,7 @@ class _Output:
         if stone:
             self._report.activity(stone.activity)
             self._report.progress(stone.percent)
-        if self.cause is None:
-            self.cause = self._family.explain((text,))
+        self.telling.note(text)
 
 
 def _urls(template: Template, family: Family, bootstrap: Bootstrap) -> tuple[str, ...]:

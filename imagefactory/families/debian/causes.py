@@ -10,6 +10,9 @@ from imagefactory.model.errors import BuildFailed, NoSpace, Unavailable
 _KEYS = "the mirror may be tampered with, or the keyring of this host is too old for the release"
 _MIRROR = "check the install URL, or map it to another mirror with the setting mirrors"
 
+#: apt goes on after these; only of a signature a warning tells more than the error that follows.
+PASSING = re.compile(r"Ign:|W: (?!GPG error)")
+
 CAUSES = (
     Cause(
         re.compile(r"No space left on device|You don't have enough free space"),
@@ -40,6 +43,12 @@ CAUSES = (
         BuildFailed,
         "package {0} does not exist in the repositories",
         "check its spelling, or add the repository that has it",
+    ),
+    Cause(
+        re.compile(r"((?:Version|Release) '[^']*' for '[^']*') was not found"),
+        BuildFailed,
+        "{0} does not exist in the repositories",
+        "take a version that they have, or leave it out for the newest",
     ),
     Cause(
         re.compile(r"unmet dependencies|held broken packages"),

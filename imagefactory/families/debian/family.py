@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from imagefactory.families import causes, systemd
 from imagefactory.families.debian import releases, sources
-from imagefactory.families.debian.causes import CAUSES
+from imagefactory.families.debian.causes import CAUSES, PASSING
 from imagefactory.families.interface import Bootstrap, Change, Needs, Release, Source, Step, install_url
 from imagefactory.guests.interface import File
 from imagefactory.model.errors import FactoryError
@@ -15,6 +15,7 @@ from imagefactory.model.icicle import PackageInfo
 from imagefactory.model.template import Arch, Repository, Template
 
 LISTS = "/var/lib/apt/lists"
+INSTALLED = "i"  # the second letter of dpkg's state; the first is what is wanted of the package (a held one's is h)
 KEYRINGS = {
     "Debian": ("debian-archive-keyring.gpg", "debian-archive-keyring"),
     "Ubuntu": ("ubuntu-archive-keyring.gpg", "ubuntu-keyring"),
@@ -93,7 +94,7 @@ class DebianFamily:
         return Step("install packages", f"{APT} -y {keep} --no-install-recommends install -- {wanted}")
 
     def explain(self, lines: Sequence[str]) -> FactoryError | None:
-        return causes.explain(CAUSES, lines)
+        return causes.explain(CAUSES, [line for line in lines if not PASSING.match(line)])
 
     def list_packages(self) -> str:
         """`binary:Package` is what `dpkg --get-selections` prints, which was the name in old ICICLEs."""
@@ -102,7 +103,7 @@ class DebianFamily:
 
     def parse_packages(self, output: str) -> tuple[PackageInfo, ...]:
         rows = (line.split("\t") for line in output.splitlines())
-        return tuple(PackageInfo(*row[:3]) for row in rows if len(row) == 4 and row[3].startswith("ii"))
+        return tuple(PackageInfo(*row[:3]) for row in rows if len(row) == 4 and row[3][1:2] == INSTALLED)
 
     def fulfil(self, needs: Needs) -> Change:
         common = systemd.fulfil(needs)

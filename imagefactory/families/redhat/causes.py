@@ -29,7 +29,10 @@ CAUSES = (
         "check its spelling, or add the repository that has it",
     ),
     Cause(
-        re.compile(r"(?:Package|Public key for) (\S+) is not (?:signed|installed)|GPG check FAILED|BAD|digest: NOKEY"),
+        re.compile(
+            r"(?:Package|Public key for) (\S+) is not (?:signed|installed)|GPG check FAILED"
+            r"|(?i:digest|signature)\b.*: (?:BAD|NOKEY)\b"
+        ),
         BuildFailed,
         "bad signature on package {0}",
         _KEYS,

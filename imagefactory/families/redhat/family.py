@@ -15,6 +15,7 @@ from imagefactory.model.errors import FactoryError
 from imagefactory.model.icicle import PackageInfo
 from imagefactory.model.template import Arch, Repository, Template
 
+NO_ARCH = "(none)"
 DRACUT = "/etc/dracut.conf.d/90-imagefactory.conf"
 REBUILD = "dracut --force --no-hostonly --regenerate-all"
 
@@ -126,7 +127,7 @@ class RedHatFamily:
 
     def parse_packages(self, output: str) -> tuple[PackageInfo, ...]:
         rows = (line.split("\t") for line in output.splitlines())
-        return tuple(PackageInfo(*row) for row in rows if len(row) == 3)
+        return tuple(_package(*row) for row in rows if len(row) == 3)
 
     def fulfil(self, needs: Needs) -> Change:
         common = systemd.fulfil(needs)
@@ -150,6 +151,11 @@ class RedHatFamily:
             "/var/lib/rpm/__db.*",
             "/root/anaconda-*",
         )
+
+
+def _package(name: str, version: str, arch: str) -> PackageInfo:
+    """A key that was imported is listed like a package, and has no architecture."""
+    return PackageInfo(name.removesuffix(f".{NO_ARCH}"), version, "" if arch == NO_ARCH else arch)
 
 
 def _unsigned(template: Template) -> bool:
