@@ -91,19 +91,25 @@ async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, res
     return factory
 
 
+#: Whoever runs the command can reach by other means what this host can reach: a URL gives away nothing.
+EVERYWHERE = ("0.0.0.0/0", "::/0")
+
+
 def _templates(settings: Settings, reactor: Any, ground: Ground, storage: Storage) -> Templates:
     try:
         allowed = networks(settings.template_networks)
     except ValueError as error:
         raise InvalidInput(f"this is no network: {error}", where="template_networks") from None
     rules = Rules(settings.template_schemes, allowed, settings.template_limit)
-    fetcher = Fetcher(checked_agent(reactor, ground.threads, rules), rules, reactor)
+    here = Rules(settings.template_schemes, networks(EVERYWHERE), settings.template_limit)
+    fetcher, own = (Fetcher(checked_agent(reactor, ground.threads, one), one, reactor) for one in (rules, here))
     return Templates(
         storage.records,
         fetcher.fetch,
         ground.threads,
         limit=settings.template_limit,
         file_sources=[Path(text) for text in settings.file_sources],
+        fetch_local=own.fetch,
     )
 
 

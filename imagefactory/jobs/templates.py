@@ -42,9 +42,11 @@ class Templates:
         *,
         limit: int = 1 << 20,
         file_sources: Sequence[Path] = (),
+        fetch_local: Fetch | None = None,
     ) -> None:
         self._records = records
         self._fetch = fetch
+        self._fetch_local = fetch_local or fetch
         self._threads = threads
         self._limit = limit
         self._file_sources = tuple(file_sources)
@@ -61,7 +63,7 @@ class Templates:
             case XmlText(document):
                 source = document
             case Address(url):
-                source = await self._fetch(url)
+                source = await self._fetcher(local)(url)
             case StoredId(id):
                 template_id, source = await self._stored(id)
             case LocalFile(path) if local:
@@ -78,12 +80,15 @@ class Templates:
     async def complete(self, template: Template, *, local: bool = False) -> Template:
         """The template with everything that it refers to by URL in it."""
         refuse_local_sources(template, self._file_sources if local else ())
-        return filled(template, {url: await self._content(url) for url in remotes(template)})
+        return filled(template, {url: await self._content(url, local) for url in remotes(template)})
 
-    async def _content(self, url: str) -> bytes:
+    def _fetcher(self, local: bool) -> Fetch:
+        return self._fetch_local if local else self._fetch
+
+    async def _content(self, url: str, local: bool) -> bytes:
         path = local_path(url)
         if path is None:
-            return await self._fetch(url)
+            return await self._fetcher(local)(url)
         return await self._threads.run(_read_inside, path, self._file_sources, self._limit)
 
     async def _stored(self, id: str) -> tuple[str, bytes]:

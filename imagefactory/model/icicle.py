@@ -84,7 +84,7 @@ def parse_icicle(document: bytes) -> Icicle:
 def _package(node: Node) -> PackageInfo:
     version, arch, extra = node.attribute("version"), node.attribute("arch"), node.optional("extra")
     return PackageInfo(
-        name=values.line(node.needs_attribute("name")),
+        name=values.foreign_line(node.needs_attribute("name")),
         version=version.value if version else "",
         arch=arch.value if arch else "",
         extra=extra.text().value if extra else "",

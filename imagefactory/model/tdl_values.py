@@ -6,28 +6,32 @@ import base64
 import binascii
 import posixpath
 import re
-import unicodedata
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from imagefactory.model.reading import Text, quoted
 from imagefactory.model.secret import Secret, without_secrets
 from imagefactory.model.sizes import parse_size
+from imagefactory.model.visible import is_control, is_hidden
 
 LONGEST_NAME = 255
 GIB = 1 << 30
 BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
 
-_PACKAGE = re.compile(r"(?:@\^?)?[A-Za-z0-9/][A-Za-z0-9+._:~^=/@-]*(?<!-)")
-
-
-def has_control(text: str, *, keep: str = "") -> bool:
-    """Whether a control character other than those in `keep` is in `text`."""
-    return any(unicodedata.category(character) == "Cc" and character not in keep for character in text)
+_PACKAGE = re.compile(r"[A-Za-z0-9/*][A-Za-z0-9+._:~^=/@*?()-]*(?<!-)|@\^?[A-Za-z0-9][A-Za-z0-9+._ -]*(?<![ -])")
 
 
 def line(text: Text) -> str:
     """A text of one line that says something."""
     problem = _line_problem(text.value)
+    if problem:
+        text.problem(problem)
+    return text.value
+
+
+def foreign_line(text: Text) -> str:
+    """As `line`, for what a system said of itself: it may have what is not seen."""
+    problem = _line_problem(text.value, is_control)
     if problem:
         text.problem(problem)
     return text.value
@@ -40,14 +44,14 @@ def optional_line(text: Text) -> str:
 
 def paragraph(text: Text) -> str:
     """A text of any number of lines."""
-    if has_control(text.value, keep="\t\n\r"):
+    if any(is_control(character) and character not in "\t\n\r" for character in text.value):
         text.problem("has a control character")
     return text.value
 
 
 def secret_line(text: Text) -> Secret:
     """A password or key; complaints never show it."""
-    problem = _line_problem(text.value)
+    problem = _line_problem(text.value, is_control)
     if problem:
         text.secret_problem(problem)
     return Secret(text.value)
@@ -70,9 +74,10 @@ def repository_name(text: Text) -> str:
 
 
 def package_name(text: Text) -> str:
-    """What package managers take: names, `name:arch`, `name=version`, NEVRA, `@group`, but no option and no shell."""
+    """What package managers take: names, `name:arch`, `name=version`, NEVRA, `perl(Module)`, patterns (`lib*`), paths
+    and `@a group`, but no option; every shell gets them quoted."""
     if not _PACKAGE.fullmatch(text.value):
-        text.problem("is no package: letters, digits and + . _ : ~ ^ = / @ - (not first or last), or @group")
+        text.problem("is no package: letters, digits and + . _ : ~ ^ = / @ * ? ( ) - (not first or last), or @a group")
     return text.value
 
 
@@ -109,10 +114,13 @@ def repository_url(text: Text) -> str:
     return text.value
 
 
-def _line_problem(value: str) -> str:
+def _line_problem(value: str, bad: Callable[[str], bool] = is_hidden) -> str:
+    """Names and addresses have nothing in them that is not seen; a secret may."""
     if not value:
         return "says nothing"
-    return "has a line end, tab or other control character; it has to be one line" if has_control(value) else ""
+    if any(map(bad, value)):
+        return "has a line end, tab or other control or invisible character; it has to be one line"
+    return ""
 
 
 def _url_problem(address: str, schemes: tuple[str, ...]) -> str:

@@ -13,6 +13,11 @@ def is_hidden(character: str) -> bool:
     return unicodedata.category(character) in HIDDEN
 
 
+def is_control(character: str) -> bool:
+    """Whether it is a control character, line ends and tabs included."""
+    return unicodedata.category(character) == "Cc"
+
+
 def visible(text: str) -> str:
     """`text` with such characters as escapes; tabs and line ends stay."""
     return "".join(_escaped(one) if is_hidden(one) and one not in "\t\n" else one for one in text)

@@ -18,8 +18,12 @@ from imagefactory.model.secret import without_secrets
 from imagefactory.model.template import Content, Inline, Repository, Script, Template
 from imagefactory.stages.steps import Steps
 
-RECIPE = "1"
+RECIPE = "2"
 """Part of every key of this stage: raise it when a change of code changes the result of the same template."""
+
+
+PROGRAM = "/var/tmp/imagefactory-command"  # noqa: S108 - the guest's
+"""Where a command that is a program of its own is while it runs; the seal empties the directory in any case."""
 
 
 async def customise(
@@ -64,7 +68,18 @@ async def _packages(work: Steps, template: Template) -> None:
 
 async def _commands(work: Steps, kind: str, scripts: tuple[Script, ...]) -> None:
     for script in scripts:
-        await work.run_own(f"{kind} {script.name}", _text(script))
+        await _command(work, f"{kind} {script.name}", script)
+
+
+async def _command(work: Steps, title: str, script: Script) -> None:
+    """With /bin/sh, unless its first line names what it is written for: then it is a program of its own."""
+    text = _text(script)
+    if text.startswith("#!"):
+        await work.guest.put(PROGRAM, text.encode(), mode=0o700)
+        await work.run_own(title, PROGRAM)
+        await work.guest.remove(PROGRAM)
+    else:
+        await work.run_own(title, text)
 
 
 async def _forget(guest: Guest, family: Family, repositories: tuple[Repository, ...]) -> None:

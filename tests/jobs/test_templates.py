@@ -55,6 +55,17 @@ class TemplatesTests(SynchronousTestCase):
         self.assertEqual(self.resolve(tdl()), self.resolve("http://x/t"))
         self.assertIsNone(self.resolve(tdl()).template_id)
 
+    def test_the_local_caller_s_own_way(self) -> None:
+        """The rules of where a stranger may send us are not for who runs the command."""
+
+        async def fetch_local(url: str) -> bytes:
+            whole = tdl("<file name='/m' type='url'>http://localhost/m</file>")
+            return whole.encode() if url.endswith("/t") else b"own"
+
+        self.templates = Templates(self.records, self.fetch, ImmediateThreads(), fetch_local=fetch_local)
+        found = self.resolve("http://localhost/t", local=True)
+        self.assertEqual(Inline(b"own"), found.template.files[0].content)
+
     def test_path(self) -> None:
         """For the local caller only; nobody else learns whether there is such a file."""
         path = self.root / "t.tdl"

@@ -145,6 +145,30 @@ class MeaningTests(SynchronousTestCase):
         )
         self.assertEqual(parsed.repositories, (Repository("a", "http://y.example"),))
 
+    def test_packages(self) -> None:
+        """Whatever the package managers know; never an option, never a line."""
+        good = (
+            "nginx",
+            "libc6:i386",
+            "bash=5.2*",
+            "lib*",
+            "perl(Foo::Bar)",
+            "@Development Tools",
+            "@^minimal",
+            "/bin/sh",
+        )
+        listed = "".join(f'<package name="{name}"/>' for name in good).encode()
+        self.assertEqual(template(b"<packages>" + listed + b"</packages>").packages, good)
+        for name in ("-y", "a b", "a;b", "$(id)", "@", "@-x", "a&#10;b", "@a&#10;b", "(x)"):
+            with self.assertRaises(InvalidInput, msg=name):
+                template(b'<packages><package name="' + name.encode() + b'"/></packages>')
+
+    def test_names_that_are_not_what_they_seem(self) -> None:
+        """Characters that turn the direction of reading, or are not seen at all."""
+        for hidden in ("\u202e", "\u200b", "\u2028", "\u2029", "\ufeff"):
+            with self.assertRaises(InvalidInput, msg=ascii(hidden)):
+                template(f'<commands><command name="a{hidden}b">true</command></commands>'.encode())
+
     def test_disk_sizes(self) -> None:
         """Without a unit it is GiB; units of both versions of Oz."""
         sizes = {b"5": 5 << 30, b"5G": 5 << 30, b"1T": 1 << 40, b"5000MB": 5 * 10**9, b"1 gib": 1 << 30, b"512b": 512}

@@ -92,6 +92,22 @@ class CustomiseTests(SynchronousTestCase):
         self.assertEqual([ran.stdin for ran in self.guest.ran if ran.stdin], [b"root:hush\n"])
         self.assertFalse([ran for ran in self.guest.ran if "hush" in ran.script + ran.title])
 
+    def test_a_command_for_another_interpreter(self) -> None:
+        """It is run as the program that its first line makes it, and is not in the image."""
+        python = b"#!/usr/bin/python3\nprint('hello')\n"
+        seen: list[bytes] = []
+        real = self.guest.run
+
+        async def run(script: str, **how: Any) -> None:
+            if how["title"] == "command setup":
+                seen.append(self.guest.files[script].data)
+            await real(script, **how)
+
+        self.patch(MemoryGuest, "run", lambda _, script, **how: run(script, **how))
+        self.successResultOf(self.customise(replace(TEMPLATE, commands=(Script("setup", Inline(python)),))))
+        self.assertEqual(seen, [python])
+        self.assertFalse([path for path in self.guest.files if "imagefactory-command" in path])
+
     def test_a_failing_command(self) -> None:
         """It is named, with status and last lines, and nothing runs after it."""
         self.guest.answer("do-setup", "E: broken", code=3)
