@@ -16,6 +16,12 @@ def network(text: str) -> None:
         raise ValueError("is no address or network like 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32") from None
 
 
+def word(text: str) -> None:
+    """A name of something elsewhere, in one word."""
+    if not text.isprintable() or not text or " " in text:
+        raise ValueError("is no name: one word is needed")
+
+
 def octal(text: str) -> None:
     """A umask."""
     if not (text and set(text) <= set("01234567") and int(text, 8) <= LARGEST_UMASK):
@@ -26,8 +32,12 @@ def web_url(text: str) -> None:
     """The URL of a server, or nothing."""
     if not text:
         return
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of the port
+        good = False
+    if not good:
         raise ValueError("is no URL like http://host:port/")
 
 

@@ -188,7 +188,12 @@ class Settings:
     rest: bool = option(False, D, Kind.FLAG, "serve the REST API", **_both("rest"))
     port: int = option(8075, D, Kind.NUMBER, "port of the REST API", metavar="PORT", **_both("port"), high=65535)
     address: str = option(
-        "0.0.0.0", D, Kind.TEXT, "address the REST API listens on", metavar="ADDRESS", **_both("address")
+        "0.0.0.0",
+        D,
+        Kind.TEXT,
+        "address the REST API listens on",
+        metavar="ADDRESS",
+        **_both("address"),
     )
     no_ssl: bool = option(False, D, Kind.FLAG, "serve plain HTTP", **_both("no_ssl"))
     ssl_pem: str = option(
@@ -401,7 +406,7 @@ class Settings:
         flag="--ec2-32bit-util",
         key="ec2-32bit-util",
         metavar="TYPE",
-        check=checks.bucket,
+        check=checks.word,
     )
     ec2_64bit_util: str = option(
         "m1.large",
@@ -411,7 +416,7 @@ class Settings:
         flag="--ec2-64bit-util",
         key="ec2-64bit-util",
         metavar="TYPE",
-        check=checks.bucket,
+        check=checks.word,
     )
     ec2_build_style: str = option(
         "upload",
@@ -420,7 +425,6 @@ class Settings:
         "how ec2 images are built; snapshot is accepted for old files and means upload",
         choices=("upload", "snapshot"),
         key="ec2_build_style",
-        check=checks.bucket,
     )
     ec2_ami_type: str = option(
         "ebs",

@@ -61,6 +61,54 @@ class PrecedenceTests(SynchronousTestCase):
         self.assertEqual((found.rest, found.no_ssl, found.debug), (False, False, True))
         self.assertTrue(loaded("--rest", "-v").verbose)
 
+    def test_what_cannot_be_a_value(self) -> None:
+        """A port that no URL has, more than a word; a type's name may look like no bucket's."""
+        for argv in (["--warehouse", "http://x:99999/"], ["--warehouse", "http://x:y/"], ["--ec2-64bit-util", "a b"]):
+            self.assertRaises(InvalidInput, loaded, *argv)
+        self.assertEqual(loaded("--ec2-64bit-util", "_m/1." + "x" * 80).ec2_64bit_util[:5], "_m/1.")
+
+    def test_the_documented_defaults(self) -> None:
+        """Those of version 1.0's manual; what deviates does so on purpose.
+
+        The root device of ec2 images is ebs and their style upload, because the cloud offers nothing else any more;
+        rhevm images are qcow2, as the shipped file of 1.0 had it; without a warehouse's URL one that answers at
+        http://localhost:9090/ is used, else our own; no ssl_pem (once "*") means a made certificate.
+        """
+        documented = {
+            **dict.fromkeys(("verbose", "debug", "foreground", "rest", "no_ssl", "no_oauth"), False),
+            "config": Path("/etc/imagefactory/imagefactory.conf"),
+            **dict.fromkeys(("imgdir", "tmpdir"), Path("/tmp")),
+            "timeout": 3600,
+            "port": 8075,
+            "address": "0.0.0.0",
+            **dict.fromkeys(("template", "image", "credentials", "target_image", "image_desc"), ""),
+            **dict.fromkeys(("target", "provider"), ()),
+            "ec2_32bit_util": "m1.small",
+            "ec2_64bit_util": "m1.large",
+            "image_bucket": "images",
+            "build_bucket": "builds",
+            "target_bucket": "target_images",
+            "template_bucket": "templates",
+            "icicle_bucket": "icicles",
+            "provider_bucket": "provider_images",
+            "max_concurrent_local_sessions": 2,
+            "max_concurrent_ec2_sessions": 2,
+            "clients": {},
+            "warehouse_key": "",
+            "warehouse_secret": Secret(""),
+        }
+        deviating = {
+            "ec2_ami_type": "ebs",
+            "ec2_build_style": "upload",
+            "rhevm_image_format": "qcow2",
+            "warehouse": "",
+            "ssl_pem": "",
+            "proxy_ami_id": "",
+        }
+        found = loaded()
+        expected = documented | deviating
+        self.assertEqual({name: getattr(found, name) for name in expected}, expected)
+
     def test_of_two_the_last_counts(self) -> None:
         """As everywhere."""
         self.assertEqual(loaded("--port=1", "--port=2").port, 2)
