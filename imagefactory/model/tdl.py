@@ -14,7 +14,7 @@ from lxml import etree
 
 from imagefactory.model import tdl_values as values
 from imagefactory.model.errors import InvalidInput
-from imagefactory.model.reading import Node, Problems, Text
+from imagefactory.model.reading import Node, Problems, Text, quoted
 from imagefactory.model.schema import check_schema
 from imagefactory.model.template import (
     Arch,
@@ -92,7 +92,7 @@ def _template(node: Node) -> Template:
         disk_size=_disk_size(disk) if disk else None,
         repositories=repositories(node),
         packages=packages(node),
-        files=tuple(_file(child) for child in _listed(node, "files", "file")),
+        files=_files(node),
         precommands=_scripts(node, "precommands"),
         commands=_scripts(node, "commands"),
     )
@@ -196,6 +196,20 @@ def _flag(node: Node, name: str, *, default: bool) -> bool:
 def _said(node: Node, name: str) -> bool | None:
     child = node.optional(name)
     return values.boolean(child.text()) if child else None
+
+
+def _files(node: Node) -> tuple[GuestFile, ...]:
+    """The files, none of which can stand in another's way."""
+    nodes = list(_listed(node, "files", "file"))
+    files = tuple(_file(child) for child in nodes)
+    names = [file.name for file in files]
+    for place, (child, name) in enumerate(zip(nodes, names, strict=True)):
+        if name in names[:place]:
+            child.problem(f"the file {quoted(name)} is there already: each may be written once")
+        above = next((other for other in names if name.startswith(f"{other}/")), None)
+        if above:
+            child.problem(f"the file {quoted(name)} cannot be below {quoted(above)}, which is a file, too")
+    return files
 
 
 def _file(node: Node) -> GuestFile:

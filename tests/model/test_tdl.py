@@ -145,6 +145,15 @@ class MeaningTests(SynchronousTestCase):
         )
         self.assertEqual(parsed.repositories, (Repository("a", "http://y.example"),))
 
+    def test_files_in_each_other_s_way(self) -> None:
+        """One name twice, or a file where another needs a directory, in any order."""
+        for names, word in ((("/a", "//a"), "already"), (("/a/b", "/a"), "below"), (("/a", "/a/b/c"), "below")):
+            listed = "".join(f'<file name="{name}">x</file>' for name in names).encode()
+            with self.assertRaises(InvalidInput) as caught:
+                template(b"<files>" + listed + b"</files>")
+            self.assertIn(word, str(caught.exception))
+        self.assertEqual(len(template(b'<files><file name="/a">x</file><file name="/ab">x</file></files>').files), 2)
+
     def test_packages(self) -> None:
         """Whatever the package managers know; never an option, never a line."""
         good = (
