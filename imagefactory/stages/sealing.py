@@ -6,7 +6,9 @@ A sealed system has nothing of the build in it and nothing that two machines mus
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from shlex import quote
 
 from imagefactory.families.interface import Family, Kernel, Needs
 from imagefactory.guests.interface import Guest
@@ -17,7 +19,7 @@ from imagefactory.model.template import Repository, Template
 from imagefactory.stages.customise import installed
 from imagefactory.stages.steps import Steps
 
-RECIPE = "1"
+RECIPE = "2"
 """Part of every key of this stage: raise it when a change of code changes the result of the same needs."""
 
 CLOUD_INFO = "/etc/sysconfig/cloud-info"
@@ -56,6 +58,34 @@ if systemctl is-enabled --quiet systemd-resolved.service 2>/dev/null; then
   ln -sf ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf
 fi
 """
+
+
+LOGS = "/var/log/"
+_ASIDE = "/.imagefactory-kept"
+
+
+def aside(paths: Sequence[str]) -> str:
+    """A shell text that takes these files away, with owner, mode and all; what is not there is not missed."""
+    moves = (f"[ ! -e {quote(path)} ] || mv {quote(path)} {_ASIDE}/{place}" for place, path in enumerate(paths))
+    return "\n".join(("set -e", f"mkdir -m 0700 {_ASIDE}", *moves))
+
+
+def back(paths: Sequence[str]) -> str:
+    """A shell text that undoes `aside`."""
+    moves = []
+    for place, path in enumerate(paths):
+        above, kept = quote(path.rpartition("/")[0]), f"{_ASIDE}/{place}"
+        moves.append(f"[ ! -e {kept} ] || {{ mkdir -p {above}; mv {kept} {quote(path)}; }}")
+    return "\n".join(("set -e", *moves, f"rmdir {_ASIDE}"))
+
+
+def _covers(pattern: str, path: str) -> bool:
+    """Whether removing `pattern` would remove `path`: part by part, and a directory goes with all in it."""
+    wanted, parts = pattern.split("/"), path.split("/")
+    pairs = zip(wanted, parts, strict=False)
+    return len(parts) >= len(wanted) and all(
+        fnmatchcase(part, want) and (want[:1] == "." or part[:1] != ".") for want, part in pairs
+    )
 
 
 def cloud_info(target: str) -> tuple[str, bytes]:
@@ -126,8 +156,14 @@ async def seal(
             await _publish_repository(guest, family, wanted, used)
     own = {file.name for file in template.files}
     resolver = () if "/etc/resolv.conf" in own else ("/etc/resolv.conf",)
+    patterns = (*TRACES, *family.seal())
+    kept = sorted(name for name in own if name.startswith(LOGS) or any(_covers(one, name) for one in patterns))
+    if kept:  # what the template put there belongs there, whatever it looks like
+        await guest.run(aside(kept), title="keep the template's files", on_line=report.line, total=timeout)
     await guest.run(EMPTY_LOGS, title="empty the logs", on_line=report.line, total=timeout)
-    await guest.remove(*TRACES, *family.seal(), *resolver)
+    await guest.remove(*patterns, *resolver)
+    if kept:
+        await guest.run(back(kept), title="put the template's files back", on_line=report.line, total=timeout)
     if resolver:
         await guest.run(RESOLVER, title="link resolv.conf", on_line=report.line, total=timeout)
     # Empty, and not absent: an absent one means a first boot, which would enable services that the template disabled

@@ -26,6 +26,7 @@ from imagefactory.process.privilege import NAMESPACE, decide, look_at_host
 from imagefactory.process.proc import carries, everybody
 from imagefactory.process.supervise import TwistedProcesses, base_environment
 from imagefactory.process.trees import remove_tree
+from imagefactory.stages.sealing import aside, back
 from imagefactory.testing.guests import GuestContract
 
 BUSYBOX = Path("/bin/busybox")
@@ -38,7 +39,7 @@ cd "$1"
 mkdir -p bin dev etc proc root run sys tmp usr/sbin
 cp /bin/busybox bin/
 for applet in base64 cat chmod chown grep head hostname id ln ls mkdir mount mv readlink rm setsid sh sleep stat test \
-    touch true wc; do
+    rmdir touch true wc; do
     ln -s busybox "bin/$applet"
 done
 """
@@ -196,6 +197,17 @@ class SurroundingsTests(ChrootCase):
         async with self.guest as guest:
             await guest.run(script, title="a long script", stdin=b"x" * 3_000_000)
             self.assertEqual(len(await guest.get("/root/in", limit=4_000_000) or b""), 3_000_000)
+
+    async def test_kept_files(self) -> None:
+        """They come back as they were, to places that are gone; what is not there is not missed."""
+        paths = ["/tmp/it's/here", "/absent"]
+        async with self.guest as guest:
+            await guest.put(paths[0], b"x", mode=0o640)
+            await guest.run(aside(paths), title="aside")
+            await guest.remove("/tmp/*")
+            await guest.run(back(paths), title="back")
+            self.assertEqual(await guest.output('stat -c %a "/tmp/it\'s/here"', title="looking"), "640\n")
+        self.assertFalse([path for path in self.tree.iterdir() if "kept" in path.name])
 
     async def test_modes(self) -> None:
         """Files have the mode they were given."""

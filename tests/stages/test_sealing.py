@@ -125,6 +125,25 @@ class SealingTests(SynchronousTestCase):
         self.assertGreater(len(self.guest.ran), 4)
         self.assertEqual([ran.title for ran in self.guest.ran if ran.total != 9], [])
 
+    def test_files_of_the_template_stay(self) -> None:
+        """What it put where the seal clears away is taken aside first, and nothing else is."""
+        names = (
+            "/tmp/x/y",
+            "/etc/ssh/ssh_host_rsa_key",
+            "/var/log/app/x",
+            "/var/lib/apt/lists/x",
+            "/etc/motd",
+            "/tmpx",
+        )
+        self.seal(Template("web", TEMPLATE.os, files=tuple(GuestFile(name, Inline(b"x")) for name in names)))
+        keep, empty, put, *_ = self.guest.ran
+        self.assertEqual(empty.title, "empty the logs")
+        for name in names[:4]:
+            self.assertIn(f"mv {name} /", keep.script)
+            self.assertIn(f" {name}; }}", put.script)
+        self.assertNotIn("/etc/motd", keep.script)
+        self.assertNotIn("/tmpx", keep.script)
+
     def test_needs_are_inputs(self) -> None:
         """Another file is another key."""
         one, other = (sealing_inputs(Needs(files=(cloud_info(name),)), FAMILY, TEMPLATE) for name in ("ec2", "rhevm"))
