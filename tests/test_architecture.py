@@ -48,6 +48,21 @@ def imports(tree: ast.Module) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def run_by_importing(node: ast.AST) -> Iterator[ast.AST]:
+    """What is run when a module is imported: all but what stands in functions."""
+    for child in ast.iter_child_nodes(node):
+        yield child
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield from run_by_importing(child)
+
+
+def sees_reactor_early(tree: ast.Module) -> bool:
+    """Whether to import it is to import the reactor, under an `if` or in a class, too."""
+    nodes = [node for node in run_by_importing(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = imports(ast.Module(body=list(nodes), type_ignores=[]))
+    return any(name.startswith("twisted.internet.reactor") for name in names)
+
+
 def ours(name: str) -> tuple[str, ...]:
     """The parts below `imagefactory` of an imported name; empty for what is not ours."""
     parts = name.split(".")
@@ -102,13 +117,26 @@ class ArchitectureTests(SynchronousTestCase):
 
     def test_no_reactor_is_installed_by_importing_a_module(self) -> None:
         """Not even the rim imports the reactor at module level, where it would be installed too early."""
+        wrong = [str(path.relative_to(PACKAGE)) for path, tree in modules() if sees_reactor_early(tree)]
+        self.assertEqual(wrong, [])
+
+    def test_no_spelling_hides_a_reactor(self) -> None:
+        """The check above sees every way to import one, and leaves functions alone."""
+        for text in (
+            "import twisted.internet.reactor",
+            "from twisted.internet import reactor as r",
+            "if True:\n    from twisted.internet import reactor",
+            "class A:\n    try:\n        import twisted.internet.reactor\n    finally:\n        pass",
+        ):
+            self.assertTrue(sees_reactor_early(ast.parse(text)), text)
+        self.assertFalse(sees_reactor_early(ast.parse("def f():\n    from twisted.internet import reactor")))
+
+    def test_imports_are_absolute(self) -> None:
+        """A relative one says nothing of its room, and the checks above would not see it."""
         wrong = [
             str(path.relative_to(PACKAGE))
             for path, tree in modules()
-            for node in tree.body
-            if isinstance(node, ast.ImportFrom)
-            and node.module == "twisted.internet"
-            and any(alias.name == "reactor" for alias in node.names)
+            if any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree))
         ]
         self.assertEqual(wrong, [])
 
