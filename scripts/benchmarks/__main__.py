@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scripts.benchmarks import builds, rest, warehouse
 from scripts.benchmarks.tables import conditions
+from scripts.benchmarks.trials import TROUBLE
 
 PARTS = {"builds": builds.measure, "rest": rest.measure, "warehouse": warehouse.measure}
 
@@ -23,10 +24,18 @@ def main() -> int:
     if unknown:
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything is cleaned up then, too
-    for name in asked.parts or PARTS:
-        with tempfile.TemporaryDirectory(prefix=f"bench-{name}-", dir=asked.directory) as directory:
-            print(conditions(name), flush=True)
-            PARTS[name](Path(directory), install=asked.install)
+    return max([_measure(name, asked.directory, install=asked.install) for name in asked.parts or PARTS])
+
+
+def _measure(name: str, below: Path | None, *, install: bool) -> int:
+    """One part; the others are measured even if it cannot be."""
+    with tempfile.TemporaryDirectory(prefix=f"bench-{name}-", dir=below) as directory:
+        print(conditions(name), flush=True)
+        try:
+            PARTS[name](Path(directory), install=install)
+        except TROUBLE as error:
+            print(f"{name} could not be measured: {error}", file=sys.stderr, flush=True)
+            return 1
     return 0
 
 

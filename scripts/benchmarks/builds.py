@@ -4,7 +4,8 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from imagefactory.engines.bootstrap.mirrors import INDEXTARGETS, host_mirror
@@ -13,60 +14,76 @@ from imagefactory.families.interface import Bootstrap
 from imagefactory.families.registry import find
 from imagefactory.model.tdl import parse_template
 from scripts.benchmarks.peers import PEERS, Work, attempt, customise
-from scripts.benchmarks.tables import megabytes, progress, ratio, show
-from scripts.benchmarks.timing import Cost, Failed, must, program, run
+from scripts.benchmarks.timing import Cost, Failed, program, run
+from scripts.benchmarks.trials import Trial, Trials
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "examples" / "debian-12.tdl"
 PLACEHOLDER = "http://mirror.example/debian"
 AGENT = "qemu-guest-agent"  # what the target rhevm adds
 ONE_MORE = "tree"
+FIRST = '<package name="less"/>'
+THREE = ("rhevm", "vsphere", "ec2")
 ROUNDS = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One line of the table; `error` instead of a cost if it could not be measured."""
-
-    name: str
-    cost: Cost | None
-    reference: Cost | None
-    aim: str = ""
-    error: str = ""
+BARE, OLD = "bare mmdebstrap, no image", "bare debootstrap, no image"
+COLD, EDIT = "cold build, rhevm", "warm, one package more"
+SMALL, LARGE = "<size>2G</size>", "<size>60G</size>"
+FILL = '<command name="fill">head -c 2G /dev/urandom > /var/fill</command>'  # no packer makes that smaller
 
 
 def measure(directory: Path, *, install: bool) -> None:
-    """Measure and print."""
+    """Measure and print; what was measured is shown even if the run is ended early."""
     work = _work(directory)
-    bare = _best("bare mmdebstrap", lambda: _in_new(work, _mmdebstrap))
-    old = _best("bare debootstrap", lambda: _in_new(work, _debootstrap), rounds=1)
-    cold, edit, lines = _ours(work, bare)
-    customised = attempt("virt-customize", customise, work, install=install)
-    rows = [
-        Measured("bare mmdebstrap, no image", bare, bare),
-        Measured("bare debootstrap, no image", old, bare),
-        *lines,
-        Measured("virt-customize: one package, image finished before", *_tried(customised, edit)),
-    ]
+    trials = Trials("Builds (Debian 12, the same packages everywhere)")
+    try:
+        _bare(work, trials, install=install)
+        _ours(work, trials)
+        _peers(work, trials, install=install)
+    finally:
+        trials.show()
+
+
+def _bare(work: Work, trials: Trials, *, install: bool) -> None:
+    trials.measure(Trial(BARE, BARE), lambda: attempt(BARE, _mmdebstrap, work, install=install), rounds=ROUNDS)
+    trials.measure(Trial(OLD, BARE), lambda: attempt(OLD, _debootstrap, work, install=install))
+
+
+def _ours(work: Work, trials: Trials) -> None:
+    edited = _variant(work, "edited", (FIRST, f'{FIRST}<package name="{ONE_MORE}"/>'))
+    large = _variant(work, "large", (SMALL, LARGE), ("</commands>", f"{FILL}</commands>"))
+
+    def trial(name: str, of: str, aim: str, build: Callable[[], Cost], rounds: int = 1) -> None:
+        once = partial(attempt, name, lambda *_: build(), work, install=False)
+        trials.measure(Trial(name, of, aim, ours=True), once, rounds=rounds)
+
+    trial(COLD, BARE, "<= 1.50 x mmdebstrap", lambda: _cold(work, "rhevm"), ROUNDS)
+    trial("warm, same template", COLD, "<= 0.05 x cold", lambda: _factory(work, TEMPLATE, "rhevm"), ROUNDS)
+    trial(EDIT, COLD, "<= 0.30 x cold", lambda: _factory(work, edited, "rhevm"))
+    with suppress(Failed):  # there is none if nothing could be built
+        work.keep_image()
+    trial("cold build, three targets", COLD, "<= 1.25 x one", lambda: _cold(work, *THREE), ROUNDS)
+    name = "three targets, 60 GiB disk with 2 GiB more data"
+    trial(name, COLD, "< 150 MB of memory", lambda: _factory(work, large, *THREE))
+
+
+def _peers(work: Work, trials: Trials, *, install: bool) -> None:
+    trial = Trial("virt-customize: one package, image finished before", EDIT)
+    trials.measure(trial, lambda: attempt("virt-customize", customise, work, install=install))
     for name, peer in PEERS.items():
-        rows.append(Measured(name, *_tried(attempt(name, peer, work, install=install), cold)))
-    _show(rows)
+        trials.measure(Trial(name, COLD), partial(attempt, name, peer, work, install=install))
 
 
-def _ours(work: Work, bare: Cost) -> tuple[Cost, Cost, list[Measured]]:
-    edited = work.directory / "edited.tdl"
-    mark = '<package name="less"/>'
-    edited.write_text(TEMPLATE.read_text().replace(mark, f'{mark}<package name="{ONE_MORE}"/>'))
-    cold = _best("cold build", lambda: _cold(work, "rhevm"))
-    same = _best("warm, same template", lambda: _factory(work, TEMPLATE, "rhevm"))
-    edit = _best("warm, one package more", lambda: _factory(work, edited, "rhevm"), rounds=1)
-    work.keep_image()
-    three = _best("three targets", lambda: _cold(work, "rhevm", "vsphere", "ec2"))
-    return cold, edit, [
-        Measured("cold build, rhevm", cold, bare, "<= 1.50 x mmdebstrap"),
-        Measured("cold build, three targets", three, cold, "<= 1.25 x one"),
-        Measured("warm, same template", same, cold, "<= 0.05 x cold"),
-        Measured("warm, one package more", edit, cold, "<= 0.30 x cold"),
-    ]  # fmt: skip
+def _variant(work: Work, name: str, *changes: tuple[str, str]) -> Path:
+    """The example with some of its text replaced."""
+    text = TEMPLATE.read_text()
+    for old, new in changes:
+        if old not in text:
+            raise Failed(f"{TEMPLATE.name} has no {old} any more: what is measured has to follow it")
+        text = text.replace(old, new)
+    path = work.directory / f"{name}.tdl"
+    path.write_text(text)
+    return path
 
 
 def _work(directory: Path) -> Work:
@@ -89,33 +106,16 @@ def _entries(bootstrap: Bootstrap) -> str:
     return sources.entries(bootstrap.sources, f"[signed-by={bootstrap.keyrings[0]}]")
 
 
-def _best(name: str, measured: Callable[[], Cost], *, rounds: int = ROUNDS) -> Cost:
-    """The run of several that was least disturbed."""
-    costs = []
-    for turn in range(rounds):
-        progress(f"{name} ({turn + 1} of {rounds})")
-        costs.append(must(measured()))
-    return min(costs, key=lambda cost: cost.wall)
-
-
-def _in_new(work: Work, measured: Callable[[Work, Path], Cost]) -> Cost:
-    tree = work.directory / "tree"
-    try:
-        return measured(work, tree)
-    finally:
-        shutil.rmtree(tree, ignore_errors=True)
-
-
-def _mmdebstrap(work: Work, tree: Path) -> Cost:
+def _mmdebstrap(work: Work, place: Path) -> Cost:
     packages = ",".join(work.packages)
-    argv = ("mmdebstrap", "--variant=apt", f"--include={packages}", work.release, tree, "-")
-    return run(*argv, directory=work.directory, stdin=work.sources.encode(), apart=True)
+    argv = ("mmdebstrap", "--variant=apt", f"--include={packages}", work.release, place / "tree", "-")
+    return run(*argv, directory=place, stdin=work.sources.encode(), apart=True)
 
 
-def _debootstrap(work: Work, tree: Path) -> Cost:
+def _debootstrap(work: Work, place: Path) -> Cost:
     packages = ",".join(work.packages)
-    argv = ("debootstrap", "--variant=minbase", f"--include={packages}", work.release, tree, work.mirror)
-    return run(*argv, directory=work.directory, apart=True)
+    argv = ("debootstrap", "--variant=minbase", f"--include={packages}", work.release, place / "tree", work.mirror)
+    return run(*argv, directory=place, apart=True)
 
 
 def _cold(work: Work, *targets: str) -> Cost:
@@ -129,24 +129,3 @@ def _factory(work: Work, template: Path, *targets: str) -> Cost:
     asked = [word for target in targets for word in ("--target", target)]
     argv = (program("imagefactory"), "--config", work.directory / "factory.conf", *asked, "--template", template)
     return run(*argv, directory=work.directory)
-
-
-def _tried(result: Cost | Failed, reference: Cost) -> tuple[Cost | None, Cost, str, str]:
-    return (None, reference, "", str(result)) if isinstance(result, Failed) else (result, reference, "", "")
-
-
-def _show(rows: list[Measured]) -> None:
-    head = ("", "wall", "processor", "times", "of", "our memory", "aim")
-    names = {id(row.cost): row.name.partition(",")[0] for row in reversed(rows) if row.cost}
-    lines = []
-    for row in rows:
-        if row.cost is None or row.reference is None:
-            continue
-        ours = megabytes(row.cost.memory) if row.name.startswith(("cold", "warm")) else ""
-        times = ratio(row.cost.wall, row.reference.wall)
-        of = names.get(id(row.reference), "")
-        lines.append((row.name, f"{row.cost.wall:.1f} s", f"{row.cost.cpu:.1f} s", times, of, ours, row.aim))
-    show("Builds (Debian 12, the same packages everywhere)", head, lines)
-    for row in rows:
-        if row.error:
-            print(f"- {row.name} cannot run here: `{row.error}`")

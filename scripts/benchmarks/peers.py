@@ -10,13 +10,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.benchmarks.tables import progress
 from scripts.benchmarks.timing import Cost, Failed, install_packages, must, run
+from scripts.benchmarks.trials import tried
 
 SIZE = "3G"
 PATIENCE = 600
 #: Where libguestfs finds no kernel of the host, it takes this one.
 KERNEL = "linux-image-cloud-amd64"
+#: Where peers from PyPI are installed, apart from our own packages.
+VENV = Path(sys.prefix) / "bench-dib"
+DISK_IMAGE_CREATE = VENV / "bin" / "disk-image-create"
+NONE_OF_OURS = "no image of ours was built"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +39,11 @@ class Work:
         return self.directory / "finished.qcow2"
 
     def keep_image(self) -> None:
-        """Put the newest of ours there."""
-        bodies = (self.directory / "state" / "warehouse").rglob("*")
-        largest = max((path for path in bodies if path.is_file()), key=lambda path: path.stat().st_size)
-        shutil.copyfile(largest, self.image)
+        """Put the newest of ours there. Raises Failed if there is none."""
+        bodies = [path for path in (self.directory / "state" / "warehouse").rglob("*") if path.is_file()]
+        if not bodies:
+            raise Failed(NONE_OF_OURS)
+        shutil.copyfile(max(bodies, key=lambda path: path.stat().st_size), self.image)
 
 
 _TROUBLE = re.compile(r"(?i)\b(error|failed|failure|cannot|can't|no such|unable|not found|unknown|missing|invalid)\b")
@@ -50,23 +55,27 @@ Peer = Callable[[Work, Path], Cost]
 
 def attempt(name: str, peer: Peer, work: Work, *, install: bool) -> Cost | Failed:
     """Run it in a directory of its own; the answer is its cost, or why there is none."""
-    progress(name)
-    place = work.directory / name
+    place = work.directory / name.partition(",")[0].replace(" ", "-")
     place.mkdir()
     try:
-        if install:
-            _install(PACKAGES.get(name, ()), place)
-        cost = peer(work, place)
-        return Failed(_hidden(_telling(cost.output), work)) if cost.status else cost
-    except FileNotFoundError as error:
-        return Failed(f"{error.filename} is not installed")
+        result = tried(lambda: _installed_and_run(name, peer, work, place, install=install))
+        return Failed(_hidden(_telling(str(result)), work)) if isinstance(result, Failed) else result
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _install(packages: tuple[str, ...], place: Path) -> None:
-    if packages:
-        install_packages(packages, place)
+def _installed_and_run(name: str, peer: Peer, work: Work, place: Path, *, install: bool) -> Cost:
+    if install:
+        if packages := PACKAGES.get(name):
+            must(install_packages(packages, place))
+        _install_from_pypi(REQUIREMENTS.get(name, ()), place)
+    return must(peer(work, place))
+
+
+def _install_from_pypi(requirements: tuple[str, ...], place: Path) -> None:
+    if requirements and not DISK_IMAGE_CREATE.exists():
+        must(run(sys.executable, "-m", "venv", VENV, directory=place))
+        must(run(VENV / "bin" / "pip", "install", "-q", *requirements, directory=place))
 
 
 def _telling(output: str) -> str:
@@ -146,17 +155,17 @@ def _diskimage_builder() -> Path:
     found = shutil.which("disk-image-create")
     if found:
         return Path(found).parent
-    place = Path(sys.prefix) / "bench-dib"
-    if not (place / "bin" / "disk-image-create").exists():
+    if not DISK_IMAGE_CREATE.exists():
         raise FileNotFoundError(2, "not installed", "disk-image-create (pip install diskimage-builder setuptools)")
-    return place / "bin"
+    return DISK_IMAGE_CREATE.parent
 
 
 def customise(work: Work, place: Path) -> Cost:
     """virt-customize adds one package, which it is given, to a finished image."""
-    fetched = run("apt-get", "download", "tree", directory=place, cwd=place)
-    must(fetched)
-    package = next(place.glob("tree_*.deb"))
+    if not work.image.exists():
+        raise Failed(NONE_OF_OURS)
+    must(run("apt-get", "download", "tree", directory=place, cwd=place))
+    package = _first(place, "tree_*.deb")
     image = place / "image.qcow2"
     shutil.copyfile(work.image, image)
     argv = ("virt-customize", "-a", image, "--copy-in", f"{package}:/root", "--run-command", "dpkg -i /root/tree_*.deb")
@@ -185,13 +194,19 @@ def _appliance_kernel(place: Path) -> Mapping[str, str]:
     if any(Path("/boot").glob("vmlinuz-*")):
         return {}
     depends = subprocess.run(["apt-cache", "depends", KERNEL], capture_output=True, text=True, check=True).stdout
-    package = next(word for word in depends.split() if word.startswith("linux-image-") and word != KERNEL)
+    package = next((word for word in depends.split() if word.startswith("linux-image-") and word != KERNEL), KERNEL)
     must(run("apt-get", "download", package, directory=place, cwd=place))
-    must(run("dpkg", "-x", next(place.glob("linux-image-*.deb")), place / "kernel", directory=place))
-    kernel = next((place / "kernel" / "boot").glob("vmlinuz-*"))
-    modules = next((place / "kernel" / "lib" / "modules").iterdir())
+    must(run("dpkg", "-x", _first(place, "linux-image-*.deb"), place / "kernel", directory=place))
+    kernel = _first(place / "kernel" / "boot", "vmlinuz-*")
+    modules = _first(place / "kernel" / "lib" / "modules", "*")
     must(run("depmod", "-b", place / "kernel", modules.name, directory=place))
     return {"SUPERMIN_KERNEL": str(kernel), "SUPERMIN_MODULES": str(modules)}
+
+
+def _first(place: Path, pattern: str) -> Path:
+    for path in place.glob(pattern):
+        return path
+    raise Failed(f"there is no {pattern} in {place}")
 
 
 PEERS: Mapping[str, Peer] = {
@@ -201,9 +216,11 @@ PEERS: Mapping[str, Peer] = {
     "diskimage-builder": diskimage_builder,
 }
 PACKAGES = {
+    "bare debootstrap, no image": ("debootstrap",),
     "vmdb2": ("vmdb2", "kpartx"),
     "grml-debootstrap": ("grml-debootstrap",),
     "mkosi": ("mkosi", "systemd-container"),
     "diskimage-builder": ("debootstrap", "kpartx", "gdisk", "qemu-utils", "sudo"),
     "virt-customize": ("libguestfs-tools",),
 }
+REQUIREMENTS = {"diskimage-builder": ("diskimage-builder", "setuptools")}

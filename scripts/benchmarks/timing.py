@@ -64,7 +64,13 @@ def run(
 
 
 def install_packages(packages: Sequence[str], directory: Path) -> Cost:
-    """Install Debian packages; needs to be root."""
+    """Install what is missing of some Debian packages; needs to be root."""
+    states = run("dpkg-query", "-W", "-f", "${db:Status-Status} ", *packages, directory=directory)
+    if states.output.split() == ["installed"] * len(packages):
+        return states
+    updated = run("apt-get", "update", "-q", directory=directory)  # old lists name files that are gone
+    if updated.status:
+        return updated
     argv = ("apt-get", "install", "-q", "-y", "--no-install-recommends", *packages)
     return run(*argv, directory=directory, env={"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"})
 
