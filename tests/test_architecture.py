@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "imagefactory"
 #: From the bottom up: a room imports rooms of lower floors, its own, and nothing else of ours.
 FLOORS = (
     ("model", "concurrency", "files"),
-    ("settings", "process", "oauth", "database"),
+    ("settings", "process", "oauth", "database", "http"),
     ("disk", "guests", "qemu", "aws", "warehouse"),
     ("families",),
     ("engines", "targets", "stages"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from imagefactory.jobs.interface import Jobs
 from imagefactory.model.errors import Conflict, InvalidInput
-from imagefactory.model.jobs import is_final
+from imagefactory.model.jobs import Job, is_final
 from imagefactory.rest.accepting import accept, begin
 from imagefactory.rest.call import Call
 from imagefactory.rest.documents import JobDocuments
@@ -34,10 +35,14 @@ class Builders:
             raise InvalidInput("no such status", where="status", hint="one of " + ", ".join(STATUSES))
         limit = call.number("limit", low=1)
         jobs = self._jobs.jobs(status=status and status.upper(), after=call.query("after") or None, limit=limit)
-        url = call.url
-        builders = b", ".join([self._documents.full(job, KIND, f"{url}/{job.id}") for job in jobs])
-        head = json.dumps({"_type": "builders", "href": url})[:-1].encode()
-        return Reply(head + b', "builders": [' + builders + b"]}")
+        return Reply(self._listing(jobs, call.url))
+
+    def _listing(self, jobs: Sequence[Job], url: str) -> Iterator[bytes]:
+        """A document of any length, made while it is sent: the jobs are values and stay as they were."""
+        yield json.dumps({"_type": "builders", "href": url})[:-1].encode() + b', "builders": ['
+        for number, job in enumerate(jobs):
+            yield (b", " if number else b"") + self._documents.full(job, KIND, f"{url}/{job.id}")
+        yield b"]}"
 
     def show(self, call: Call) -> Reply:
         """One job."""

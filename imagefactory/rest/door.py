@@ -18,6 +18,7 @@ from twisted.web import http, server
 from twisted.web.resource import Resource
 
 from imagefactory.concurrency.event import Event
+from imagefactory.http.channel import PacedChannel
 from imagefactory.model.errors import Busy, InvalidInput, TooLarge
 from imagefactory.rest.errors import error_reply, status_of
 
@@ -81,7 +82,7 @@ class DoorRequest(server.Request):
         self.channel.turn_away(TooLarge(f"the request is larger than {limit} bytes", hint="request_limit sets this"))
 
 
-class DoorChannel(http.HTTPChannel):
+class DoorChannel(PacedChannel):
     """A connection with one deadline per request, however slowly its bytes come."""
 
     site: Door
@@ -243,5 +244,6 @@ class Door(server.Site):
 def _last_words(error: TooLarge | InvalidInput | Busy) -> bytes:
     status = status_of(error)
     body = error_reply(status, error.message, error.hint).body
+    assert isinstance(body, bytes), "errors are small"
     head = b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
     return head % (status, http.RESPONSES[status], len(body)) + body

@@ -5,8 +5,9 @@ Importing this module imports Klein, which installs Twisted's default reactor: i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, cast
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from functools import partial
+from typing import Any, Protocol, cast
 from urllib.parse import unquote_to_bytes
 
 from klein import Klein
@@ -36,6 +37,7 @@ from imagefactory.rest.info import Info
 from imagefactory.rest.interface import Arguments, Catalogue, Clouds
 from imagefactory.rest.metrics import Metrics
 from imagefactory.rest.origin import Origin
+from imagefactory.rest.pouring import pour
 from imagefactory.rest.provider_images import ProviderImages
 from imagefactory.rest.reply import Reply
 from imagefactory.rest.routes import ROUTES, Route
@@ -82,7 +84,14 @@ def make_site(
     gate: Gate = OpenGate()
     if not settings.no_oauth:
         gate = OAuthGate(settings.clients if clients is None else clients, clock, nonces)
-    switch = Switch(families, gate, Origin(settings.trusted_proxies), metrics, guard_reads=settings.oauth_reads)
+    switch = Switch(
+        families,
+        gate,
+        Origin(settings.trusted_proxies),
+        metrics,
+        partial(pour, clock=clock, patience=settings.request_timeout),
+        guard_reads=settings.oauth_reads,
+    )
     door = Door(
         Front(switch.resource()),
         clock,
@@ -93,16 +102,30 @@ def make_site(
     return door
 
 
+class Pour(Protocol):
+    """Writes a large answer."""
+
+    def __call__(self, request: Request, pieces: Iterator[bytes]) -> Coroutine[Deferred[Any], Any, None]: ...
+
+
 class Switch:
     """Connects each route of the table with the method of a family that answers it."""
 
     def __init__(
-        self, families: Mapping[str, object], gate: Gate, origin: Origin, metrics: Metrics, *, guard_reads: bool = False
+        self,
+        families: Mapping[str, object],
+        gate: Gate,
+        origin: Origin,
+        metrics: Metrics,
+        pour: Pour,
+        *,
+        guard_reads: bool = False,
     ) -> None:
         self._families = families
         self._gate = gate
         self._origin = origin
         self._metrics = metrics
+        self._pour = pour
         self._guard_reads = guard_reads
 
     def resource(self) -> KleinResource:
@@ -127,7 +150,7 @@ class Switch:
         guarded = route.protected or (self._guard_reads and not route.public)
         name = f"{route.method} {route.path}"
 
-        def answer(request: Request, **ids: str) -> bytes | Deferred[bytes | None] | None:
+        def answer(request: Request, **ids: str) -> object:
             cast(DoorRequest, request).route = name
             call = Call(request, ids, self._origin)
             if guarded:
@@ -139,11 +162,14 @@ class Switch:
 
         return answer
 
-    def _render(self, reply: Reply | None, request: Request, name: str) -> bytes | None:
+    def _render(self, reply: Reply | None, request: Request, name: str) -> bytes | Deferred[None] | None:
         self._metrics.count(name, request.code if reply is None else reply.status)
-        return None if reply is None else reply.render(request)
+        if reply is None:
+            return None
+        body = reply.render(request)
+        return body if isinstance(body, bytes) else Deferred.fromCoroutine(self._pour(request, body))
 
-    def _fail(self, request: Request, failure: Failure) -> bytes | None:
+    def _fail(self, request: Request, failure: Failure) -> object:
         reply = reply_to(failure)
         self._metrics.count(cast(DoorRequest, request).route or "none", reply.status)
         if request.startedWriting:
@@ -169,5 +195,5 @@ class Front(Resource):
                 unquote_to_bytes(request.path).decode()
             self._inner.render(request)
         except (HTTPException, UnicodeError):
-            return error_reply(400, "the request's address or method is malformed").render(request)
+            return cast(bytes, error_reply(400, "the request's address or method is malformed").render(request))
         return NOT_DONE_YET

@@ -191,7 +191,7 @@ class _Reader(Generic[T]):
         while page := await fetch(self._last):
             for item in page:
                 self._send(item)
-            await self._stream.room()
+                await self._stream.room()
 
     def go_live(self) -> None:
         """Nothing remembered is missing any more."""

@@ -12,15 +12,28 @@ from urllib.parse import urlencode
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import IAddress
+from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.web.server import Site
 
 
 class Pipe(StringTransport):
-    """A transport that knows whether it was closed, and tells its protocol."""
+    """A transport that knows whether it was closed, and tells its protocol.
+
+    Of what is written it takes `room` bytes (None: any number) before it asks the writer to wait.
+    """
 
     protocol: Any
+    room: int | None = None
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        if self.room is not None and len(self.value()) > self.room and self.producer is not None:
+            self.producer.pauseProducing()
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:  # noqa: N802 - Twisted's name
+        self.write(b"".join(data))
 
     def loseConnection(self) -> None:
         if self.connected:
@@ -51,9 +64,10 @@ class Answer:
 
 
 class Wire:
-    """One connection to a site, in memory."""
+    """One connection to a site, in memory; with the site's `clock` an answer that takes several turns is waited for."""
 
-    def __init__(self, site: Site, address: IAddress | None = None) -> None:
+    def __init__(self, site: Site, address: IAddress | None = None, clock: Clock | None = None) -> None:
+        self._clock = clock
         self.peer = address or IPv4Address("TCP", "192.0.2.7", 40000)
         self.transport = Pipe(peerAddress=self.peer)
         self.transport.hostAddr = IPv4Address("TCP", "192.0.2.1", 8075)
@@ -75,6 +89,8 @@ class Wire:
         """All that came since the last look."""
         data: bytes = self.transport.value()
         self.transport.clear()
+        if self.transport.room is not None and self.transport.producer is not None:
+            self.transport.producer.resumeProducing()
         return data
 
     def ask(
@@ -91,6 +107,8 @@ class Wire:
         if body:
             lines.append(f"Content-Length: {len(body)}")
         self.send("\r\n".join([*lines, "", ""]).encode() + body)
+        if self._clock is not None:
+            self._clock.advance(0)
         return read_answer(self.received(), method)
 
     def json(self, method: str, path: str, document: object, **more: Any) -> Answer:

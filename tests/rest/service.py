@@ -38,7 +38,7 @@ class ServiceTestCase(SynchronousTestCase):
             settings=replace(Settings(), **{**self.settings, **settings}),
             clock=self.clock,
         )
-        self.wire = Wire(self.site)
+        self.wire = Wire(self.site, clock=self.clock)
 
     def build(self) -> str:
         """A build job is accepted; its id."""

@@ -6,7 +6,7 @@ from imagefactory.model.errors import Conflict
 from imagefactory.model.jobs import Completed, Failed, Failure, Job, Operation, Running
 from imagefactory.model.providers import Provider
 from imagefactory.model.report import StageOutcome
-from imagefactory.testing.wire import read_answer
+from imagefactory.testing.wire import Wire, read_answer
 from tests.rest.service import CREDENTIALS, ServiceTestCase
 
 BASE = "http://factory.example:8075"
@@ -132,6 +132,40 @@ class ListTests(ServiceTestCase):
         self.assertEqual(len(second.json["builders"]), 10_000)
         self.assertLess(_cpu() - started, 2.0)
 
+    def many(self) -> None:
+        """A list of some megabytes."""
+        for number in range(3000):
+            self.jobs.add(Job(str(number), Operation.BUILD, "mock", "i", "b", 0.0, Completed()))
+
+    def test_at_the_pace_of_its_reader(self) -> None:
+        """A long list is never in memory as a whole, and others are served between its pieces."""
+        self.many()
+        self.wire.transport.room = 65536
+        self.wire.send(b"GET /imagefactory/builders HTTP/1.1\r\nHost: x\r\n\r\n")
+        received, other, largest = b"", Wire(self.site), 0
+        while not received.endswith(b"0\r\n\r\n"):
+            self.assertEqual(other.ask("GET", "/health").status, 200)
+            self.clock.advance(50)  # slow, and going on
+            part = self.wire.received()
+            received, largest = received + part, max(largest, len(part))
+        self.assertEqual(len(read_answer(received).json["builders"]), 3000)
+        self.assertLess(largest, 200_000)
+
+    def test_a_reader_that_stops(self) -> None:
+        """Is dropped, and nothing of its list is kept."""
+        self.many()
+        self.wire.transport.room = 65536
+        self.wire.send(b"GET /imagefactory/builders HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.clock.advance(61)
+        self.assertFalse(self.wire.transport.connected)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_only_its_head(self) -> None:
+        """Costs nothing."""
+        self.many()
+        answer = self.wire.ask("HEAD", BUILDERS)
+        self.assertEqual((answer.status, answer.body, answer.headers["content-type"]), (200, b"", "application/json"))
+
 
 class ChangeTests(ServiceTestCase):
     """Cancel and retry."""
@@ -184,6 +218,20 @@ class LogTests(ServiceTestCase):
         )
         self.assertEqual(self.wire.ask("GET", f"{BUILDERS}/{id}/log?after=2").body, b"three\n")
         self.assertEqual(self.wire.ask("GET", f"{BUILDERS}/none/log").status, 404)
+
+    def test_a_long_one_at_the_pace_of_its_reader(self) -> None:
+        """Whoever reads slowly gets all of it, whatever one look into the store brings."""
+        id = self.build()
+        for _ in range(2000):
+            self.jobs.say(id, "x" * 300)
+        self.wire.transport.room = 65536
+        self.wire.send(f"GET {BUILDERS}/{id}/log HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        received = b""
+        while not received.endswith(b"0\r\n\r\n"):
+            self.clock.advance(50)
+            self.assertTrue(part := self.wire.received())
+            received += part
+        self.assertEqual(read_answer(received).body.count(b"\n"), 2000)
 
     def test_follow(self) -> None:
         """Lines as they come; the answer ends with the job, and nothing of it stays."""

@@ -209,5 +209,6 @@ class UploadTests(ServerTestCase):
         self.wire.send(
             b"PUT /b/p HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabcGET /b/p HTTP/1.1\r\nHost: h\r\n\r\n"
         )
+        self.clock.advance(0)
         data = self.wire.received()
         self.assertEqual((data.count(b"HTTP/1.1 201"), data.endswith(b"\r\n\r\nabc")), (1, True))

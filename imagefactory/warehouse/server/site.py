@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.web.http import HTTPChannel, Request
+from twisted.web.http import Request
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from imagefactory.concurrency.threads import Threads
+from imagefactory.http.channel import PacedChannel
 from imagefactory.model.secret import Secret
 from imagefactory.warehouse.server.application import NOWHERE, Application, Outside
 from imagefactory.warehouse.server.request import WarehouseRequest
@@ -24,7 +25,7 @@ _HEADERS = 256 << 10  # attributes may come in headers
 _log = Logger()
 
 
-class WarehouseChannel(HTTPChannel):
+class WarehouseChannel(PacedChannel):
     """Tells the request its method and path as soon as the headers are complete.
 
     twisted.web does so only after the body, and answers `Expect: 100-continue` by itself; until then the two are in

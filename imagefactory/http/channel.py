@@ -1,0 +1,76 @@
+"""A connection whose client gets as much at a time as it takes."""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+
+#: Seconds that an idle connection has to close in good order.
+GOODBYE_SECONDS = 1.0
+
+
+class PacedChannel(HTTPChannel):
+    """At most one answer waits in memory for a client to take it.
+
+    twisted.web begins a pipelined request as soon as the one before it is answered, whether or not anything of that
+    answer has gone out, and goes on reading meanwhile: a client that sends and never reads would fill the memory. Here
+    the next request begins when the transport has taken the answer before it, and in a turn of its own, so that other
+    connections have theirs in between.
+    """
+
+    _held = False  # a request has ended, the next one has not begun
+    _turn: IDelayedCall | None = None
+
+    def setLineMode(self, extra: bytes = b"") -> None:  # noqa: N802 - Twisted's name
+        """A request has ended; `extra` is what has come of the next ones."""
+        if not (extra or self._buffer or self._waitingForTransport):
+            super().setLineMode()
+            return
+        self._held = self._handlingRequest = True  # what comes now is put aside
+        self._dataBuffer = [extra] if extra else []
+        self._networkProducer.pauseProducing()
+        self._take_turn()
+
+    def rawDataReceived(self, data: bytes) -> None:
+        """A part of a body, or of what comes after the request that is being answered."""
+        super().rawDataReceived(data)
+        if self._handlingRequest and self._waitingForTransport:
+            self._networkProducer.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """The transport has taken what was written: this client is slow, and not gone."""
+        super().resumeProducing()
+        self.resetTimeout()
+        if self._held:
+            self._take_turn()
+
+    def timeoutConnection(self) -> None:  # noqa: N802
+        """A client that takes nothing gets no goodbye, because it would not take that either."""
+        if self._waitingForTransport:
+            self.forceAbortClient()
+            return
+        if self._abortingCall is None:
+            self._abortingCall = self.callLater(GOODBYE_SECONDS, self.forceAbortClient)
+        self.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """It is gone, and what it asked for last with it."""
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
+        super().connectionLost(reason)
+
+    def _take_turn(self) -> None:
+        if self._turn is None and not self._waitingForTransport:
+            self._turn = self.callLater(0, self._go_on)
+
+    def _go_on(self) -> None:
+        self._turn = None
+        if self._waitingForTransport:
+            return
+        self._held = self._handlingRequest = False
+        data, self._dataBuffer = b"".join(self._dataBuffer), []
+        self._networkProducer.resumeProducing()
+        super().setLineMode(data)
