@@ -93,6 +93,7 @@ class FactoryBody:
             clouds=factory.clouds,
             settings=self._settings,
             clock=WallClock(self._reactor),
+            threads=factory.threads,
             clients=clients,
             nonces=NonceFile(self._settings.state_dir / NONCES),
         )

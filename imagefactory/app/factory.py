@@ -14,6 +14,7 @@ from imagefactory.app.clouds import InstalledClouds
 from imagefactory.app.ground import Ground, lay
 from imagefactory.app.storage import Storage, open_storage
 from imagefactory.concurrency.clock import WallClock, wait_steadily
+from imagefactory.concurrency.threads import Threads
 from imagefactory.jobs.addresses import networks
 from imagefactory.jobs.catalogue import Catalogue
 from imagefactory.jobs.owner import alive, this_process
@@ -38,6 +39,7 @@ class Factory:
     catalogue: Catalogue
     clouds: InstalledClouds
     storage: Storage
+    threads: Threads
     _stack: AsyncExitStack
 
     async def stop(self) -> None:
@@ -85,7 +87,7 @@ async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, res
     )
     jobs = JobService(collaborators, _limits(settings))
     catalogue = Catalogue(storage.records, jobs, clouds)
-    factory = Factory(settings, jobs, templates, catalogue, clouds, storage, stack)
+    factory = Factory(settings, jobs, templates, catalogue, clouds, storage, ground.threads, stack)
     stack.push_async_callback(jobs.stop)
     await jobs.start(resume=resume)
     return factory

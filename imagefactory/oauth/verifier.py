@@ -10,18 +10,23 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from oauthlib.oauth1 import RequestValidator, SignatureOnlyEndpoint
+from oauthlib.oauth1.rfc5849.utils import parse_authorization_header
 
 from imagefactory.model.errors import Unauthorized
 from imagefactory.model.secret import Secret
-from imagefactory.oauth.memory import Forgetful, Memory
+from imagefactory.oauth.memory import Forgetful, Memory, Seen
 from imagefactory.oauth.nonces import Nonces
 
 FORM = "application/x-www-form-urlencoded"
+_IDENTITY = ("oauth_consumer_key", "oauth_timestamp", "oauth_nonce")
+_NUMBER = re.compile("[0-9]{1,15}")
 METHODS = ("HMAC-SHA1", "HMAC-SHA256")
 
 
@@ -38,14 +43,14 @@ class Limits:
 class Signed:
     """A request as far as a signature looks at it.
 
-    `forms` are the form fields (urlencoded) that may be part of what was signed: any of them will do, "" is none.
+    `forms` answers the form fields (urlencoded) that may be part of what was signed: any of them will do, "" is none.
     `body` is what `oauth_body_hash` is compared with; None for one that is streamed, which is not looked at.
     """
 
     method: str
     url: str
     authorization: str = field(default="", repr=False)
-    forms: tuple[str, ...] = ("",)
+    forms: Callable[[], tuple[str, ...]] = lambda: ("",)
     body: bytes | None = field(default=None, repr=False)
 
 
@@ -60,32 +65,72 @@ class Verifier:
         memory: Memory | None = None,
     ) -> None:
         self._nonces = Nonces(now, limits.window, memory=memory or Forgetful())
-        self._rules = _Rules(clients, now, limits, self._nonces)
-        self._endpoint = SignatureOnlyEndpoint(self._rules)
+        self._knowledge = (clients, now, limits, self._nonces, secrets.token_hex(16))
 
     def check(self, request: Signed) -> None:
         """Raises Unauthorized unless a known client has signed it, now, and for the first time; Busy."""
+        self.accept(self.examine(request))
+
+    def glance(self, request: Signed) -> None:
+        """Refuse what needs no look at the body's fields: costs next to nothing, whatever the body.
+
+        Raises Unauthorized.
+        """
+        rules = self._rules()
+        announced = _announced(request, rules)
+        if not announced and b"oauth_signature" not in (request.body or b""):
+            raise rules.refusal
+        if announced:
+            rules.judge(announced)
+
+    def examine(self, request: Signed) -> Seen:
+        """As `check`, except that the nonce is not noted: `accept` has to.
+
+        With a large form it takes its time, and may be called in a thread.
+        """
+        self.glance(request)
         parameters = self._parameters(request)
         if request.body is not None:
             _check_body(request.body, parameters.get("oauth_body_hash"))
-        names = ("oauth_consumer_key", "oauth_timestamp", "oauth_nonce")
-        client, timestamp, nonce = (parameters[name] for name in names)
-        self._nonces.add(client, int(timestamp), nonce)
+        client, timestamp, nonce = (parameters[name] for name in _IDENTITY)
+        return client, int(timestamp), nonce
+
+    def accept(self, seen: Seen) -> None:
+        """Note what `examine` answered; Unauthorized if it was noted meanwhile, Busy."""
+        if self._nonces.known(*seen):
+            raise _used()
+        self._nonces.add(*seen)
 
     def _parameters(self, request: Signed) -> dict[str, str]:
         """The `oauth_` parameters, once the signature proved good."""
-        self._rules.refusal = refused("oauth parameters are missing, malformed, repeated, or in more than one place")
+        rules = self._rules()
+        endpoint = SignatureOnlyEndpoint(rules)
         headers = {"Content-Type": FORM}
         if request.authorization:
             headers["Authorization"] = request.authorization
-        for form in request.forms:
+        for form in request.forms():
             try:
-                good, seen = self._endpoint.validate_request(request.url, request.method, form, headers)
+                good, seen = endpoint.validate_request(request.url, request.method, form, headers)
             except (ValueError, TypeError):
                 continue
             if good:
                 return dict(seen.oauth_params)
-        raise self._rules.refusal
+        raise rules.refusal
+
+    def _rules(self) -> _Rules:
+        """New ones for each request: they keep the reason of a refusal, and several may be examined at once."""
+        return _Rules(*self._knowledge)
+
+
+def _announced(request: Signed, rules: _Rules) -> dict[str, str]:
+    """The `oauth_` parameters of header and query; Unauthorized if they cannot be read."""
+    try:
+        pairs = parse_authorization_header(request.authorization) if request.authorization else []
+        found = [(name, unquote(value)) for name, value in pairs]
+        found += parse_qsl(urlsplit(request.url).query, keep_blank_values=True, max_num_fields=1000)
+    except ValueError:
+        raise rules.refusal from None
+    return {name: value for name, value in found if name.startswith("oauth_")}
 
 
 class _Rules(RequestValidator):
@@ -96,14 +141,29 @@ class _Rules(RequestValidator):
     timestamp_lifetime = 1 << 40
     dummy_client = "-"
 
-    def __init__(self, clients: Mapping[str, Secret], now: Callable[[], float], limits: Limits, nonces: Nonces) -> None:
+    def __init__(
+        self,
+        clients: Mapping[str, Secret],
+        now: Callable[[], float],
+        limits: Limits,
+        nonces: Nonces,
+        dummy_secret: str,
+    ) -> None:
         super().__init__()
         self._clients = clients
         self._now = now
         self._limits = limits
         self._nonces = nonces
-        self._dummy_secret = secrets.token_hex(16)
-        self.refusal = refused("")
+        self._dummy_secret = dummy_secret
+        self.refusal = refused("oauth parameters are missing, malformed, repeated, or in more than one place")
+
+    def judge(self, parameters: Mapping[str, str]) -> None:
+        """Raises Unauthorized for what cannot become a good signature; which keys there are is not said."""
+        client, timestamp, nonce = (parameters.get(name, "") for name in _IDENTITY)
+        if not (self.check_client_key(client) and self.check_nonce(nonce) and _NUMBER.fullmatch(timestamp)):
+            raise self.refusal
+        if not self.validate_timestamp_and_nonce(client, timestamp, nonce, None):
+            raise self.refusal
 
     def check_client_key(self, client_key: str) -> bool:
         shortest, longest = self._limits.key
@@ -126,7 +186,7 @@ class _Rules(RequestValidator):
             )
             return False
         if self._nonces.known(client_key, int(timestamp), nonce):
-            self.refusal = refused("oauth_nonce was used before", hint="sign each request anew")
+            self.refusal = _used()
             return False
         self.refusal = refused("unknown client or wrong signature")
         return True
@@ -142,6 +202,10 @@ class _Rules(RequestValidator):
     def get_access_token_secret(self, client_key: str, token: str, request: object) -> str:
         """There are no tokens: the second half of the key is empty."""
         return ""
+
+
+def _used() -> Unauthorized:
+    return refused("oauth_nonce was used before", hint="sign each request anew")
 
 
 def refused(

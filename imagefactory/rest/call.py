@@ -17,13 +17,14 @@ from imagefactory.rest.origin import Origin
 class Call:
     """A request with the ids from its path; what a resource does not ask for is not computed."""
 
-    __slots__ = ("_fields", "_origin", "ids", "request")
+    __slots__ = ("_body", "_fields", "_origin", "ids", "request")
 
     def __init__(self, request: Request, ids: Mapping[str, str], origin: Origin) -> None:
         self.request = request
         self.ids = {name: canonical(id) for name, id in ids.items()}
         self._origin = origin
         self._fields: dict[str, Any] | None = None
+        self._body: bytes | None = None
 
     @property
     def base(self) -> str:
@@ -52,12 +53,9 @@ class Call:
     @property
     def body(self) -> bytes:
         """The whole body."""
-        content = self.request.content
-        if content is None:
-            return b""
-        content.seek(0)
-        body: bytes = content.read()
-        return body
+        if self._body is None:
+            self._body = _content(self.request)
+        return self._body
 
     def query(self, name: str) -> str | None:
         """A query parameter (the last of that name).
@@ -84,3 +82,11 @@ class Call:
         if not (text.isascii() and text.isdigit() and len(text) < 16 and int(text) >= low):
             raise InvalidInput(f"must be a whole number of at least {low}", where=name)
         return int(text)
+
+
+def _content(request: Request) -> bytes:
+    if request.content is None:
+        return b""
+    request.content.seek(0)
+    body: bytes = request.content.read()
+    return body

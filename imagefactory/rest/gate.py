@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from twisted.internet.interfaces import IReactorTime
 
 from imagefactory.model.secret import Secret
-from imagefactory.oauth.memory import Memory
+from imagefactory.oauth.memory import Memory, Seen
 from imagefactory.oauth.verifier import Limits, Signed, Verifier, refused
 from imagefactory.rest.call import Call
 from imagefactory.rest.fields import form_pairs, is_form
@@ -28,12 +28,30 @@ class Gate(Protocol):
     def admit(self, call: Call) -> None:
         """Raises Unauthorized, Busy."""
 
+    def glance(self, call: Call) -> None:
+        """Refuse what needs no look at the fields of a body, which may be large: Unauthorized."""
+
+    def examine(self, call: Call) -> Seen | None:
+        """Look at all of it, which takes its time with a large body; may be called in a thread."""
+
+    def accept(self, seen: Seen | None) -> None:
+        """What `examine` answered: this is the first time that it is seen."""
+
 
 class OpenGate:
     """Lets everybody in."""
 
     def admit(self, call: Call) -> None:
         """Nothing is asked."""
+
+    def glance(self, call: Call) -> None:
+        """Nothing is asked."""
+
+    def examine(self, call: Call) -> None:
+        """Nothing is asked."""
+
+    def accept(self, seen: Seen | None) -> None:
+        """Nothing is remembered."""
 
 
 class OAuthGate:
@@ -44,8 +62,25 @@ class OAuthGate:
 
     def admit(self, call: Call) -> None:
         """Raises InvalidInput, too, for a form that cannot be read."""
-        method = call.request.method.decode("latin-1")
-        self._verifier.check(Signed(method, call.uri, _authorization(call), (_form(call),), call.body))
+        self._verifier.check(_signed(call))
+
+    def glance(self, call: Call) -> None:
+        """See `Gate`."""
+        self._verifier.glance(_signed(call))
+
+    def examine(self, call: Call) -> Seen:
+        """See `Gate`; also InvalidInput."""
+        return self._verifier.examine(_signed(call))
+
+    def accept(self, seen: Seen | None) -> None:
+        """See `Gate`."""
+        if seen is not None:
+            self._verifier.accept(seen)
+
+
+def _signed(call: Call) -> Signed:
+    method = call.request.method.decode("latin-1")
+    return Signed(method, call.uri, _authorization(call), lambda: (_form(call),), call.body)
 
 
 def _authorization(call: Call) -> str:

@@ -20,6 +20,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 from werkzeug.exceptions import HTTPException
 
+from imagefactory.concurrency.threads import Threads
 from imagefactory.jobs.interface import Jobs
 from imagefactory.model.secret import Secret
 from imagefactory.oauth.memory import Memory
@@ -35,6 +36,7 @@ from imagefactory.rest.health import Probe
 from imagefactory.rest.images import Images
 from imagefactory.rest.info import Info
 from imagefactory.rest.interface import Arguments, Catalogue, Clouds
+from imagefactory.rest.large import SMALL, LargeBodies
 from imagefactory.rest.metrics import Metrics
 from imagefactory.rest.origin import Origin
 from imagefactory.rest.pouring import pour
@@ -58,6 +60,7 @@ def make_site(
     clouds: Clouds,
     settings: Settings,
     clock: IReactorTime,
+    threads: Threads,
     clients: Mapping[str, Secret] | None = None,
     nonces: Memory | None = None,
 ) -> Door:
@@ -89,7 +92,8 @@ def make_site(
         gate,
         Origin(settings.trusted_proxies),
         metrics,
-        partial(pour, clock=clock, patience=settings.request_timeout),
+        large=LargeBodies(threads),
+        pour=partial(pour, clock=clock, patience=settings.request_timeout),
         guard_reads=settings.oauth_reads,
     )
     door = Door(
@@ -100,6 +104,9 @@ def make_site(
         max_connections=settings.max_connections,
     )
     return door
+
+
+_OPEN = OpenGate()
 
 
 class Pour(Protocol):
@@ -117,14 +124,16 @@ class Switch:
         gate: Gate,
         origin: Origin,
         metrics: Metrics,
-        pour: Pour,
         *,
+        large: LargeBodies,
+        pour: Pour,
         guard_reads: bool = False,
     ) -> None:
         self._families = families
         self._gate = gate
         self._origin = origin
         self._metrics = metrics
+        self._large = large
         self._pour = pour
         self._guard_reads = guard_reads
 
@@ -153,8 +162,14 @@ class Switch:
         def answer(request: Request, **ids: str) -> object:
             cast(DoorRequest, request).route = name
             call = Call(request, ids, self._origin)
-            if guarded:
-                self._gate.admit(call)
+            gate = self._gate if guarded else _OPEN
+            if len(call.body) > SMALL:
+                reading = Deferred.fromCoroutine(self._large.read(call, gate, fields=bool(route.request)))
+                return reading.addCallback(lambda _: respond(call, request))
+            gate.admit(call)
+            return respond(call, request)
+
+        def respond(call: Call, request: Request) -> object:
             result = handler(call)
             if isinstance(result, Reply):
                 return self._render(result, request, name)

@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint, wrapServerTLS
 from twisted.internet.interfaces import IListeningPort
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
+from imagefactory.concurrency.threads import PoolThreads
 from imagefactory.rest.site import make_site
 from imagefactory.rest.tls import chosen, make, today
 from imagefactory.settings.table import Settings
@@ -26,6 +28,9 @@ class ServingTestCase(TestCase):
 
     async def setUp(self) -> None:
         self.jobs = FakeJobs()
+        self.threads = PoolThreads(reactor)
+        self.threads.start()
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.threads.stop()))
         self.identity = make(["localhost", "127.0.0.1"], today())
         self.site = make_site(
             self.jobs,
@@ -34,6 +39,7 @@ class ServingTestCase(TestCase):
             clouds=FakeClouds(),
             settings=replace(Settings(), **self.settings),
             clock=reactor,
+            threads=self.threads,
         )
         plain = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1", backlog=500)
         endpoint = wrapServerTLS(chosen(self.identity).options, plain) if self.tls else plain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from urllib.parse import urlencode
 
 from oauthlib.oauth1 import Client
@@ -58,12 +59,13 @@ class VerifierTests(SynchronousTestCase):
     def test_forms(self) -> None:
         """Only what the door offers may be part of the signature."""
         both = ("", FIELDS)
-        self.verifier.check(Signed("POST", URL, self.authorization(FIELDS, nonce="with"), both))
-        self.verifier.check(Signed("POST", URL, self.authorization(nonce="without"[:8]), both))
+        self.verifier.check(Signed("POST", URL, self.authorization(FIELDS, nonce="with"), lambda: both))
+        self.verifier.check(Signed("POST", URL, self.authorization(nonce="without"[:8]), lambda: both))
         for header, forms in ((self.authorization(FIELDS, nonce="one"), ("",)), (self.authorization(), (FIELDS,))):
-            self.refusal(Signed("POST", URL, header, forms))
+            self.refusal(Signed("POST", URL, header, partial(tuple, forms)))
         self.assertIn(
-            "wrong signature", str(self.refusal(Signed("POST", URL, self.authorization(FIELDS), ("", FIELDS + "x"))))
+            "wrong signature",
+            str(self.refusal(Signed("POST", URL, self.authorization(FIELDS), lambda: ("", FIELDS + "x")))),
         )
 
     def test_bodies(self) -> None:
@@ -73,6 +75,26 @@ class VerifierTests(SynchronousTestCase):
         self.assertIn("body", str(self.refusal(Signed("POST", URL, header, body=b"{text"))))
         self.verifier.check(Signed("POST", URL, header, body=b"{text}"))
         self.verifier.check(Signed("POST", URL, self.authorization("{text}", "text/plain", nonce="again"), body=None))
+
+    def test_the_unsigned_cost_nothing(self) -> None:
+        """What cannot be good is refused without a look at the fields of the body, wherever parameters may be."""
+
+        def forms() -> tuple[str, ...]:
+            self.fail("they were read")
+
+        body = b"a=" + b"%" * 4_000_000
+        late, nonce = self.authorization(skew=61), self.authorization(nonce="1")
+        headers = ("", "OAuth", "Basic Zm9v", late, nonce, late.replace("oauth_timestamp", "x"))
+        for header in headers:
+            self.refusal(Signed("POST", URL, header, forms, body))
+        self.refusal(Signed("POST", URL + "?oauth_consumer_key=key&oauth_timestamp=x", "", forms, body))
+
+    def test_two_at_the_same_time(self) -> None:
+        """Of the same request examined twice before it is noted, one is let in."""
+        signed = Signed("POST", URL, self.authorization())
+        one, other = self.verifier.examine(signed), self.verifier.examine(signed)
+        self.verifier.accept(one)
+        self.assertRaises(Unauthorized, self.verifier.accept, other)
 
     def test_nothing_shows(self) -> None:
         """What is on its way to be checked does not print its signature or body."""

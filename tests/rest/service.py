@@ -10,6 +10,7 @@ from imagefactory.rest.site import make_site
 from imagefactory.settings.table import Settings
 from imagefactory.testing.catalogue import FakeCatalogue
 from imagefactory.testing.rest import FakeArguments, FakeClouds, FakeJobs
+from imagefactory.testing.threads import ImmediateThreads
 from imagefactory.testing.wire import Wire
 
 TEMPLATE = "<template><name>demo</name></template>"
@@ -37,6 +38,7 @@ class ServiceTestCase(SynchronousTestCase):
             clouds=FakeClouds(),
             settings=replace(Settings(), **{**self.settings, **settings}),
             clock=self.clock,
+            threads=ImmediateThreads(),
         )
         self.wire = Wire(self.site, clock=self.clock)
 

@@ -128,6 +128,20 @@ class SignedTests(OAuthTestCase):
             self.assertEqual(self.wire.ask("POST", IMAGES, body.encode(), headers=sent).status, status)
         self.assertEqual(len(self.jobs.jobs()), 1)
 
+    def test_large_bodies(self) -> None:
+        """Examined in a thread, with the same outcome: good, changed on the way, unsigned, no form."""
+        form = "application/x-www-form-urlencoded"
+        name = "x" * 100_000
+        fields = f"template=%3Ctemplate%3E%3Cname%3E{name}%3C%2Fname%3E%3C%2Ftemplate%3E&targets=mock"
+        for place in ("AUTH_HEADER", "BODY"):
+            self.assertEqual(self.signed(place=place, kind=form, body=fields), 202, self.answer.body)
+            self.assertEqual(self.again(), 401)
+        self.assertEqual(self.signed(kind=form, body=fields, secret="other"), 401)
+        self.signed(kind=form, body=fields, nonce="n1n1n1n1n1n1n1n1n1n1n1")
+        self.assertEqual(self.again(fields.encode() + b";build_id=b1"), 401)
+        self.assertEqual(self.wire.ask("POST", IMAGES, b"%" * 100_000, headers=[("Content-Type", form)]).status, 401)
+        self.assertEqual(self.signed(body=json.dumps({**FORM, "x": name})), 202)
+
     def test_replay(self) -> None:
         """The same request a second time; it happened once."""
         self.assertEqual(self.signed(), 202)

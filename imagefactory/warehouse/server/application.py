@@ -147,7 +147,7 @@ class Application:
         if signed:
             self._check_body(call)
         elif self._users:
-            self._users.check(call)
+            await self._users.check_whole(call, self.threads)
         return await _operation(call)(self, call)
 
     def _check_body(self, call: Call) -> None:
