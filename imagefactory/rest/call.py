@@ -10,6 +10,7 @@ from twisted.web.http import Request
 
 from imagefactory.model.errors import InvalidInput
 from imagefactory.model.ids import canonical
+from imagefactory.rest.errors import UnsupportedMedia
 from imagefactory.rest.fields import read_fields
 from imagefactory.rest.origin import Origin
 
@@ -46,6 +47,9 @@ class Call:
     def fields(self) -> Mapping[str, Any]:
         """The fields of the body, read once; see `read_fields`."""
         if self._fields is None:
+            coding = (self.request.getHeader(b"content-encoding") or b"identity").strip().lower()
+            if self.body and coding != b"identity":
+                raise UnsupportedMedia("the body is encoded, which is not understood", hint="send it as it is")
             header = self.request.getHeader(b"content-type") or b""
             self._fields = read_fields(self.body, header.decode("latin-1"))
         return self._fields

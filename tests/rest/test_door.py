@@ -143,6 +143,12 @@ class MalformedTests(ServiceTestCase):
             self.assertEqual(answer.status, 415)
             self.assertIn("application/json", answer.json["hint"])
 
+    def test_content_encodings(self) -> None:
+        """A body that was compressed is refused, and not read as if it were not."""
+        for coding, status in (("gzip", 415), ("identity", 400)):
+            headers = [("Content-Type", "application/json"), ("Content-Encoding", coding)]
+            self.assertEqual(self.wire.ask("POST", "/imagefactory/images", b"{}", headers=headers).status, status)
+
     def test_hosts_methods_and_paths(self) -> None:
         """None of them is our fault; the connection goes on."""
         for host in ("a..b", "xn--", "[::1", "a b", "\xe4", "x" * 300, ""):

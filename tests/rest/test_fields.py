@@ -92,6 +92,24 @@ class FormTests(SynchronousTestCase):
             self.assertRaises(InvalidInput, read_fields, body, media)
         self.assertRaises(UnsupportedMedia, read_fields, b"x", "text/plain")
 
+    def test_parts_without_end(self) -> None:
+        """Many parts, nested ones, endless heads: refused at once, whatever they would be."""
+        name = b"Content-Disposition: form-data; name=a\r\n"
+        nested = b"".join(
+            b"--B%d\r\nContent-Type: multipart/mixed; boundary=B%d\r\n\r\n" % (n, n + 1) for n in range(3000)
+        )
+        bodies = (
+            (b"--B\r\n" + name + b"\r\n1\r\n") * 60_000 + b"--B--",
+            b"--B\r\n" + b"X: y\r\n" * 600_000 + b"\r\n\r\n--B--",
+            b"--B\r\n" + name + b"Content-Type: multipart/mixed; boundary=C\r\n\r\n--C--\r\n--B--",
+            b"--B\r\n" + name + b"Content-Transfer-Encoding: base64\r\n\r\nMQ==\r\n--B--",
+            b"--B\r\n" * 700_000,
+            nested,
+        )
+        for body in bodies:
+            self.assertRaises(InvalidInput, read_fields, body, "multipart/form-data; boundary=B")
+        self.assertRaises(InvalidInput, read_fields, nested, "multipart/form-data; boundary=B0")
+
     @given(st.dictionaries(st.from_regex(r"\A[a-z_]{1,9}\Z"), st.text(st.characters(exclude_categories=["Cs"]))))
     def test_what_a_client_encodes_comes_out(self, fields: dict[str, str]) -> None:
         """Whatever the texts."""
