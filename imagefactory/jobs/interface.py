@@ -267,6 +267,10 @@ class JobStore(Protocol):
 
     async def last_event(self) -> int: ...
 
+    async def reserve_events(self, count: int) -> int:
+        """Set ids of events aside for this process: `count` above the answer, which nobody was given or will be."""
+        ...
+
     async def forget(self, ids: Sequence[str]) -> None:
         """Remove jobs with their logs and events (retention)."""
         ...

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from imagefactory.concurrency.event import Event
 from imagefactory.jobs.audience import Audience
 from imagefactory.jobs.book import Book
+from imagefactory.jobs.event_ids import EventIds
 from imagefactory.jobs.interface import Batch, JobEvent, JobStore, LogLine, Unsubscribe
 from imagefactory.jobs.writer import Writer
 from imagefactory.model.errors import Conflict
@@ -18,6 +20,14 @@ from imagefactory.model.report import StageOutcome
 
 #: Listeners hear of mere progress at most this often, in seconds.
 PACE = 0.2
+
+
+@dataclass(slots=True)
+class _Saying:
+    """An event in its order; one that is not `due` yet holds up those behind it."""
+
+    event: JobEvent
+    due: bool
 
 
 class Ledger:
@@ -32,6 +42,9 @@ class Ledger:
         self._clock = clock
         self._writer = Writer(store, clock)
         self._event = 0
+        self._ids = EventIds(store)
+        self._ending: set[str] = set()
+        self._sayings: deque[_Saying] = deque()
         self._numbers: dict[str, int] = {}
         self._events = Audience[JobEvent]()
         self._lines: dict[str, Audience[LogLine]] = {}
@@ -40,7 +53,7 @@ class Ledger:
 
     async def open(self) -> None:
         """Go on counting events where the store stands."""
-        self._event = await self._store.last_event()
+        self._event = await self._ids.open()
 
     async def create(self, jobs: Sequence[Job], requests: Mapping[str, str]) -> None:
         """New jobs, in the store before anybody hears of them.
@@ -53,10 +66,29 @@ class Ledger:
             self._tell(job, "job")
 
     def change(self, job: Job) -> None:
-        """A new state: told at once."""
+        """A new state that is not the last one: told at once."""
         if self._enter(job):
             self._still(job.id)
             self._tell(job, "job")
+
+    async def end(self, job: Job) -> None:
+        """A final state: in the store before anybody sees it, because what was COMPLETED shall not run again.
+
+        A store that takes nothing holds up nobody: then it is shown all the same, and written when that is possible.
+        """
+        if not self._may_change(job.id):
+            return
+        self._still(job.id)
+        self._ending.add(job.id)
+        saying = self._say(job, "job", due=False)
+        self._writer.job(job)
+        try:
+            await self._writer.flush()
+        finally:
+            self._ending.discard(job.id)
+            self.book.enter(job)
+            saying.due = True
+            self._speak()
             self._settle(job)
 
     def progress(self, job: Job) -> None:
@@ -73,8 +105,7 @@ class Ledger:
 
     def line(self, id: str, text: str) -> None:
         """A line for the job's log; what a tool still says after the job has ended is dropped."""
-        job = self.book.find(id)
-        if job is None or is_final(job.state):
+        if id not in self.book or not self._may_change(id):
             return
         number = self._numbers[id] = self._numbers.get(id, 0) + 1
         line = LogLine(id, number, self._clock.seconds(), text)
@@ -89,8 +120,9 @@ class Ledger:
     def hear(self, job: Job) -> None:
         """Another process has changed its job: told to listeners, written by that process."""
         self.book.enter(job)
-        self._event += 1
-        self._events.tell(JobEvent(self._event, self._clock.seconds(), job))
+        self._event = self._ids.take()
+        self._sayings.append(_Saying(JobEvent(self._event, self._clock.seconds(), job), due=True))
+        self._speak()
         self._settle(job)
 
     async def reopen(self, id: str) -> Job:
@@ -140,7 +172,10 @@ class Ledger:
     async def events(self, after: int, id: str | None, limit: int) -> list[JobEvent]:
         """Events, up to this moment."""
         await self.flush()
-        return await self._store.events(after=after, id=id, limit=limit)
+        found = await self._store.events(after=after, id=id, limit=limit)
+        if found:
+            await self._ids.go_beyond(found[-1].id)
+        return found
 
     async def forget(self, ids: Iterable[str]) -> None:
         """Remove final jobs, with logs and events."""
@@ -170,9 +205,12 @@ class Ledger:
 
         return unsubscribe
 
+    def _may_change(self, id: str) -> bool:
+        known = self.book.find(id)
+        return id not in self._ending and (known is None or not is_final(known.state))
+
     def _enter(self, job: Job) -> bool:
-        known = self.book.find(job.id)
-        if known is not None and is_final(known.state):
+        if not self._may_change(job.id):
             return False
         self.book.enter(job)
         self._writer.job(job)
@@ -190,10 +228,20 @@ class Ledger:
             self._tell(job, "job")
 
     def _tell(self, job: Job, kind: str) -> None:
-        self._event += 1
-        event = JobEvent(self._event, self._clock.seconds(), job, kind)
-        self._writer.event(event)
-        self._events.tell(event)
+        self._say(job, kind, due=True)
+        self._speak()
+
+    def _say(self, job: Job, kind: str, *, due: bool) -> _Saying:
+        self._event = self._ids.take()
+        saying = _Saying(JobEvent(self._event, self._clock.seconds(), job, kind), due)
+        self._writer.event(saying.event)
+        self._sayings.append(saying)
+        return saying
+
+    def _speak(self) -> None:
+        """Events are heard in the order of their ids: who comes back asks for what is above the last id."""
+        while self._sayings and self._sayings[0].due:
+            self._events.tell(self._sayings.popleft().event)
 
     def _settle(self, job: Job) -> None:
         if is_final(job.state):

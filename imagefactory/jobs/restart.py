@@ -46,21 +46,21 @@ class Inheritance:
         orphans = [one for one in live if one not in self._foreign and (resume or not _can_wait(one.job))]
         # What the dead wrote last may be later than what we have read: only the claim tells.
         claimed = [await self._store.claim(one.job.id, one.owner) for one in orphans]
-        return [job for job in claimed if job is not None and self._goes_on(job)]
+        return [job for job in claimed if job is not None and await self._goes_on(job)]
 
-    def _goes_on(self, job: Job) -> bool:
+    async def _goes_on(self, job: Job) -> bool:
         if is_final(job.state):
             self._ledger.hear(job)
         elif not _can_wait(job):
-            self._end(job, stopped(job.operation))
+            await self._end(job, stopped(job.operation))
         return not is_final(job.state) and _can_wait(job)
 
-    def give_up(self, job: Job, reason: FactoryError) -> None:
+    async def give_up(self, job: Job, reason: FactoryError) -> None:
         """A queued job that cannot go on after all."""
-        self._end(job, Failed(Failure(str(reason), reason.hint)))
+        await self._end(job, Failed(Failure(str(reason), reason.hint)))
 
-    def _end(self, job: Job, state: State) -> None:
-        self._ledger.change(replace(job, state=state, activity="", ended=self._clock.seconds()))
+    async def _end(self, job: Job, state: State) -> None:
+        await self._ledger.end(replace(job, state=state, activity="", ended=self._clock.seconds()))
 
 
 def _can_wait(job: Job) -> bool:

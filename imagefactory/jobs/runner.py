@@ -119,7 +119,7 @@ class Runner:
             await timeout(self._clock, limit, run.task.ended.wait())
         except TimeoutError:
             self._log.error("job {id} did not end in time", id=run.id)
-            self._end(run.id, self._ended(run) or stopped(self._ledger.book.job(run.id).operation))
+            await self._end(run.id, self._ended(run) or stopped(self._ledger.book.job(run.id).operation))
 
     async def _live(self, run: _Run) -> None:
         reporter = Reporter(self._ledger, run.id)
@@ -128,8 +128,7 @@ class Runner:
             state = await self._outcome(run, reporter)
             if state is not None:
                 run.settling = True
-                self._end(run.id, await self._settled(run.id, state))
-                await self._ledger.flush()
+                await self._end(run.id, await self._settled(run.id, state))
         finally:
             del self._runs[run.id]
 
@@ -163,10 +162,10 @@ class Runner:
             return self._unexpected(id)
         return state
 
-    def _end(self, id: str, state: State) -> None:
+    async def _end(self, id: str, state: State) -> None:
         job = self._ledger.book.job(id)
         percent = 100 if isinstance(state, Completed) else job.percent
-        self._ledger.change(replace(job, state=state, percent=percent, activity="", ended=self._clock.seconds()))
+        await self._ledger.end(replace(job, state=state, percent=percent, activity="", ended=self._clock.seconds()))
 
     def _ended(self, run: _Run) -> Failed | None:
         """The state of a job that was ended; None: it stays queued."""

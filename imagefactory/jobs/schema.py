@@ -32,7 +32,7 @@ lines = Table(
     sqlite_with_rowid=False,
 )
 
-#: Two processes may count up to the same id; the jobs of their events differ.
+#: Files of older versions have events of two processes with the same id; their jobs differ.
 events = Table(
     "events",
     metadata,
@@ -44,6 +44,9 @@ events = Table(
     Index("events_of_job", "job", "id"),
     sqlite_with_rowid=False,
 )
+
+#: `value` of "events" is the highest id that was reserved.
+counters = Table("counters", metadata, Column("name", Text, primary_key=True), Column("value", Integer, nullable=False))
 
 #: Rows that could not be read any more, for a person to look at.
 quarantine = Table(
@@ -69,11 +72,16 @@ def _revisions(connection: Connection) -> None:
     by_revision.create(connection, checkfirst=True)
 
 
+def _counters(connection: Connection) -> None:
+    """Ids of events are reserved."""
+    counters.create(connection, checkfirst=True)
+
+
 STORE = Kind(
     "the job store",
     setting="state_dir",
-    migrations=(_first, _revisions),
+    migrations=(_first, _revisions, _counters),
     busy=15,
-    durable=False,
+    durable=True,
     relief="make room on that file system",
 )

@@ -232,7 +232,7 @@ class JobService:
         try:
             await self._builds.must_be_there(order)  # once more: from here on a removal sees the job and is refused
         except FactoryError as error:
-            self._inheritance.give_up(job, error)
+            await self._inheritance.give_up(job, error)
             raise
         self._settlement.again(order.id, siblings)
         self._run_build(order)
@@ -246,7 +246,7 @@ class JobService:
             order, siblings = await self._order(job)
         except FactoryError as error:
             reason = FactoryError(f"the daemon was stopped; {error}", hint="ask for it again")
-            self._inheritance.give_up(job, reason)
+            await self._inheritance.give_up(job, reason)
             return
         self._settlement.again(job.id, siblings)
         self._run_build(order)

@@ -65,6 +65,9 @@ class SqliteJobStore:
     async def last_event(self) -> int:
         return int(await self._threads.run(self._scalar, select(func.max(schema.events.c.id))) or 0)
 
+    async def reserve_events(self, count: int) -> int:
+        return await self._threads.run(self._reserve_events, count)
+
     async def forget(self, ids: Sequence[str]) -> None:
         await self._threads.run(self._forget, ids)
 
@@ -134,6 +137,15 @@ class SqliteJobStore:
                 return None
             connection.execute(update(schema.jobs).where(c.id == id).values(owner=self._owner))
             return decode_job(body)
+
+    def _reserve_events(self, count: int) -> int:
+        counter = schema.counters
+        with self._database.write() as connection:
+            reserved = connection.execute(select(counter.c.value).where(counter.c.name == "events")).scalar() or 0
+            written = connection.execute(select(func.max(schema.events.c.id))).scalar() or 0
+            first = max(reserved, written)
+            _replace(connection, counter, [("events", first + count)])
+            return first
 
     def _forget(self, ids: Sequence[str]) -> None:
         with self._database.write() as connection:

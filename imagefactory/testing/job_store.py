@@ -36,6 +36,7 @@ class MemoryJobStore:
         self._lines: dict[tuple[str, int], LogLine] = shared._lines if shared else {}
         self._events: dict[tuple[int, str], JobEvent] = shared._events if shared else {}
         self._revisions: dict[str, int] = shared._revisions if shared else {}
+        self._reserved: list[int] = shared._reserved if shared else [0]
         self.failure: FactoryError | None = None
 
     def at(self, owner: Owner) -> MemoryJobStore:
@@ -81,6 +82,13 @@ class MemoryJobStore:
 
     async def last_event(self) -> int:
         return max((id for id, _ in self._events), default=0)
+
+    async def reserve_events(self, count: int) -> int:
+        if self.failure is not None:
+            raise self.failure
+        first = max(self._reserved[0], await self.last_event())
+        self._reserved[0] = first + count
+        return first
 
     async def forget(self, ids: Sequence[str]) -> None:
         for id in ids:
@@ -147,11 +155,15 @@ class JobStoreContract(_Suite):
         self.assertEqual([events[0]], await store.events(after=0, id="a", limit=1))
         self.assertEqual(3, await store.last_event())
 
-    async def test_two_processes_may_count_alike(self) -> None:
-        """The same event id of another process's job takes nothing away."""
-        store = await self.open_store(ME)
-        await store.write(Batch(events=[JobEvent(1, 1.0, job("a")), JobEvent(1, 1.0, job("b"))]))
-        self.assertEqual(2, len(await store.events(after=0, id=None, limit=10)))
+    async def test_ids_of_events_are_given_once(self) -> None:
+        """Blocks of all processes are apart, above what was ever written, and not given again after a restart."""
+        one, other = await self.open_store(ME), await self.open_store(Owner(2, 2))
+        await one.write(Batch(events=[JobEvent(7, 1.0, job("a"))]))
+        self.assertEqual(7, await one.reserve_events(10))
+        self.assertEqual(17, await other.reserve_events(5))
+        self.assertEqual(22, await (await self.open_store(ME)).reserve_events(1))
+        await other.forget(["a"])
+        self.assertEqual(23, await one.reserve_events(1))
 
     async def test_one_takes_over(self) -> None:
         """Of two who want the jobs of a process that is gone, one gets them."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
 from pathlib import Path
+
+import requests
 
 from tests.functional.daemon import CREDENTIALS, DaemonCase
 from tests.functional.tinyos import template
@@ -33,12 +36,13 @@ class StopTests(SystemCase):
 
     def test_while_three_builds_run(self) -> None:
         """It ends in bounded time without children; running jobs are FAILED and can be retried, queued ones go on."""
+        self.configure(max_concurrent_local_sessions=3)
         self.rest()
-        first, second = self.build(hanging(1), "rhevm"), self.build(hanging(2), "rhevm")
-        third = self.build(template(commands=("echo quick",), size="96M"), "rhevm")
-        self.busy(first)
-        self.busy(second)
-        waiting = self.job(third)
+        running = [self.build(hanging(number), "rhevm") for number in (1, 2, 3)]
+        first, last = running[0], self.build(template(commands=("echo quick",), size="96M"), "rhevm")
+        for id in running:
+            self.busy(id)
+        waiting = self.job(last)
         self.assertEqual((waiting["status"], waiting["queue_position"]), ("NEW", 1))
         tokens = self.tokens()
         begun = time.monotonic()
@@ -46,11 +50,11 @@ class StopTests(SystemCase):
         self.assertLess(time.monotonic() - begun, 15)
         self.nothing_left(*tokens)
         self.rest()
-        for id in (first, second):
+        for id in running:
             job = self.job(id)
             self.assertEqual((job["status"], job["error"]["message"]), ("FAILED", STOPPED))
             self.assertIn("retry", job["error"]["hint"])
-        self.until(third, status="COMPLETED")
+        self.until(last, status="COMPLETED")
         self.assertEqual(self.ask("POST", f"/builders/{first}/retry").status_code, 202)
         again = self.until(first, stages="'customise'", activity="command")
         hits = {stage["stage"]: stage["hit"] for stage in again["stages"]}
@@ -97,6 +101,40 @@ class KillTests(SystemCase):
         self.assertEqual({self.job(id)["error"]["message"] for id in running}, {STOPPED})
         self.until(queued, status="COMPLETED")
         self.assertEqual([job["id"] for job in self.ask("GET", "/builders").json()["builders"]][:2], [good, bad])
+        self.stop()
+        self.nothing_left()
+
+    def test_right_after_the_end(self) -> None:
+        """What was seen to be COMPLETED is so, and a client that comes back misses no event and hears none twice."""
+        self.rest()
+        last = 0
+        for _ in range(3):
+            with self.ask("GET", f"/events?after={last}", stream=True) as events:
+                id, before = self.build(), read_until(events, "COMPLETED")
+            self.kill()
+            self.assertEqual(self.job(id)["status"], "COMPLETED")
+            last = max(before)
+            other = self.build()
+            with self.ask("GET", "/events", stream=True, headers={"Last-Event-ID": str(last)}) as events:
+                after = read_until(events, "COMPLETED")
+            self.assertGreater(min(after), last)
+            self.assertEqual({job for job, _ in after.values()}, {other})
+            last = max(after)
+        self.stop()
+
+    def test_while_cancelling_and_retrying(self) -> None:
+        """It is FAILED then, and can be retried (again)."""
+        self.rest()
+        id = self.build(hanging(1), "rhevm")
+        self.busy(id)
+        self.assertEqual(self.ask("DELETE", f"/builders/{id}").status_code, 202)
+        self.kill()
+        for _ in range(2):
+            self.assertEqual(self.job(id)["status"], "FAILED")
+            self.assertEqual(self.ask("POST", f"/builders/{id}/retry").status_code, 202)
+            self.until(id, activity="command")
+            self.kill()
+        self.assertEqual(self.job(id)["error"]["message"], STOPPED)
         self.stop()
         self.nothing_left()
 
@@ -184,6 +222,18 @@ class KillTests(SystemCase):
         again = self.ask("POST", "/provider_images", json=push).json()["id"]
         self.until(again, status="COMPLETED")
         self.stop()
+
+
+def read_until(events: requests.Response, status: str) -> dict[int, tuple[str, str]]:
+    """Events up to the first with this status: job and status by the event's id."""
+    seen: dict[int, tuple[str, str]] = {}
+    for line in events.iter_lines():
+        if line.startswith(b"data:"):
+            job = json.loads(line[5:])
+            seen[job["event"]] = job["id"], job["status"]
+            if job["status"] == status:
+                return seen
+    raise AssertionError(f"the stream ended: {seen}")
 
 
 def _is_mock(path: Path) -> bool:

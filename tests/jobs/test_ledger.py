@@ -1,9 +1,12 @@
 """What listeners and the store hear."""
 
-from imagefactory.model.errors import (
-    NoSpace,
-)
-from imagefactory.model.jobs import Running
+from twisted.internet.defer import Deferred
+
+from imagefactory.jobs.interface import Batch, JobEvent, Owner
+from imagefactory.model.errors import NoSpace
+from imagefactory.model.jobs import Completed, Running
+from imagefactory.model.report import StageOutcome
+from imagefactory.testing.job_store import job
 from tests.jobs.service_case import ServiceCase
 
 
@@ -34,13 +37,83 @@ class EventTests(ServiceCase):
         self.assertEqual([1, 99], heard)
 
     def test_events_are_remembered(self) -> None:
-        """Over a restart, with ids that go on."""
+        """Over a restart, with ids above all that were given."""
         (id,) = self.build()
         self.clock.advance(1)
         last = self.get(self.jobs.events(after=0))[-1].id
         self.restart()
         new = self.get(self.jobs.events(after=last, id=id))
-        self.assertEqual([(last + 1, "FAILED")], [(event.id, event.job.state.wire) for event in new])
+        self.assertEqual(["FAILED"], [event.job.state.wire for event in new])
+
+    def test_ids_are_not_given_again(self) -> None:
+        """Not even those of events that were told and never written, because the process was killed."""
+        heard: list[int] = []
+        self.build()
+        self.jobs.on_event(lambda event: heard.append(event.id))
+        self.build()  # told, and waits to be written
+        self.restart()
+        self.jobs.on_event(lambda event: heard.append(event.id))
+        (id,) = self.build()
+        self.assertEqual(len(heard), len(set(heard)))
+        self.assertEqual(sorted(heard), heard)
+        self.assertEqual(heard[-1], self.get(self.jobs.events(after=0, id=id))[-1].id)
+
+    def test_a_thousand_events(self) -> None:
+        """Further ids are reserved in time; while that cannot be, they go on all the same."""
+        heard: list[int] = []
+        self.jobs.on_event(lambda event: heard.append(event.id))
+        (id,) = self.build()
+        for number in range(3000):
+            self.store.failure = NoSpace("full") if number > 2000 else None
+            self.builder.running[id].progress.stage(StageOutcome("base", str(number), hit=True))
+        self.assertEqual(list(range(1, 3003)), heard)
+
+    def test_another_process_is_ahead(self) -> None:
+        """What is told after its events were shown has higher ids than they have."""
+        theirs = self.store.at(Owner(7, 7))
+        first = self.get(theirs.reserve_events(1000))
+        self.get(theirs.write(Batch(events=[JobEvent(first + 5, 1.0, job("other"))])))
+        self.assertEqual(first + 5, self.get(self.jobs.events(after=0))[-1].id)
+        heard: list[int] = []
+        self.jobs.on_event(lambda event: heard.append(event.id))
+        self.build()
+        self.assertGreater(heard[0], first + 5)
+
+    def test_the_end_is_written_before_it_is_told(self) -> None:
+        """A client that sees COMPLETED sees it after a kill, too; what happens meanwhile is told in its order."""
+        (id,) = self.build()
+        told: list[tuple[str, str]] = []
+        self.jobs.on_event(lambda event: told.append((event.job.id, event.job.state.wire)))
+        store, write, gate = self.store, self.store.write, Deferred[None]()
+
+        async def slow(batch: Batch) -> None:
+            await gate
+            await write(batch)
+
+        store.write = slow  # type: ignore[method-assign]
+        running = self.builder.running[id]
+        running.finish()
+        waiting = Deferred.fromCoroutine(self.jobs.finished(id))
+        running.progress.line("late")
+        running.progress.progress(99)
+        self.assertEqual(("BUILDING", []), (self.jobs.job(id).state.wire, told))
+        self.assertNoResult(waiting)
+        gate.callback(None)
+        self.assertEqual([(id, "COMPLETED")], told)
+        self.assertEqual("COMPLETED", self.successResultOf(waiting).state.wire)
+        stored = {one.job.id: one.job.state.wire for one in self.get(store.load())}
+        self.assertEqual("COMPLETED", stored[id])
+        self.assertEqual([], self.get(store.log(id, after=0, limit=9)))
+
+    def test_an_end_that_cannot_be_written(self) -> None:
+        """It is told nevertheless, and written when the store takes it."""
+        (id,) = self.build()
+        self.store.failure = NoSpace("full")
+        self.builder.running[id].finish()
+        self.assertEqual("COMPLETED", self.jobs.job(id).state.wire)
+        self.store.failure = None
+        self.clock.advance(0.25)
+        self.assertIsInstance(self.get(self.store.load())[0].job.state, Completed)
 
     def test_lines(self) -> None:
         """A job's lines, while somebody listens."""
