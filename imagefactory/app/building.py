@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from treq.client import HTTPClient
 from twisted.web.client import Agent, HTTPConnectionPool
+from twisted.web.iweb import IAgent
 
 from imagefactory.app.clouds import InstalledClouds, target_content
 from imagefactory.app.ground import Ground
@@ -20,10 +23,12 @@ from imagefactory.engines.bootstrap.keys import DIRECTORIES
 from imagefactory.engines.interface import Engine
 from imagefactory.engines.registry import engine_class
 from imagefactory.guests.chroot import ChrootGuest
+from imagefactory.jobs.addresses import networks
 from imagefactory.jobs.chroot_craft import ChrootCraft
 from imagefactory.jobs.lanes import Lane
 from imagefactory.jobs.pipeline import Pipeline, Tools
 from imagefactory.jobs.proving import BootProver
+from imagefactory.jobs.remote import Rules, checked_agent
 from imagefactory.jobs.results import Results
 from imagefactory.jobs.unstored import Unstored
 from imagefactory.model.merging import merge_target_content
@@ -43,16 +48,16 @@ IDLE_SECONDS = 20
 
 
 async def make_pipeline(
-    settings: Settings, reactor: Any, ground: Ground, records: Records, clouds: InstalledClouds
+    settings: Settings, reactor: Any, ground: Ground, records: Records, clouds: InstalledClouds, *, strangers: bool
 ) -> Pipeline:
-    """The `Builder` of the job service."""
+    """The `Builder` of the job service; `strangers` may send templates to a daemon, where only its host can reach."""
     cache = DirectoryCache(
         settings.state_dir / "cache", settings.cache_size, threads=ground.threads, clock=WallClock(reactor)
     )
     await cache.start()
     unstored = Unstored(settings.state_dir / "unstored", ground.threads, time.time)
     await unstored.sweep()
-    engine = _engine(settings, reactor, ground)
+    engine = _engine(settings, reactor, ground, strangers=strangers)
 
     def merge(template: Template, target: str) -> Template:
         content = target_content(settings)
@@ -75,16 +80,31 @@ async def make_pipeline(
     )
 
 
-def _engine(settings: Settings, reactor: Any, ground: Ground) -> Engine:
+def _engine(settings: Settings, reactor: Any, ground: Ground, *, strangers: bool) -> Engine:
     make: Any = engine_class(settings.engine)  # whoever registers an engine is handed what ours is handed
     pool = HTTPConnectionPool(reactor)  # a plan asks one mirror several things
     pool.maxPersistentPerHost = AT_ONCE
     pool.cachedConnectionTimeout = IDLE_SECONDS
-    http = HTTPClient(Agent(reactor, StrictPolicy(), pool=pool, connectTimeout=CONNECT_SECONDS))
+    trusted = _hosts_of(settings.mirrors)
+    agent: IAgent = Agent(reactor, StrictPolicy(), pool=pool, connectTimeout=CONNECT_SECONDS)
+    if strangers:
+        agent = checked_agent(reactor, ground.threads, _rules(settings, trusted), pool)
+    http = HTTPClient(agent)
     directories = (*map(Path, settings.key_directories), *DIRECTORIES)
-    options = BootstrapSettings(settings.mirrors, settings.timeout, directories)
+    options = BootstrapSettings(settings.mirrors, settings.timeout, directories, trust=trusted.add)
     engine: Engine = make(ground.processes, ground.privilege, ground.threads, Indexes(http, reactor), options)
     return engine
+
+
+def _rules(settings: Settings, trusted: Container[str]) -> Rules:
+    """Where the install and repository URLs of strangers may lead."""
+    allowed = networks((*settings.repository_networks, *settings.template_networks))
+    return Rules(networks=allowed, trusted=trusted, seconds=CONNECT_SECONDS, setting="repository_networks")
+
+
+def _hosts_of(mirrors: Mapping[str, str]) -> set[str]:
+    """Hosts that an administrator sends builds to may be anywhere."""
+    return {host for url in mirrors.values() if (host := urlsplit(url).hostname)}
 
 
 def _craft(settings: Settings, ground: Ground, engine: Engine) -> ChrootCraft:

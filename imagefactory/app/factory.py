@@ -21,9 +21,9 @@ from imagefactory.jobs.owner import alive, this_process
 from imagefactory.jobs.pusher import CloudPusher
 from imagefactory.jobs.remote import Fetcher, Rules, checked_agent
 from imagefactory.jobs.service import Collaborators, JobService, Limits
+from imagefactory.jobs.sources import Bounds, Sources
 from imagefactory.jobs.store import open_store
 from imagefactory.jobs.templates import Templates
-from imagefactory.model.errors import InvalidInput
 from imagefactory.settings import Settings
 from imagefactory.targets.interface import Surroundings
 from imagefactory.targets.registry import Targets
@@ -71,7 +71,7 @@ async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, res
     templates = _templates(settings, reactor, ground, storage)
     store = await open_store(settings.state_dir / "jobs.db", this_process(), ground.threads)
     stack.push_async_callback(store.close)
-    pipeline = await make_pipeline(settings, reactor, ground, storage.records, clouds)
+    pipeline = await make_pipeline(settings, reactor, ground, storage.records, clouds, strangers=resume)
     pusher = CloudPusher(storage.records, clouds.target, templates.parse, ground.builds)
     collaborators = Collaborators(
         store=store,
@@ -98,17 +98,16 @@ EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 
 def _templates(settings: Settings, reactor: Any, ground: Ground, storage: Storage) -> Templates:
-    try:
-        allowed = networks(settings.template_networks)
-    except ValueError as error:
-        raise InvalidInput(f"this is no network: {error}", where="template_networks") from None
-    rules = Rules(settings.template_schemes, allowed, settings.template_limit)
-    here = Rules(settings.template_schemes, networks(EVERYWHERE), settings.template_limit)
+    schemes, limit = settings.template_schemes, settings.template_limit
+    rules = Rules(schemes, networks(settings.template_networks), limit=limit)
+    here = Rules(schemes, networks(EVERYWHERE), limit=limit)
     fetcher, own = (Fetcher(checked_agent(reactor, ground.threads, one), one, reactor) for one in (rules, here))
+    bounds = Bounds(settings.template_sources, settings.template_sources_limit, settings.template_sources_timeout)
     return Templates(
         storage.records,
         fetcher.fetch,
         ground.threads,
+        Sources(bounds, reactor),
         limit=settings.template_limit,
         file_sources=[Path(text) for text in settings.file_sources],
         fetch_local=own.fetch,

@@ -13,6 +13,12 @@ Network = IPv4Network | IPv6Network
 
 #: Addresses of this network stand for the IPv4 address in their last four bytes (RFC 6052).
 _NAT64 = ip_network("64:ff9b::/96")
+#: All that is given out for public use so far (RFC 4291, IANA's registry); whatever else routes somewhere is special.
+_PUBLIC = ip_network("2000::/3")
+#: Inside of it, and younger than Python's list: documentation (RFC 9637).
+_SPECIAL = (ip_network("3fff::/20"),)
+#: Bytes 8 to 12 of an address whose last four are an IPv4 address (ISATAP, RFC 5214).
+_ISATAP = {bytes.fromhex("00005efe"), bytes.fromhex("02005efe")}
 
 
 def networks(texts: Sequence[str]) -> tuple[Network, ...]:
@@ -22,10 +28,20 @@ def networks(texts: Sequence[str]) -> tuple[Network, ...]:
 
 def permitted(text: str, allowed: Sequence[Network]) -> bool:
     """Whether `text` is a public address, or in one of the `allowed` networks."""
-    address = _meant(ip_address(text.partition("%")[0]))
-    if any(address in network for network in allowed):
+    itself = ip_address(text.partition("%")[0])
+    address = _meant(itself)
+    if any(address in network or itself in network for network in allowed):
         return True
-    return address.is_global and not address.is_multicast
+    return _is_public(address)
+
+
+def _is_public(address: Address) -> bool:
+    if not address.is_global or address.is_multicast:
+        return False
+    if isinstance(address, IPv4Address):
+        return True
+    within = address.packed[8:12] in _ISATAP and not _is_public(IPv4Address(address.packed[12:]))
+    return address in _PUBLIC and not within and not any(address in network for network in _SPECIAL)
 
 
 def literal(host: str) -> str | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
@@ -23,6 +23,7 @@ from zope.interface import implementer
 from imagefactory.concurrency.clock import Clock, timeout
 from imagefactory.concurrency.threads import Threads
 from imagefactory.jobs.addresses import Network, literal, permitted
+from imagefactory.jobs.urls import place_of
 from imagefactory.model.errors import FactoryError, Forbidden, InvalidInput, TooLarge, Unavailable
 from imagefactory.model.secret import without_secrets
 from imagefactory.warehouse.client.tls import StrictPolicy
@@ -38,10 +39,15 @@ Connect = Callable[[str, int], IStreamClientEndpoint]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What may be fetched: schemes, networks beside the public ones, bytes and seconds per document."""
+    """What may be fetched: schemes, networks beside the public ones, bytes and seconds per document.
+
+    Hosts that are `trusted` may be anywhere. `setting` is where an administrator allows more networks.
+    """
 
     schemes: Sequence[str] = ("https", "http")
     networks: Sequence[Network] = ()
+    trusted: Container[str] = ()
+    setting: str = "template_networks"
     limit: int = 1 << 20
     seconds: float = 30
 
@@ -79,8 +85,10 @@ class CheckedEndpoint:
             found = [itself] if itself else await self._resolve(self._host)
         except OSError as error:
             raise Unavailable(f"cannot resolve {self._host}: {error}", hint="is the URL right?") from error
+        if self._host.strip("[]") in self._rules.trusted:
+            return found
         if not all(permitted(address, self._rules.networks) for address in found):
-            hint = "an administrator may allow its network with the setting template_networks"
+            hint = f"an administrator may allow its network with the setting {self._rules.setting}"
             raise Forbidden(f"{self._host} is not on the public network; nothing is fetched from there", hint=hint)
         return found
 
@@ -104,8 +112,8 @@ class CheckedEndpoints:
         return wrapClientTLS(self._policy.creatorForNetloc(uri.host, uri.port), plain)
 
 
-def checked_agent(reactor: Any, threads: Threads, rules: Rules) -> IAgent:
-    """An agent over the reactor that was handed in; no connection is kept."""
+def checked_agent(reactor: Any, threads: Threads, rules: Rules, pool: HTTPConnectionPool | None = None) -> IAgent:
+    """An agent over the reactor that was handed in; without a pool no connection is kept."""
 
     async def resolve(host: str) -> Sequence[str]:
         found = await threads.run(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
@@ -115,8 +123,8 @@ def checked_agent(reactor: Any, threads: Threads, rules: Rules) -> IAgent:
         kind = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint
         return kind(reactor, address, port, timeout=rules.seconds)
 
-    pool = HTTPConnectionPool(reactor, persistent=False)
-    agent: IAgent = Agent.usingEndpointFactory(reactor, CheckedEndpoints(rules, resolve, connect), pool)
+    kept = pool or HTTPConnectionPool(reactor, persistent=False)
+    agent: IAgent = Agent.usingEndpointFactory(reactor, CheckedEndpoints(rules, resolve, connect), kept)
     return agent
 
 
@@ -145,19 +153,24 @@ class Fetcher:
                 return await self._body(url, response)
             location = response.headers.getRawHeaders("location", [""])[0]
             _drop(response)
-            url = urljoin(url, location)
+            url = self._moved(url, location)
         raise Unavailable(f"{without_secrets(url)} redirects without end")
 
+    def _moved(self, url: str, location: str) -> str:
+        try:
+            target = urljoin(url, location)
+            place_of(target, self._rules.schemes)
+        except (ValueError, InvalidInput):
+            raise Unavailable(f"{without_secrets(url)} redirects to something that is no URL") from None
+        return target
+
     async def _request(self, url: str) -> IResponse:
-        parts = urlsplit(url)
-        if parts.scheme.lower() not in self._rules.schemes or not parts.hostname:
-            raise Forbidden(f"only {' and '.join(self._rules.schemes)} URLs are fetched, not {without_secrets(url)}")
+        place = place_of(url, self._rules.schemes)
+        headers = Headers({"User-Agent": ["imagefactory"]})
+        if place.authorization:
+            headers.setRawHeaders("Authorization", [place.authorization])
         try:
-            target = url.encode("ascii")
-        except UnicodeEncodeError:
-            raise InvalidInput(f"{without_secrets(url)} is no URL: its special characters have to be escaped") from None
-        try:
-            return await self._agent.request(b"GET", target, Headers({"User-Agent": ["imagefactory"]}))
+            return await self._agent.request(b"GET", place.url, headers)
         except (CancelledError, FactoryError):
             raise
         except Exception as error:  # failures of TLS and HTTP come in many classes

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from imagefactory.concurrency.threads import Threads
 from imagefactory.jobs.contents import filled, remotes
 from imagefactory.jobs.records import Records
+from imagefactory.jobs.sources import Sources
 from imagefactory.model.errors import Forbidden, InvalidInput, NotFound, TooLarge
 from imagefactory.model.local_sources import local_path, refuse_local_sources
 from imagefactory.model.tdl import parse_loosely, parse_template
@@ -39,6 +41,7 @@ class Templates:
         records: Records,
         fetch: Fetch,
         threads: Threads,
+        sources: Sources,
         *,
         limit: int = 1 << 20,
         file_sources: Sequence[Path] = (),
@@ -48,6 +51,7 @@ class Templates:
         self._fetch = fetch
         self._fetch_local = fetch_local or fetch
         self._threads = threads
+        self._sources = sources
         self._limit = limit
         self._file_sources = tuple(file_sources)
 
@@ -78,14 +82,15 @@ class Templates:
         return parse_loosely(source, limit=self._limit)
 
     async def complete(self, template: Template, *, local: bool = False) -> Template:
-        """The template with everything that it refers to by URL in it."""
+        """The template with everything that it refers to by URL in it; see `Sources` for what is too much."""
         refuse_local_sources(template, self._file_sources if local else ())
-        return filled(template, {url: await self._content(url, local) for url in remotes(template)})
+        content = partial(self._content, local=local)
+        return filled(template, await self._sources.gather(remotes(template), content))
 
     def _fetcher(self, local: bool) -> Fetch:
         return self._fetch_local if local else self._fetch
 
-    async def _content(self, url: str, local: bool) -> bytes:
+    async def _content(self, url: str, *, local: bool) -> bytes:
         path = local_path(url)
         if path is None:
             return await self._fetcher(local)(url)

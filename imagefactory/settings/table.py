@@ -276,6 +276,15 @@ class Settings:
         metavar="NETWORK",
         check=checks.network,
     )
+    repository_networks: tuple[str, ...] = option(
+        ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
+        F,
+        Kind.LIST,
+        "networks beside the public ones that install and repository URLs of templates sent to the daemon may lead to; hosts that mirrors names may be anywhere",
+        key="repository_networks",
+        metavar="NETWORK",
+        check=checks.network,
+    )
     template_schemes: tuple[str, ...] = option(
         ("https", "http"),
         F,
@@ -285,6 +294,28 @@ class Settings:
         check=checks.scheme,
     )
     template_limit: int = option(1 << 20, F, Kind.SIZE, "largest template", key="template_limit")
+    template_sources: int = option(
+        100,
+        F,
+        Kind.NUMBER,
+        "files and commands that one template may refer to by URL",
+        key="template_sources",
+    )
+    template_sources_limit: int = option(
+        16 << 20, F, Kind.SIZE, "largest size of all of them together", key="template_sources_limit"
+    )
+    template_sources_timeout: int = option(
+        120, F, Kind.NUMBER, "seconds that fetching all of them may take", key="template_sources_timeout", low=1
+    )
+    log_lines: int = option(
+        100_000,
+        F,
+        Kind.NUMBER,
+        "lines of a job's log that are kept; what its tools print beyond that is dropped",
+        key="log_lines",
+        low=1,
+    )
+    log_limit: int = option(16 << 20, F, Kind.SIZE, "largest log of a job", key="log_limit")
     request_limit: int = option(4 << 20, F, Kind.SIZE, "largest REST request body", key="request_limit")
     request_timeout: int = option(
         60,

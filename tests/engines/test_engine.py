@@ -69,6 +69,9 @@ class Http:
         return succeed(Response(404) if body is None else Response(200, body))
 
 
+SECRET_ROOT = "http://me:hush@mirror.example/debian"
+
+
 class Heard(Silence):
     """Keeps lines and percents."""
 
@@ -121,6 +124,17 @@ class EngineTestCase(SynchronousTestCase):
 
 class PlanTests(EngineTestCase):
     """What shapes a base."""
+
+    def test_users_in_urls(self) -> None:
+        """They are refused at once and not shown, unless an administrator sends the build elsewhere."""
+        install = replace(self.template(), os=replace(self.template().os, install=UrlInstall(SECRET_ROOT)))
+        repository = replace(self.template(), repositories=(Repository("r", f"deb {SECRET_ROOT} bookworm main"),))
+        for template in (install, repository):
+            error = self.assertRaises(Unsupported, self.engine.check, template)
+            self.assertNotIn("hush", f"{error} {error.hint}")
+        self.engine = self.make_engine({SECRET_ROOT: ROOT})
+        for template in (install, repository):
+            self.engine.check(template)
 
     def test_inputs(self) -> None:
         """OS, packages, tool and the digest of each index; a suite that the mirror lacks is left out, aloud."""

@@ -38,6 +38,15 @@ INSIDE = (
     "64:ff9b::7f00:1",
     "2002:7f00:1::",
     "ff02::1",
+    "fec0::1",
+    "::7f00:1",
+    "::ffff:0:127.0.0.1",
+    "64:ff9b:1::7f00:1",
+    "3fff::1",
+    "5f00::1",
+    "2001:db8::1",
+    "2001:0:7f00:1::",
+    "2a00:1450::5efe:127.0.0.1",
 )
 
 
@@ -52,6 +61,7 @@ class AddressTests(SynchronousTestCase):
         """Public addresses are."""
         self.assertTrue(permitted("93.184.216.34", ()))
         self.assertTrue(permitted("2606:2800:220:1::1", ()))
+        self.assertTrue(permitted("64:ff9b::93.184.216.34", ()))
 
     def test_allowed_networks(self) -> None:
         """An administrator may open a network, and only that."""
@@ -100,6 +110,13 @@ class EndpointTests(SynchronousTestCase):
         self.failureResultOf(self.endpoint("127.0.0.1").connect(None), Forbidden)  # type: ignore[arg-type]
         self.assertEqual([], self.reactor.tcpClients)
 
+    def test_trusted_hosts(self) -> None:
+        """What the administrator named himself may be anywhere."""
+        rules = Rules(trusted={"127.0.0.1", "inside.example"})
+        for host in ("127.0.0.1", "inside.example"):
+            CheckedEndpoint(host, 80, rules, self.resolve, self.connect).connect(None)  # type: ignore[arg-type]
+        self.assertEqual(2, len(self.reactor.tcpClients))
+
     def test_unknown_host(self) -> None:
         """Said as such."""
         self.failureResultOf(self.endpoint("nowhere.example").connect(None), Unavailable)  # type: ignore[arg-type]
@@ -138,6 +155,7 @@ class FakeAgent:
 
     def request(self, method: bytes, uri: bytes, headers: object = None, body: object = None) -> Deferred[object]:
         self.asked.append(uri.decode())
+        self.sent = headers
         answer = self.answers[uri.decode().rpartition("/")[2]]
         if isinstance(answer, Deferred):
             return answer
@@ -174,6 +192,33 @@ class FetcherTests(SynchronousTestCase):
         text = self.refusal(Unavailable, "https://me:pass@x/a?token=1", **{"a?token=1": FakeResponse(500, [b"hush"])})
         for secret in ("hush", "pass", "token"):
             self.assertNotIn(secret, text)
+
+    def test_user_and_password(self) -> None:
+        """Those in a URL are sent as Basic, to that host alone, and are in no URL that is asked for."""
+        answers = {"a": FakeResponse(302, location="b"), "b": FakeResponse(200, [b"x"])}
+        self.successResultOf(self.fetch("http://me:p%40ss@x:8/a", **answers))
+        self.assertEqual(self.agent.asked, ["http://x:8/a", "http://x:8/b"])
+        basic = ["Basic bWU6cEBzcw=="]
+        self.assertEqual(self.agent.sent.getRawHeaders("authorization"), basic)  # type: ignore[attr-defined]
+        answers = {"a": FakeResponse(302, location="http://y/b"), "b": FakeResponse(200, [b"x"])}
+        self.successResultOf(self.fetch("http://me:pass@x/a", **answers))
+        self.assertIsNone(self.agent.sent.getRawHeaders("authorization"))  # type: ignore[attr-defined]
+
+    def test_what_is_no_url(self) -> None:
+        """The caller's mistake; as the target of a redirect it is that of the server."""
+        bad = (
+            "http://[::1/",
+            "http://a b/",
+            "http://x:abc/",
+            "http://x:99999/",
+            "http://a_%/",
+            "http://-/",
+            "http://x/\ty",
+        )
+        for url in bad:
+            self.refusal(InvalidInput, url)
+        for url in ("http://[::1/", "//[x/", "http://x:abc/"):
+            self.assertIn("redirects to", self.refusal(Unavailable, a=FakeResponse(302, location=url)))
 
     def test_broken_off(self) -> None:
         """Half a body is none."""

@@ -1,12 +1,15 @@
 """Where templates come from."""
 
 from pathlib import Path
+from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from imagefactory.jobs.sources import Bounds, Sources
 from imagefactory.jobs.templates import Resolved, Templates
-from imagefactory.model.errors import FactoryError, Forbidden, InvalidInput, NotFound, TooLarge
+from imagefactory.model.errors import FactoryError, Forbidden, InvalidInput, NotFound, TooLarge, Unavailable
 from imagefactory.model.records import TargetImageRecord
 from imagefactory.model.template import Inline
 from imagefactory.testing.jobs import MemoryRecords
@@ -29,18 +32,20 @@ class TemplatesTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.records = MemoryRecords()
+        self.clock = Clock()
+        self.slow: Deferred[None] = succeed(None)
         self.root = Path(self.mktemp())
         self.root.mkdir()
         self.documents = {"http://x/t": tdl().encode(), "http://x/motd": b"hello"}
-        self.templates = Templates(
-            self.records,
-            self.fetch,
-            ImmediateThreads(),
-            limit=2000,
-            file_sources=[self.root.resolve()],
-        )
+        self.templates = self.make(limit=2000, file_sources=[self.root.resolve()])
+
+    def make(self, **options: Any) -> Templates:
+        """With small bounds for all that a template refers to."""
+        sources = Sources(Bounds(count=3, size=20, seconds=10), self.clock)
+        return Templates(self.records, self.fetch, ImmediateThreads(), sources, **options)
 
     async def fetch(self, url: str) -> bytes:
+        await self.slow
         return self.documents[url]
 
     def resolve(self, argument: str, *, local: bool = False) -> Resolved:
@@ -62,9 +67,25 @@ class TemplatesTests(SynchronousTestCase):
             whole = tdl("<file name='/m' type='url'>http://localhost/m</file>")
             return whole.encode() if url.endswith("/t") else b"own"
 
-        self.templates = Templates(self.records, self.fetch, ImmediateThreads(), fetch_local=fetch_local)
+        self.templates = self.make(fetch_local=fetch_local)
         found = self.resolve("http://localhost/t", local=True)
         self.assertEqual(Inline(b"own"), found.template.files[0].content)
+
+    def test_bounds_for_all_urls_of_a_template(self) -> None:
+        """So many, so many bytes, so many seconds, however small and quick each is; one URL twice is fetched once."""
+
+        def files(*urls: str) -> str:
+            named = enumerate(urls)
+            return tdl("".join(f"<file name='/f{number}' type='url'>{url}</file>" for number, url in named))
+
+        self.assertIn("refers to 4 URLs", self.refusal(TooLarge, files(*(f"http://x/{n}" for n in range(4)))))
+        self.assertEqual(4, len(self.resolve(files(*["http://x/motd"] * 4)).template.files))
+        self.documents |= {f"http://x/{n}": b"1234567" for n in range(3)}
+        self.assertIn("more than 20 bytes", self.refusal(TooLarge, files(*(f"http://x/{n}" for n in range(3)))))
+        self.slow = Deferred[None]()
+        waiting = Deferred.fromCoroutine(self.templates.resolve(files("http://x/motd")))
+        self.clock.advance(10)
+        self.failureResultOf(waiting, Unavailable)
 
     def test_path(self) -> None:
         """For the local caller only; nobody else learns whether there is such a file."""

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from imagefactory.concurrency.scope import Scope
 from imagefactory.concurrency.threads import Threads
@@ -21,7 +22,7 @@ from imagefactory.engines.interface import Base, BasePlan, RootTree
 from imagefactory.families.causes import Telling
 from imagefactory.families.interface import Bootstrap, Family, Release, Source, install_url
 from imagefactory.families.registry import find
-from imagefactory.model.errors import CommandFailed, MissingTool
+from imagefactory.model.errors import CommandFailed, MissingTool, Unsupported
 from imagefactory.model.report import Report
 from imagefactory.model.secret import without_secrets
 from imagefactory.model.template import Template
@@ -34,11 +35,12 @@ TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in (Mmdebstrap(), Dnf())}
 @dataclass(frozen=True, slots=True)
 class BootstrapSettings:
     """What an operator may set: `mirrors` (see the setting), `timeout` in seconds for one run of a tool, and where
-    keys are looked for."""
+    keys are looked for. `trust` is told the host of the mirror that this host's own sources name."""
 
     mirrors: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 3600.0
     key_directories: Sequence[Path] = host_keys.DIRECTORIES
+    trust: Callable[[str], object] = bool
 
 
 class BootstrapEngine:
@@ -72,6 +74,8 @@ class BootstrapEngine:
         demand_readable(self._assumed(install_url(template)), "the install tree")
         bootstrap = family.bootstrap(template, release, install_url(template))
         locate(template.repositories, family, bootstrap, self._assumed)
+        for url in _urls(template, family, bootstrap):
+            _refuse_user(self._assumed(url))
         self._hosts.demand(template.os.arch)
 
     def _assumed(self, url: str) -> str:
@@ -113,6 +117,7 @@ class BootstrapEngine:
         ours = [url for url, place in places.items() if place == APT]
         if ours:
             host = await self._host_mirror(release, ours[0])
+            self._settings.trust(urlsplit(host).hostname or "")
             places |= dict.fromkeys(ours, host)
         return places.__getitem__
 
@@ -204,6 +209,16 @@ def _urls(template: Template, family: Family, bootstrap: Bootstrap) -> tuple[str
     """All that the template wants to be read from."""
     repositories = (family.repository_source(one, bootstrap).url for one in template.repositories)
     return (install_url(template), *repositories)
+
+
+def _refuse_user(url: str) -> None:
+    """Package tools would show them to everybody in their arguments, and leave them in the image."""
+    if urlsplit(url).username is not None:
+        raise Unsupported(
+            "install and repository URLs cannot have a user or password",
+            where=without_secrets(url),
+            hint="serve this host without one, or map the URL to such a mirror with the setting mirrors",
+        )
 
 
 def _digest_files(paths: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from twisted.web.iweb import IResponse
 from imagefactory.concurrency.clock import Clock, timeout
 from imagefactory.concurrency.scope import Scope
 from imagefactory.families.interface import Source
-from imagefactory.model.errors import TooLarge, Unavailable
+from imagefactory.model.errors import FactoryError, TooLarge, Unavailable
 from imagefactory.model.secret import without_secrets
 
 LIMIT = 8 << 20  # bytes; the largest InRelease in use is 300 KiB
@@ -41,7 +41,7 @@ class Indexes:
     async def digests(self, sources: Sequence[Source]) -> dict[Source, str]:
         """SHA-256 of each source's index, several fetched at once; an optional source that is not there is left out.
 
-        Raises Unavailable (with the URL), TooLarge.
+        Raises Unavailable (with the URL), TooLarge, and what the way there is closed with.
         """
         waiting = iter(dict.fromkeys(sources))
         found: dict[Source, bytes | None] = {}
@@ -62,7 +62,7 @@ class Indexes:
             raise Unavailable(
                 f"no answer in {self._patience:g} seconds", where=without_secrets(source.index), hint=HINT
             ) from None
-        except (Unavailable, TooLarge, CancelledError):
+        except (FactoryError, CancelledError):
             raise
         except Exception as error:  # treq and Twisted have no common base for a failed exchange
             raise Unavailable(
