@@ -20,6 +20,7 @@ from imagefactory.jobs.catalogue import Catalogue
 from imagefactory.jobs.owner import alive, this_process
 from imagefactory.jobs.pusher import CloudPusher
 from imagefactory.jobs.remote import Fetcher, Rules, checked_agent
+from imagefactory.jobs.reporter import LogBounds
 from imagefactory.jobs.service import Collaborators, JobService, Limits
 from imagefactory.jobs.sources import Bounds, Sources
 from imagefactory.jobs.store import open_store
@@ -120,4 +121,5 @@ def _limits(settings: Settings) -> Limits:
         ec2_pushes=settings.max_concurrent_ec2_sessions,
         ending=settings.stop_timeout,
         retention_days=settings.retention_days,
+        log=LogBounds(settings.log_lines, settings.log_limit),
     )

@@ -113,6 +113,10 @@ class Ledger:
         if id in self._lines:
             self._lines[id].tell(line)
 
+    def lines_of(self, id: str) -> int:
+        """How many lines the log of a job that has not ended has."""
+        return self._numbers.get(id, 0)
+
     def recall(self, job: Job) -> None:
         """A job that the store knows from before."""
         self.book.enter(job)

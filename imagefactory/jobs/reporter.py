@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from imagefactory.jobs.ledger import Ledger
 from imagefactory.model.report import Report, StageOutcome
@@ -11,12 +11,27 @@ from imagefactory.model.report import Report, StageOutcome
 LINE_LIMIT = 8192
 
 
-class Reporter:
-    """The `Progress` of one job."""
+@dataclass(frozen=True, slots=True)
+class LogBounds:
+    """How much of what tools print is kept: lines of a job, bytes of one run of it."""
 
-    def __init__(self, ledger: Ledger, id: str) -> None:
+    lines: int = 100_000
+    size: int = 16 << 20
+
+
+class Reporter:
+    """The `Progress` of one job.
+
+    When its log is full a last line says so; why the job failed is written all the same, by whoever runs it.
+    """
+
+    def __init__(self, ledger: Ledger, id: str, bounds: LogBounds = LogBounds()) -> None:
         self._ledger = ledger
         self._id = id
+        self._bounds = bounds
+        self._lines = ledger.lines_of(id)
+        self._size = 0
+        self._full = False
 
     def activity(self, text: str) -> None:
         """What is going on now; also a line of the log."""
@@ -30,7 +45,17 @@ class Reporter:
 
     def line(self, text: str) -> None:
         """A line of the log."""
-        self._ledger.line(self._id, text[:LINE_LIMIT])
+        if self._full:
+            return
+        text = text[:LINE_LIMIT]
+        self._lines += 1
+        self._size += len(text.encode("utf-8", "replace"))
+        self._full = self._lines > self._bounds.lines or self._size > self._bounds.size
+        self._ledger.line(self._id, self._last_words() if self._full else text)
+
+    def _last_words(self) -> str:
+        bounds = f"{self._bounds.lines} lines and {self._bounds.size} bytes"
+        return f"[the log is cut here: it may have {bounds}, which log_lines and log_limit set]"
 
     def stage(self, outcome: StageOutcome) -> None:
         """Told to listeners at once."""

@@ -13,7 +13,7 @@ from imagefactory.concurrency.clock import Clock, timeout
 from imagefactory.concurrency.task import Task
 from imagefactory.jobs.lanes import Lane
 from imagefactory.jobs.ledger import Ledger
-from imagefactory.jobs.reporter import Reporter
+from imagefactory.jobs.reporter import LogBounds, Reporter
 from imagefactory.model.errors import Conflict, FactoryError, TimedOut
 from imagefactory.model.jobs import Completed, Failed, Failure, Job, Operation, Running, State
 from imagefactory.model.report import report_to
@@ -60,11 +60,14 @@ class Runner:
 
     _log = Logger()
 
-    def __init__(self, ledger: Ledger, clock: Clock, settle: Settle, incidents: Callable[[], str]) -> None:
+    def __init__(
+        self, ledger: Ledger, clock: Clock, settle: Settle, incidents: Callable[[], str], log: LogBounds
+    ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._settle = settle
         self._incidents = incidents
+        self._log_bounds = log
         self._runs: dict[str, _Run] = {}
         self._stopping = False
 
@@ -122,7 +125,7 @@ class Runner:
             await self._end(run.id, self._ended(run) or stopped(self._ledger.book.job(run.id).operation))
 
     async def _live(self, run: _Run) -> None:
-        reporter = Reporter(self._ledger, run.id)
+        reporter = Reporter(self._ledger, run.id, self._log_bounds)
         try:
             report_to(reporter)
             state = await self._outcome(run, reporter)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from imagefactory.concurrency.clock import Clock
 from imagefactory.concurrency.shield import shield
@@ -28,6 +28,7 @@ from imagefactory.jobs.neighbours import Neighbours
 from imagefactory.jobs.orders import Parse, decode_order, encode_order
 from imagefactory.jobs.pushes import PushDesk
 from imagefactory.jobs.records import Records
+from imagefactory.jobs.reporter import LogBounds
 from imagefactory.jobs.restart import Inheritance
 from imagefactory.jobs.retention import Retention
 from imagefactory.jobs.runner import Runner
@@ -43,13 +44,14 @@ class Limits:
     """How many at once, how long.
 
     `builds` and `ec2_pushes` are places; `ending` is how long, in seconds, a cancelled job may take to end; finished
-    jobs are forgotten after `retention_days` (0: never).
+    jobs are forgotten after `retention_days` (0: never); `log` is how much of what tools print is kept.
     """
 
     builds: int = 2
     ec2_pushes: int = 2
     ending: float = 30
     retention_days: int = 90
+    log: LogBounds = field(default_factory=LogBounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class JobService:
         self._ledger = Ledger(with_.store, with_.clock)
         lineage = Lineage(with_.records)
         self._settlement = Settlement(self._ledger.book, lineage)
-        self._runner = Runner(self._ledger, with_.clock, self._settlement.ended, with_.incident)
+        self._runner = Runner(self._ledger, with_.clock, self._settlement.ended, with_.incident, limits.log)
         self._builds = BuildDesk(
             with_.records,
             with_.builder,

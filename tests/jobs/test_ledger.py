@@ -2,7 +2,9 @@
 
 from twisted.internet.defer import Deferred
 
+from imagefactory.jobs import writer
 from imagefactory.jobs.interface import Batch, JobEvent, Owner
+from imagefactory.jobs.reporter import LogBounds
 from imagefactory.model.errors import NoSpace
 from imagefactory.model.jobs import Completed, Running
 from imagefactory.model.report import StageOutcome
@@ -137,3 +139,39 @@ class EventTests(ServiceCase):
         self.clock.advance(0.25)
         self.assertEqual(["one"], [line.text for line in self.get(self.store.log(id, after=0, limit=9))])
         self.assertIsInstance(self.get(self.store.load())[0].job.state, Running)
+
+
+class LogTests(ServiceCase):
+    """What of a log is kept."""
+
+    def lines(self, id: str) -> list[str]:
+        """As stored."""
+        return [line.text for line in self.get(self.jobs.log(id))]
+
+    def test_a_program_that_prints_without_end(self) -> None:
+        """Its lines are kept up to a number and a size; then one line says so, and why it failed is there, too."""
+        for bounds, kept in ((LogBounds(3, 1000), 3), (LogBounds(1000, 35), 3)):
+            self.jobs = self.service(self.store.at(Owner(7, kept)), log=bounds)
+            self.get(self.jobs.start(resume=True))
+            (id,) = self.build()
+            for _ in range(50):
+                self.builder.running[id].progress.line("0123456789")
+            self.builder.running[id].fail(NoSpace("the disk is full"))
+            *lines, cut, reason = self.lines(id)
+            self.assertEqual((["0123456789"] * kept, "the disk is full"), (lines, reason))
+            self.assertIn("the log is cut here", cut)
+            self.get(self.jobs.stop())
+
+    def test_lines_that_the_store_did_not_take(self) -> None:
+        """How many are missing is said where they are missing."""
+        self.patch(writer, "WAITING", 10)
+        (id,) = self.build()
+        self.store.failure = NoSpace("full")
+        for number in range(15):
+            self.builder.running[id].progress.line(str(number))
+        self.clock.advance(0.25)
+        self.builder.running[id].progress.line("15")
+        self.store.failure = None
+        missing, *rest = self.lines(id)
+        self.assertIn("[6 lines are missing here", missing)
+        self.assertEqual([str(number) for number in range(6, 16)], rest)
