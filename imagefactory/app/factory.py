@@ -82,6 +82,7 @@ async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, res
         parse=templates.parse,
         fetch=templates.complete,
         clock=WallClock(reactor),
+        threads=ground.threads,
         alive=alive,
         new_id=lambda: str(uuid4()),
         incident=lambda: secrets.token_hex(6),

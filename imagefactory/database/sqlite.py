@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import errno
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, ProgrammingError
 
 from imagefactory.model.errors import Conflict, FactoryError, NoSpace, Unavailable
 
+_INCREMENTAL = 2
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 #: How SQLite and the system say that they may not write.
 _NOT_WRITABLE = ("readonly", "unable to open", "Permission", "Read-only", "Not a directory", "File exists")
@@ -29,6 +31,7 @@ class Kind:
     `setting` says where it is; `relief` is what helps when its file system is full. Step n of `migrations` makes
     version n of version n - 1; one that was released is never changed. A process waits `busy` seconds for another
     that is just writing. What was committed to a `durable` file survives a power cut, not only the end of a process.
+    Of a file that `shrinks`, the room of what was deleted goes back to the system when `give_back` asks for it.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Kind:
     busy: int
     durable: bool
     relief: str
+    shrinks: bool = False
 
 
 class Database:
@@ -61,6 +65,7 @@ class Database:
         try:
             with self.write() as connection:
                 migrate(connection, path, kind)
+            self._prepare_to_shrink()
         except BaseException:
             self.close()
             raise
@@ -77,12 +82,29 @@ class Database:
         with plain_errors(self._path, self._kind), self._writing.begin() as connection:
             yield connection
 
+    def give_back(self) -> None:
+        """Let go of the room that is free."""
+        with plain_errors(self._path, self._kind), self._engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            driver.executescript("PRAGMA incremental_vacuum")  # execute() would let go of a single page
+
+    def _prepare_to_shrink(self) -> None:
+        """A file of an older version is written anew once; while others use it that has to wait for another start."""
+        with plain_errors(self._path, self._kind), self._engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            if self._kind.shrinks and driver.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:
+                driver.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
+                with suppress(sqlite3.OperationalError):
+                    driver.execute("VACUUM")
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
 
     def _tune(self, connection: Any, _record: object) -> None:
         connection.isolation_level = None  # the driver begins nothing by itself: _begin does
+        if self._kind.shrinks:
+            connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")  # counts for a new file only
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if self._kind.durable else 'NORMAL'}")
         connection.execute("PRAGMA foreign_keys = ON")

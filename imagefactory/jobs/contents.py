@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from hashlib import sha256
 
+from imagefactory.model.secret import without_secrets
 from imagefactory.model.template import Content, Inline, Remote, Template
 
 
@@ -38,13 +40,18 @@ def fetched_in(template: Template, original: Template) -> dict[str, bytes]:
 
 
 def encode(fetched: Mapping[str, bytes]) -> dict[str, str]:
-    """For JSON."""
-    return {url: base64.b64encode(data).decode() for url, data in fetched.items()}
+    """For JSON; a URL that holds a secret is not in it."""
+    return {_name(url): base64.b64encode(data).decode() for url, data in fetched.items()}
 
 
-def decode(encoded: Mapping[str, str]) -> dict[str, bytes]:
-    """From JSON."""
-    return {url: base64.b64decode(data) for url, data in encoded.items()}
+def decode(encoded: Mapping[str, str], template: Template) -> dict[str, bytes]:
+    """From JSON: what was fetched for `template`; KeyError for a URL that is missing."""
+    names = {url: _name(url) if _name(url) in encoded else url for url in remotes(template)}
+    return {url: base64.b64decode(encoded[name]) for url, name in names.items()}
+
+
+def _name(url: str) -> str:
+    return f"sha256:{sha256(url.encode()).hexdigest()}" if without_secrets(url) != url else url
 
 
 def _contents(template: Template) -> Iterator[Content]:

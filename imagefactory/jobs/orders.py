@@ -1,7 +1,7 @@
 """Build orders as JSON, so that a build can be run again after the process that accepted it is gone.
 
 No secret is kept here. Push orders are not kept at all: their credentials live in memory only. A template that holds a
-password is read from the warehouse again, which is the one place that has it.
+password, also in a URL, is read from the warehouse again, which is the one place that has it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from imagefactory.jobs import contents
 from imagefactory.jobs.work import BuildOrder
 from imagefactory.model.errors import Conflict
 from imagefactory.model.jobs import Job
-from imagefactory.model.template import Template
+from imagefactory.model.secret import without_secrets
+from imagefactory.model.template import Template, UrlInstall
 
 Parse = Callable[[bytes], Template]
 Find = Callable[[str], Awaitable[bytes | None]]
@@ -23,10 +24,11 @@ Find = Callable[[str], Awaitable[bytes | None]]
 def encode_order(order: BuildOrder, siblings: Sequence[str], parse: Parse) -> str:
     """What a retry needs: the template's source (unless it holds a secret), what was fetched for it, the options, the
     jobs of the same request."""
-    fetched = contents.fetched_in(order.template, parse(order.template.source))
+    original = parse(order.template.source)
+    fetched = contents.fetched_in(order.template, original)
     return json.dumps(
         {
-            "template": None if _holds_secret(order.template) else order.template.source.decode(),
+            "template": None if _holds_secret(order.template, original) else order.template.source.decode(),
             "contents": contents.encode(fetched),
             "template_id": order.template_id,
             "boot_check": order.boot_check,
@@ -36,8 +38,12 @@ def encode_order(order: BuildOrder, siblings: Sequence[str], parse: Parse) -> st
     )
 
 
-def _holds_secret(template: Template) -> bool:
-    return bool(template.os.root_password or template.os.key)
+def _holds_secret(template: Template, original: Template) -> bool:
+    """A password or key, or a URL with one in it (a query may be a token)."""
+    install = original.os.install
+    urls = [one.url for one in original.repositories] + list(contents.remotes(original))
+    urls += [install.url] if isinstance(install, UrlInstall) else []
+    return bool(template.os.root_password or template.os.key) or any(without_secrets(url) != url for url in urls)
 
 
 async def decode_order(text: str, job: Job, parse: Parse, find: Find) -> tuple[BuildOrder, tuple[str, ...]]:
@@ -47,11 +53,11 @@ async def decode_order(text: str, job: Job, parse: Parse, find: Find) -> tuple[B
     """
     try:
         kept = json.loads(text)
-        fetched = contents.decode(kept["contents"])
         source = await find(str(kept["template_id"])) if kept["template"] is None else kept["template"].encode()
         if source is None:
             raise Conflict("the template of this job is not in the warehouse any more", hint="ask for it again")
-        template = contents.filled(parse(source), fetched)
+        original = parse(source)
+        template = contents.filled(original, contents.decode(kept["contents"], original))
         options = {
             "template_id": str(kept["template_id"]),
             "boot_check": bool(kept["boot_check"]),

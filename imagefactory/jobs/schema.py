@@ -8,8 +8,8 @@ from imagefactory.database.sqlite import Kind
 
 metadata = MetaData()
 
-#: `position` is the order of creation; `owner` is "pid:started"; `body` is the job as JSON; `revision` grows with every
-#: write of any process.
+#: `position` is the order of creation; `owner` is "pid:started"; `body` is the job as JSON; `request` is the key of a
+#: row of `requests`, or empty; `revision` grows with every write of any process.
 jobs = Table(
     "jobs",
     metadata,
@@ -21,6 +21,9 @@ jobs = Table(
     Column("revision", Integer, nullable=False, server_default="0"),
 )
 by_revision = Index("jobs_by_revision", jobs.c.revision)
+
+#: What retries need. Jobs of one request share a row: it may hold megabytes.
+requests = Table("requests", metadata, Column("key", Text, primary_key=True), Column("body", Text, nullable=False))
 
 lines = Table(
     "lines",
@@ -77,11 +80,19 @@ def _counters(connection: Connection) -> None:
     counters.create(connection, checkfirst=True)
 
 
+def _requests(connection: Connection) -> None:
+    """Requests stand apart from their jobs."""
+    requests.create(connection, checkfirst=True)
+    connection.exec_driver_sql("INSERT INTO requests SELECT 'job:' || id, request FROM jobs WHERE request != ''")
+    connection.exec_driver_sql("UPDATE jobs SET request = 'job:' || id WHERE request != ''")
+
+
 STORE = Kind(
     "the job store",
     setting="state_dir",
-    migrations=(_first, _revisions, _counters),
+    migrations=(_first, _revisions, _counters, _requests),
     busy=15,
     durable=True,
+    shrinks=True,
     relief="make room on that file system",
 )

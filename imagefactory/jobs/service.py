@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from imagefactory.concurrency.clock import Clock
 from imagefactory.concurrency.shield import shield
+from imagefactory.concurrency.threads import Threads
 from imagefactory.jobs.builds import BuildDesk, Fetch, Wish
 from imagefactory.jobs.imports import ImportDesk
 from imagefactory.jobs.interface import (
@@ -69,6 +70,7 @@ class Collaborators:
     parse: Parse
     fetch: Fetch
     clock: Clock
+    threads: Threads
     alive: Callable[[Owner], bool]
     new_id: Callable[[], str]
     incident: Callable[[], str]
@@ -83,6 +85,7 @@ class JobService:
         self._builder = with_.builder
         self._pusher = with_.pusher
         self._parse = with_.parse
+        self._threads = with_.threads
         self._find = with_.records.template
         self._open = False
         self._keeps_queue = False
@@ -214,8 +217,8 @@ class JobService:
         jobs = self._builds.jobs(orders)
         ids = [job.id for job in jobs]
         try:
-            requests = {order.id: encode_order(order, ids, self._parse) for order in orders}
-            await self._ledger.create(jobs, requests)
+            request = await self._threads.run(encode_order, orders[0], ids, self._parse)  # they differ in targets only
+            await self._ledger.create(jobs, dict.fromkeys(ids, request))
         except BaseException:
             await self._builds.undo(stored)
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,12 @@ from imagefactory.model.jobs import Job
 
 #: SQLite takes so many values in one statement.
 CHUNK = 500
+
+
+#: What is needed of each job; its request, which may be large, is not.
+_JOBS = select(
+    schema.jobs.c.position, schema.jobs.c.id, schema.jobs.c.owner, schema.jobs.c.body, schema.jobs.c.request
+).order_by(schema.jobs.c.position)
 
 
 class SqliteJobStore:
@@ -44,7 +51,8 @@ class SqliteJobStore:
         return await self._threads.run(self._claim, id, f"{owner.pid}:{owner.started}")
 
     async def request(self, id: str) -> str:
-        query = select(schema.jobs.c.request).where(schema.jobs.c.id == id)
+        jobs, requests = schema.jobs.c, schema.requests.c
+        query = select(requests.body).join(schema.jobs, jobs.request == requests.key).where(jobs.id == id)
         return str(await self._threads.run(self._scalar, query) or "")
 
     async def log(self, id: str, *, after: int, limit: int) -> list[LogLine]:
@@ -83,13 +91,15 @@ class SqliteJobStore:
             return connection.execute(query).scalar()
 
     def _load(self) -> list[Remembered]:
-        return self._readable(self._rows(select(schema.jobs).order_by(schema.jobs.c.position)))
+        return self._readable(self._rows(_JOBS))
 
     def _others(self, after: int) -> tuple[int, list[Remembered]]:
         c = schema.jobs.c
-        rows = self._rows(select(schema.jobs).where(c.revision > after).order_by(c.position))
-        last = max((row.revision for row in rows), default=after)
-        return last, self._readable([row for row in rows if row.owner != self._owner])
+        changed = c.revision > after
+        with self._database.read() as connection:
+            last = connection.execute(select(func.max(c.revision)).where(changed)).scalar()
+            rows = connection.execute(_JOBS.where(changed, c.owner != self._owner)).all()
+        return after if last is None else last, self._readable(rows)
 
     def _readable(self, rows: Sequence[Any]) -> list[Remembered]:
         found = []
@@ -103,9 +113,9 @@ class SqliteJobStore:
     def _put_aside(self, row: Any, reason: str) -> None:
         self._log.error("the record of job {id} is damaged and was put aside: {reason}", id=row.id, reason=reason)
         with self._database.write() as connection:
-            connection.execute(
-                insert(schema.quarantine).values(id=row.id, body=row.body, request=row.request, reason=reason)
-            )
+            request = connection.execute(select(schema.requests.c.body).where(schema.requests.c.key == row.request))
+            values = {"id": row.id, "body": row.body, "request": request.scalar(), "reason": reason}
+            connection.execute(insert(schema.quarantine).values(values))
             connection.execute(delete(schema.jobs).where(schema.jobs.c.position == row.position))
 
     def _event(self, row: Any) -> JobEvent | None:
@@ -117,8 +127,11 @@ class SqliteJobStore:
 
     def _write(self, batch: Batch) -> None:
         with self._database.write() as connection:
+            keys = {text: sha256(text.encode()).hexdigest() for text in set(batch.requests.values())}
+            _replace(connection, schema.requests, [(key, text) for text, key in keys.items()])
             for job in batch.jobs:
-                connection.execute(self._job(job.id, encode_job(job), batch.requests.get(job.id)))
+                request = batch.requests.get(job.id)
+                connection.execute(self._job(job.id, encode_job(job), None if request is None else keys[request]))
             _replace(connection, schema.lines, [(line.job, line.number, line.time, line.text) for line in batch.lines])
             rows = [(item.id, item.job.id, item.time, item.kind, encode_event(item)) for item in batch.events]
             _replace(connection, schema.events, rows)
@@ -153,6 +166,9 @@ class SqliteJobStore:
                 some = ids[start : start + CHUNK]
                 for column in (schema.jobs.c.id, schema.lines.c.job, schema.events.c.job):
                     connection.execute(delete(column.table).where(column.in_(some)))
+            used = select(schema.jobs.c.request)
+            connection.execute(delete(schema.requests).where(schema.requests.c.key.not_in(used)))
+        self._database.give_back()
 
 
 async def open_store(path: Path, owner: Owner, threads: Threads) -> SqliteJobStore:

@@ -45,11 +45,6 @@ def place_of(url: str, schemes: Sequence[str]) -> Place:
     return Place(bare.encode(), _authorization(parts.netloc))
 
 
-def holds_user(url: str) -> bool:
-    """Whether a URL, or a line with one, has a user or password in it."""
-    return without_secrets(url).partition("?")[0] != url.partition("?")[0]
-
-
 def _authorization(netloc: str) -> str:
     user, at, _ = netloc.rpartition("@")
     return "Basic " + base64.b64encode(unquote_to_bytes(user)).decode() if at else ""

@@ -24,6 +24,7 @@ from imagefactory.testing.jobs import (
     parse,
     template,
 )
+from imagefactory.testing.threads import ImmediateThreads
 
 T = TypeVar("T")
 MOCK = Provider("mock-here", "mock")
@@ -57,6 +58,7 @@ class ServiceCase(SynchronousTestCase):
                 parse=parse,
                 fetch=fetch,
                 clock=self.clock,
+                threads=ImmediateThreads(),
                 alive=self.living.__contains__,
                 new_id=self.new_id,
                 incident=lambda: "incident-1",

@@ -15,7 +15,7 @@ from imagefactory.model.errors import Conflict
 from imagefactory.model.jobs import Completed, Failed, Failure, Queued, Running
 from imagefactory.model.report import StageOutcome
 from imagefactory.model.secret import Secret
-from imagefactory.model.template import GuestFile, Inline, Remote, Script, Template
+from imagefactory.model.template import GuestFile, Inline, Remote, Repository, Script, Template, UrlInstall
 from imagefactory.testing.job_store import job
 from imagefactory.testing.jobs import template
 
@@ -61,12 +61,12 @@ class OrderTests(SynchronousTestCase):
     """Build orders as text."""
 
     def decoding(self, text: str) -> Deferred[tuple[BuildOrder, tuple[str, ...]]]:
-        """Reading what was kept, with the templates that are stored."""
+        """Reading what was kept."""
+        return Deferred.fromCoroutine(decode_order(text, job(), parse, self.find))
 
-        async def find(id: str) -> bytes | None:
-            return self.stored.get(id)
-
-        return Deferred.fromCoroutine(decode_order(text, job(), parse, find))
+    async def find(self, id: str) -> bytes | None:
+        """The templates that are stored."""
+        return self.stored.get(id)
 
     def decode(self, text: str) -> tuple[BuildOrder, tuple[str, ...]]:
         """The order that was kept."""
@@ -104,6 +104,28 @@ class OrderTests(SynchronousTestCase):
         self.refused(text)
         self.stored["t"] = b"<rootpw>hush</rootpw>"
         self.assertEqual(plain, self.decode(text)[0].template)  # this test's parser sees no password
+
+    def test_passwords_in_urls(self) -> None:
+        """They are such passwords, wherever the URL stands; what was fetched is found again all the same."""
+        secret = "http://me:hush@x/a?token=hush"
+        os = replace(template().os, install=UrlInstall(secret))
+        originals = (
+            replace(template(), files=(GuestFile("/a", Remote(secret)),)),
+            replace(template(), repositories=(Repository("r", f"deb {secret} bookworm main"),)),
+            replace(template(), os=os),
+        )
+        for original in originals:
+            source = f"<x>{secret}</x>".encode()
+            full = filled(replace(original, source=source), {secret: b"what was fetched"})
+
+            def parsed(source: bytes, original: Template = original) -> Template:
+                return replace(original, source=source)
+
+            text = encode_order(BuildOrder(job().id, "image", "build", "mock", full, "t"), [], parsed)
+            self.assertNotIn("hush", text)
+            self.stored["t"] = source
+            again = decode_order(text, job(), parsed, self.find)
+            self.assertEqual(full, self.successResultOf(Deferred.fromCoroutine(again))[0].template)
 
     def refused(self, text: str) -> None:
         """It cannot be run again."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import TestCase
 
-from imagefactory.jobs.interface import Batch, JobStore, Owner
+from imagefactory.jobs.interface import Batch, JobStore, LogLine, Owner
 from imagefactory.jobs.store import SqliteJobStore, open_store
 from imagefactory.model.errors import Conflict, NoSpace, Unavailable
 from imagefactory.testing.job_store import ME, JobStoreContract, MemoryJobStore, job
@@ -67,11 +67,39 @@ class SqliteTests(JobStoreContract, TestCase):
         store._database.close()
         self.raw("drop index jobs_by_revision")
         self.raw("alter table jobs drop column revision")
+        self.raw("drop table counters")
+        self.raw("drop table requests")
+        self.raw("update jobs set request = '{\"old\": 1}'")
+        self.raw("pragma auto_vacuum = none")
+        self.raw("vacuum")
         self.raw("pragma user_version = 1")
         store = await self.open_store(Owner(2, 2))
+        self.assertEqual([(2,)], self.raw("pragma auto_vacuum"))
+        self.assertEqual('{"old": 1}', await store.request(job().id))
         self.assertEqual([job().id], [one.job.id for one in await store.load()])
         await store.write(Batch([job("new")]))
         self.assertEqual(1, (await store.others(0))[0])
+
+    async def test_jobs_of_a_request_share_it(self) -> None:
+        """It is stored once, and goes with the last of them."""
+        store = await self.open_store(ME)
+        text = "x" * 1_000_000
+        await store.write(Batch([job("a"), job("b"), job("c")], {"a": text, "b": text, "c": "{}"}))
+        self.assertEqual([(2,)], self.raw("select count(*) from requests"))
+        await store.forget(["a"])
+        self.assertEqual(text, await store.request("b"))
+        await store.forget(["b"])
+        self.assertEqual([("{}",)], self.raw("select body from requests"))
+
+    async def test_what_is_forgotten_takes_no_room(self) -> None:
+        """The file becomes smaller."""
+        store = await self.open_store(ME)
+        await store.write(Batch([job("a")], lines=[LogLine("a", n, 1.0, "x" * 5000) for n in range(400)]))
+        self.raw("pragma wal_checkpoint(truncate)")
+        before = self.path.stat().st_size
+        await store.forget(["a"])
+        self.raw("pragma wal_checkpoint(truncate)")
+        self.assertLess(self.path.stat().st_size, before / 5)
 
     async def test_rubbish_is_refused(self) -> None:
         """A file that is no database is named, and not overwritten."""
