@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -25,6 +25,7 @@ from imagefactory.concurrency.threads import PoolThreads
 from imagefactory.model.errors import FactoryError
 from imagefactory.model.secret import Secret
 from imagefactory.oauth.memory import NonceFile
+from imagefactory.process.descriptors import connections_within
 from imagefactory.rest import tls
 from imagefactory.rest.door import Door
 from imagefactory.rest.names import host_names
@@ -91,7 +92,7 @@ class FactoryBody:
             factory.catalogue,
             arguments=RestArguments(factory.templates, factory.clouds),
             clouds=factory.clouds,
-            settings=self._settings,
+            settings=replace(self._settings, max_connections=_connections(self._settings)),
             clock=WallClock(self._reactor),
             threads=factory.threads,
             clients=clients,
@@ -262,6 +263,17 @@ def _said(renewing: Renewing | None) -> str:
     if renewing is None:
         return ""
     return f", certificate SHA-256 {renewing.chosen.fingerprint}, good until {renewing.chosen.expires:%Y-%m-%d}"
+
+
+def _connections(settings: Settings) -> int:
+    most = connections_within(settings.max_connections)
+    if most < settings.max_connections:
+        log.warn(
+            "{most} connections are served at once, not {wanted} (max_connections): raise the limit of open files",
+            most=most,
+            wanted=settings.max_connections,
+        )
+    return most
 
 
 def _wrapped(site: Site, renewing: Renewing | None) -> IProtocolFactory:

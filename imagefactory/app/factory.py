@@ -66,7 +66,7 @@ async def compose(settings: Settings, reactor: Any, *, resume: bool, look: bool 
 
 async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, resume: bool, look: bool) -> Factory:
     wait_steadily(reactor)
-    ground = await lay(settings, reactor, stack)
+    ground = await lay(settings, reactor, stack, daemon=resume)
     storage = await open_storage(settings, reactor, ground.threads, stack, look=look)
     clouds = InstalledClouds(Targets(Surroundings(settings, ground.threads)), settings.provider_definitions)
     templates = _templates(settings, reactor, ground, storage)

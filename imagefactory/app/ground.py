@@ -11,12 +11,13 @@ from typing import Any
 from imagefactory.concurrency.threads import PoolThreads, Threads
 from imagefactory.jobs.workspaces import Workspaces
 from imagefactory.model.errors import FactoryError
+from imagefactory.process.descriptors import Unraised, make_room
 from imagefactory.process.interface import Privilege, Processes
 from imagefactory.process.journal import Journal
 from imagefactory.process.priority import Yielding
 from imagefactory.process.privilege import find_privilege
 from imagefactory.process.reap import reap
-from imagefactory.process.supervise import TwistedProcesses, base_environment
+from imagefactory.process.supervise import TwistedProcesses, Watcher, base_environment
 from imagefactory.process.trees import remove_tree
 from imagefactory.process.watchdog import Watchdog
 from imagefactory.settings import Settings
@@ -36,8 +37,11 @@ class Ground:
     tmpdir: Path
 
 
-async def lay(settings: Settings, reactor: Any, stack: AsyncExitStack) -> Ground:
-    """Start it, clear away what dead runs left; `stack` ends it in reverse order."""
+async def lay(settings: Settings, reactor: Any, stack: AsyncExitStack, *, daemon: bool) -> Ground:
+    """Start it, clear away what dead runs left; `stack` ends it in reverse order.
+
+    A `daemon` has many clients, who come before its builds.
+    """
     threads = PoolThreads(reactor, size=THREADS)
     threads.start()
     stack.push_async_callback(threads.stop)
@@ -50,8 +54,9 @@ async def lay(settings: Settings, reactor: Any, stack: AsyncExitStack) -> Ground
     watchdog = Watchdog(reactor, base_env=environment)
     watchdog.start()
     stack.push_async_callback(watchdog.stop)
-    yielding = (Yielding(),) if settings.rest else ()  # at a terminal all wait for the build
-    watchers = (journal, watchdog, *yielding)
+    watchers: tuple[Watcher, ...] = (journal, watchdog)
+    if daemon:  # at a terminal all wait for the build
+        watchers += (Yielding(), Unraised(make_room(settings.max_connections)))
     processes = TwistedProcesses(reactor, reactor, base_env=environment, watchers=watchers)
     processes.demand()
     privilege = await find_privilege(processes, threads)

@@ -1,0 +1,52 @@
+"""How many files and connections this process may have open at once, and that its children are not told so.
+
+Programs may take a high limit for a promise: some close every descriptor up to it when they start.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable
+from contextlib import suppress
+
+#: Descriptors for all that is no client: children, databases, bodies of images.
+RESERVE = 256
+#: With fewer connections than this nobody could be served.
+FEWEST = 16
+
+Limit = tuple[int, int]
+GetLimit = Callable[[int], Limit]
+SetLimit = Callable[[int, Limit], object]
+
+
+def make_room(connections: int, get: GetLimit = resource.getrlimit, set_: SetLimit = resource.setrlimit) -> Limit:
+    """Raise the soft limit as far as so many connections need and the hard limit allows; the answer is the old one."""
+    before = soft, hard = get(resource.RLIMIT_NOFILE)
+    wanted = connections + RESERVE
+    highest = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and highest > soft:
+        with suppress(ValueError, OSError):
+            set_(resource.RLIMIT_NOFILE, (highest, hard))
+    return before
+
+
+def connections_within(wanted: int, get: GetLimit = resource.getrlimit) -> int:
+    """How many of the wanted connections the limit has room for."""
+    soft, _ = get(resource.RLIMIT_NOFILE)
+    return wanted if soft == resource.RLIM_INFINITY else min(wanted, max(FEWEST, soft - RESERVE))
+
+
+class Unraised:
+    """A `Watcher` that gives children, and all that they start, the limit that this process once had."""
+
+    def __init__(self, limit: Limit, set_: Callable[[int, int, Limit], object] = resource.prlimit) -> None:
+        self._limit = limit
+        self._set = set_
+
+    def started(self, pid: int) -> None:
+        """Set it; a child that is gone already, or another user's, stays as it is."""
+        with suppress(ProcessLookupError, PermissionError):
+            self._set(pid, resource.RLIMIT_NOFILE, self._limit)
+
+    def ended(self, pid: int) -> None:
+        """Nothing to undo."""
