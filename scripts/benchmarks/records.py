@@ -1,6 +1,8 @@
 """Jobs that have long ended, written into a job store."""
 
+import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -9,14 +11,18 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
 from imagefactory.concurrency.threads import PoolThreads
-from imagefactory.jobs.interface import Batch
+from imagefactory.jobs.interface import Batch, JobEvent, LogLine
 from imagefactory.jobs.owner import this_process
 from imagefactory.jobs.store import open_store
-from imagefactory.model.jobs import Completed, Job, Operation
+from imagefactory.model.jobs import Completed, Job, Operation, Running
 from imagefactory.model.report import StageOutcome
 
 STAGES = ("base", "customise", "adapt")
 BATCH = 500
+ACTIVITIES = ("reading the mirror's indexes", "customising", "adapting", "storing the image", "")
+LINES = 100
+LINE = "Setting up libexample{0}:amd64 (1.{0}.0-1+deb12u1) ..."
+TEMPLATE = Path(__file__).resolve().parents[2] / "examples" / "debian-12.tdl"
 
 
 def finished(count: int) -> list[Job]:
@@ -32,6 +38,22 @@ def finished(count: int) -> list[Job]:
     ]  # fmt: skip
 
 
+def _remembered(jobs: list[Job], last_event: int) -> Batch:
+    """With what a build leaves: what a retry needs, an event for each thing it did, its log."""
+    events = [replace(job, state=Running("BUILDING"), activity=text) for job in jobs for text in ACTIVITIES]
+    return Batch(
+        jobs=jobs,
+        requests={job.id: _request(job) for job in jobs},
+        lines=[LogLine(job.id, n, job.created, LINE.format(n)) for job in jobs for n in range(1, LINES + 1)],
+        events=[JobEvent(last_event + number, job.created, job) for number, job in enumerate(events, 1)],
+    )  # fmt: skip
+
+
+def _request(job: Job) -> str:
+    kept = {"template": TEMPLATE.read_text(), "contents": {}, "template_id": job.template_id, "boot_check": False}
+    return json.dumps({**kept, "siblings": [job.id]})
+
+
 async def _fill(path: Path, count: int) -> None:
     threads = PoolThreads(reactor, size=2)
     threads.start()
@@ -39,7 +61,7 @@ async def _fill(path: Path, count: int) -> None:
     jobs = finished(count)
     for start in range(0, count, BATCH):
         some = jobs[start : start + BATCH]
-        await store.write(Batch(jobs=some, requests={job.id: "{}" for job in some}))
+        await store.write(_remembered(some, start * len(ACTIVITIES)))
     await store.close()
     await threads.stop()
 

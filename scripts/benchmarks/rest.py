@@ -108,19 +108,30 @@ def _busy(directory: Path, daemon: Daemon, hello: Callable[[], Answers]) -> tupl
     with body.open("wb") as file:
         subprocess.run(["head", "-c", str(UPLOAD), "/dev/urandom"], stdout=file, check=True)
     build = {"template": TEMPLATE.read_text(), "targets": "rhevm"}
-    _, answer = daemon.ask("POST", "/imagefactory/images", {"image": build})
+    status, answer = daemon.ask("POST", "/imagefactory/images", {"image": build})
+    assert status == http.HTTPStatus.ACCEPTED, f"the build was not accepted: {status} {answer!r}"
     job = _job(answer)
     over = threading.Event()
     uploads = threading.Thread(target=_upload, args=(body, daemon.warehouse, over))
     uploads.start()
     try:
         time.sleep(2)
-        return daemon.load(12), hello()
+        _must_build(daemon, job)
+        measured = daemon.load(12), hello()
+        _must_build(daemon, job)
+        return measured
     finally:
         over.set()
         uploads.join()
         daemon.ask("DELETE", f"/imagefactory/builders/{job}")
         body.unlink()
+
+
+def _must_build(daemon: Daemon, job: str) -> None:
+    """Without a build that runs it is no measurement of a busy daemon."""
+    _, answer = daemon.ask("GET", f"/imagefactory/builders/{job}")
+    found = json.loads(answer)
+    assert found["status"] == "BUILDING", f"the build does not run: {found['status']} {found['error']}"
 
 
 def _upload(body: Path, port: int, over: threading.Event) -> None:
