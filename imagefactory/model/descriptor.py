@@ -21,7 +21,7 @@ def parse_descriptor(document: bytes) -> str:
     node = Node(parse_xml(document, what="image descriptor"), problems)
     if node.name != "image":
         node.problem("the root element of an image descriptor is <image>")
-    name = values.line(node.one("name").text())
+    name = values.title(node.one("name").text())
     node.end()
     problems.check(MESSAGE)
     return name

@@ -65,6 +65,14 @@ def file_name(text: Text) -> str:
     return name
 
 
+def title(text: Text) -> str:
+    """A name for people."""
+    name = line(text)
+    if len(name) > LONGEST_NAME:
+        text.problem(f"is too long: it has {len(name)} characters, {LONGEST_NAME} are allowed")
+    return name
+
+
 def repository_name(text: Text) -> str:
     """A repository's name, which becomes a file name and a section heading in the guest."""
     name = file_name(text)

@@ -67,3 +67,8 @@ class DescriptorTests(SynchronousTestCase):
         ):
             self.assertRaises(InvalidInput, parse_descriptor, document)
         self.assertRaises(InvalidInput, render_descriptor, "a\0")
+
+    def test_a_name_without_end(self) -> None:
+        """It is bounded like that of a template, and not repeated."""
+        error = self.assertRaises(InvalidInput, parse_descriptor, render_descriptor("x" * 900_000))
+        self.assertLess(len(str(error)), 1000)
