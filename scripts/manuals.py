@@ -6,13 +6,14 @@ python -m scripts.manuals --check    fail if they are not what would be written
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from imagefactory import __version__
 from imagefactory.cli.warehouse import parser as warehouse_parser
-from imagefactory.rest.routes import ROUTES, Route
+from imagefactory.model.sizes import UNITS
 from imagefactory.settings.manual import keys_roff, options_roff, sample
+from scripts import rest_manual
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "docs" / "man" / "src"
@@ -26,27 +27,10 @@ def documents() -> Iterator[tuple[Path, str]]:
 
 
 def _filled(text: str) -> str:
-    for mark, write in {"@VERSION@": lambda: __version__, "@OPTIONS@\n": options_roff, "@KEYS@\n": keys_roff,
-                        "@ROUTES@\n": _routes, "@WAREHOUSE_OPTIONS@\n": _warehouse_options}.items():  # fmt: skip
+    for mark, write in MARKS.items():
         if mark in text:
             text = text.replace(mark, write())
     return text
-
-
-def _routes() -> str:
-    return "".join(_route(route) for route in ROUTES)
-
-
-def _route(route: Route) -> str:
-    facts = [f"Answers {route.status}"]
-    if route.protected:
-        facts.append("needs OAuth")
-    if route.query:
-        facts.append(f"query: {', '.join(route.query)}")
-    if route.media != "application/json":
-        facts.append(route.media)
-    path = route.path.replace("-", "\\-").replace("{", ":").replace("}", "")
-    return f".TP\n.B {route.method} {path}\n{route.summary}. {'; '.join(facts)}.\n"
 
 
 def _warehouse_options() -> str:
@@ -56,6 +40,18 @@ def _warehouse_options() -> str:
 def _option(action: argparse.Action) -> str:
     value = f" {action.metavar}" if action.metavar else ""
     return f".TP\n.B {', '.join(action.option_strings)}{value}\n{action.help}\n".replace("-", "\\-")
+
+
+MARKS: dict[str, Callable[[], str]] = {
+    "@VERSION@": lambda: __version__,
+    "@OPTIONS@\n": options_roff,
+    "@KEYS@\n": keys_roff,
+    "@UNITS@": lambda: UNITS,
+    "@ROUTES@\n": rest_manual.addresses,
+    "@REQUESTS@\n": rest_manual.requests,
+    "@ANSWERS@\n": rest_manual.answers,
+    "@WAREHOUSE_OPTIONS@\n": _warehouse_options,
+}
 
 
 def main(arguments: list[str]) -> int:

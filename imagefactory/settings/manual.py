@@ -103,10 +103,16 @@ def kind_text(option: Option) -> str:
         Kind.FLAG: "true or false",
         Kind.LIST: "list of texts",
         Kind.MAP: "object",
-        Kind.SIZE: "number of bytes, or text with a unit",
+        Kind.SIZE: "size",
+        Kind.NUMBER: _range_text(option),
         Kind.PATH: "text",
     }
     return " or ".join(f'"{choice}"' for choice in option.choices) or names.get(option.kind, option.kind.value)
+
+
+def _range_text(option: Option) -> str:
+    upper = "" if option.high is None else f" and at most {option.high}"
+    return f"whole number of at least {option.low}{upper}"
 
 
 def sample() -> str:
