@@ -24,6 +24,9 @@ from imagefactory.model.visible import visible
 
 SUCCESS, FAILURE, USAGE = 0, 1, 2
 
+LONGEST_PATH = 4095
+"""PATH_MAX of linux/limits.h, less the zero at the end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
@@ -98,7 +101,7 @@ async def _push(factory: Factory, mode: Push, terminal: Terminal) -> int:
 
 
 async def _import(factory: Factory, mode: Import, terminal: Terminal) -> int:
-    descriptor = _text_or_file(mode.descriptor) if mode.descriptor else None
+    descriptor = _text_or_file(mode.descriptor, "--image-desc") if mode.descriptor else None
     provider = factory.clouds.provider(mode.provider)
     imported = await factory.jobs.import_image(
         ImportRequest(mode.target, provider, mode.identifier, descriptor, image_id=mode.image)
@@ -171,14 +174,19 @@ async def _cancel(factory: Factory, id: str) -> None:
 
 def read_credentials(argument: str) -> Credentials | None:
     """Credentials given as XML text or as a path; none given is for the target to judge."""
-    return parse_credentials(_text_or_file(argument)) if argument else None
+    return parse_credentials(_text_or_file(argument, "--credentials")) if argument else None
 
 
-def _text_or_file(argument: str) -> bytes:
-    """XML text as it is; anything else is a path. An error never repeats the text, which may hold secrets."""
-    if not argument or argument.lstrip().startswith("<"):
-        return argument.encode("utf-8", "surrogateescape")
+def _text_or_file(argument: str, option: str) -> bytes:
+    """XML text as it is, without a byte order mark; what cannot be text is a path.
+
+    An error never repeats the argument: text that is not quite XML may hold a password all the same.
+    """
+    text = argument.removeprefix("\ufeff")
+    if not text or set(text) & set("<\n\0") or len(text) > LONGEST_PATH:
+        return text.encode("utf-8", "surrogateescape")
     try:
-        return Path(argument).read_bytes()
+        return Path(text).read_bytes()
     except OSError as error:
-        raise InvalidInput(f"cannot read this file: {error.strerror}", where=argument) from None
+        hint = "give the path of a file that can be read, or the XML itself"
+        raise InvalidInput(f"cannot read the file named there: {error.strerror}", where=option, hint=hint) from None
