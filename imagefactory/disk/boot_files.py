@@ -5,6 +5,8 @@ Pure functions; whoever customises the tree puts what they return through the gu
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Sequence
 
 from imagefactory.disk.interface import DiskSpec
@@ -49,6 +51,8 @@ menuentry "Linux" {{
 }}
 """
 
+_PARAMETER = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
+
 # On ARM the firmware's console is the serial port already.
 _PC_TERMINAL = """\
 serial --unit=0 --speed=115200
@@ -61,7 +65,7 @@ _DEFAULTS = """\
 GRUB_TIMEOUT=1
 GRUB_TERMINAL="console serial"
 GRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"
-GRUB_CMDLINE_LINUX="{parameters}"
+GRUB_CMDLINE_LINUX={parameters}
 """
 
 
@@ -101,19 +105,47 @@ def boot_files(spec: DiskSpec, *, nofail: bool = False) -> tuple[tuple[str, byte
     return (
         ("/etc/fstab", fstab(spec.seed, nofail=nofail), 0o644),
         (GRUB_CFG, grub_config(spec.kernel, spec.initrd, spec.kernel_parameters, spec.seed, arch=spec.arch), 0o644),
-        ("/etc/default/grub.d/90-imagefactory.cfg", _DEFAULTS.format(parameters=parameters).encode(), 0o644),
+        (
+            "/etc/default/grub.d/90-imagefactory.cfg",
+            _DEFAULTS.format(parameters=shlex.quote(parameters)).encode(),
+            0o644,
+        ),
     )
+
+
+def split_parameters(text: str) -> tuple[str, ...]:
+    """The kernel parameters in `text`, as the kernel takes them apart: at blanks that are not in double quotes."""
+    return tuple(_PARAMETER.findall(text))
+
+
+def demand_parameters(text: str) -> None:
+    """Raise InvalidInput for kernel parameters that no boot loader could hand over."""
+    _line(split_parameters(text))
 
 
 def _line(parameters: Sequence[str]) -> str:
     """Kernel parameters on one line of GRUB's language, which is quoted like a shell's."""
-    for parameter in parameters:
-        if not parameter.isprintable() or set(parameter) & set("'\"`$\\;|&<>{}"):
-            raise InvalidInput(
-                f"kernel parameter {parameter!r} cannot be given to the boot loader",
-                hint="leave out quotes, $, \\, `, ;, |, &, <, >, { and }",
-            )
-    return " ".join(parameters)
+    return " ".join(shlex.quote(_word(parameter)) for parameter in parameters)
+
+
+def _word(parameter: str) -> str:
+    """One parameter as GRUB has to be given it.
+
+    GRUB puts double quotes around a word with blanks in it, as the kernel wants them, and a backslash before each
+    quote or backslash inside, which the kernel does not take away again (grub-core/lib/cmdline.c).
+    """
+    value = parameter.partition("=")[2]
+    word = parameter
+    for quoted in (parameter, value):
+        if len(quoted) > 1 and quoted[0] == quoted[-1] == '"':
+            word = parameter.removesuffix(quoted) + quoted[1:-1]
+    if not word.isprintable() or set(word) & set("'\"\\"):
+        raise InvalidInput(
+            f"kernel parameter {parameter!r} cannot be given to the boot loader",
+            where="kernel parameters",
+            hint='leave out control characters, \\, \' and ", except for a pair of " around a value or a parameter',
+        )
+    return word
 
 
 def _path(path: str) -> str:

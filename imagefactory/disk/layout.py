@@ -21,6 +21,7 @@ SECTORS_PER_MIB = MIB // SECTOR
 GPT_BACKUP = MIB  # the second table is 33 sectors at the end; a whole MiB keeps the root partition aligned
 SMALLEST_ROOT = 32 * MIB  # below this ext4 has no room for a journal
 DEFAULT_SIZE = 2 * GIB
+LARGEST_DISK = 16383 * GIB  # ext4, where most images are built, ends a file just below 16 TiB
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:imagefactory:disk")
 
@@ -95,6 +96,14 @@ def layout(size: int, seed: str) -> Layout:
         )
     root = Partition("root", "0FC63DAF-8483-4772-8E79-3D69D8477DE4", root_start, sectors, identity(seed, "root"))
     return Layout(size, identity(seed, "disk"), bios, esp, root)
+
+
+def demand_size(size: int, largest: int, target: str) -> None:
+    """Raise InvalidInput for a disk that cannot be made whatever is to be on it, or that `target` does not take."""
+    layout(size, "")
+    if size > largest:
+        hint = f"give it at most {human(largest)}"
+        raise InvalidInput(f"a disk of {human(size)} is too large for {target}", hint=hint)
 
 
 def smallest_disk(root: int) -> int:

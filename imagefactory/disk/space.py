@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from imagefactory.disk.layout import human
-from imagefactory.model.errors import NoSpace
+from imagefactory.model.errors import BuildFailed, NoSpace
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _WORDS = ("no space left on device", "disk quota exceeded", "disk full")
@@ -31,14 +31,24 @@ def no_space(path: Path, wanted: int) -> NoSpace:
     )
 
 
+def _too_large(path: Path, wanted: int) -> BuildFailed:
+    return BuildFailed(
+        f"{path.name} would be larger than a file can be there: {human(wanted)} ({wanted} bytes)",
+        where=str(path),
+        hint="make the disk smaller, raise the limit of ulimit -f, or build on another file system (imgdir, state_dir)",
+    )
+
+
 @contextmanager
 def full_disk(path: Path, wanted: int) -> Iterator[None]:
-    """Turn ENOSPC (and an exhausted quota) inside the block into NoSpace for `path`."""
+    """Turn ENOSPC (and an exhausted quota) inside the block into NoSpace for `path`, EFBIG into BuildFailed."""
     try:
         yield
     except OSError as failure:
         if failure.errno in _FULL:
             raise no_space(path, wanted) from failure
+        if failure.errno == errno.EFBIG:
+            raise _too_large(path, wanted) from failure
         raise
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from imagefactory.concurrency.threads import Threads
 from imagefactory.disk.assemble import assemble
-from imagefactory.disk.boot_files import boot_files
+from imagefactory.disk.boot_files import boot_files, demand_parameters, split_parameters
 from imagefactory.disk.convert import convert
 from imagefactory.disk.interface import DiskSpec
+from imagefactory.disk.layout import demand_size
 from imagefactory.engines.interface import Engine, RootTree
 from imagefactory.families.interface import Kernel
 from imagefactory.guests.interface import File, Guest
@@ -18,10 +19,12 @@ from imagefactory.jobs.craft import Piece
 from imagefactory.model.errors import BuildFailed
 from imagefactory.model.icicle import PackageInfo, render_icicle
 from imagefactory.model.report import Report
+from imagefactory.model.template import Template
 from imagefactory.process.interface import Privilege, Processes
 from imagefactory.stages.customise import customise
 from imagefactory.stages.sealing import fulfil_needs, kernel, seal
 from imagefactory.stages.trees import Trees
+from imagefactory.targets.interface import Target
 
 #: Part of the key of every image: to be raised whenever the disk is made in another way.
 RECIPE = "1"
@@ -92,6 +95,13 @@ class ChrootCraft:
             await convert(raw, image, conversion, processes=self.processes, threads=self.threads, report=report)
 
 
+def demand_disk(template: Template, target: Target) -> None:
+    """Raise InvalidInput if no such disk can be made, or the target takes none."""
+    demand_parameters(template.os.kernel_parameters)
+    if template.disk_size is not None:
+        demand_size(template.disk_size, target.largest_disk, target.name)
+
+
 def disk_inputs(piece: Piece) -> Mapping[str, str]:
     """What the disk and its file depend on besides the sealed system, by name, for the stage key."""
     return {
@@ -107,7 +117,7 @@ def disk_spec(piece: Piece, where: Kernel, seed: str) -> DiskSpec:
     """The disk of `piece`; equal seeds give equal file system ids."""
     needs = piece.target.needs(piece.template)
     names = () if needs.predictable_names else ("net.ifnames=0",)
-    parameters = (*names, *needs.kernel_parameters, *piece.template.os.kernel_parameters.split())
+    parameters = (*names, *needs.kernel_parameters, *split_parameters(piece.template.os.kernel_parameters))
     return DiskSpec(
         piece.template.os.arch.value,
         where.image,

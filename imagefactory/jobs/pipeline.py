@@ -11,6 +11,7 @@ from imagefactory.concurrency.shared import SharedRuns
 from imagefactory.concurrency.threads import Threads
 from imagefactory.engines.interface import BasePlan
 from imagefactory.jobs.attic import Attic
+from imagefactory.jobs.chroot_craft import demand_disk
 from imagefactory.jobs.craft import Craft, Piece
 from imagefactory.jobs.lanes import Lane
 from imagefactory.jobs.making import ICICLE, Making
@@ -88,9 +89,11 @@ class Pipeline:
 
     async def check(self, template: Template, targets: Sequence[str]) -> None:
         """See `Builder`."""
-        for name in targets:
-            if self._tools.target(name).os:
-                self._tools.planner.check(self._tools.merge(template, name))
+        for room in map(self._tools.target, targets):
+            if room.os:
+                merged = self._tools.merge(template, room.name)
+                self._tools.planner.check(merged)
+                demand_disk(merged, room)
 
     async def plan(self, template: Template, target: str) -> tuple[StageOutcome, ...]:
         """See `Builder`."""

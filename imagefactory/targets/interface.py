@@ -9,6 +9,7 @@ from typing import Protocol
 
 from imagefactory.concurrency.threads import Threads
 from imagefactory.disk.interface import Conversion
+from imagefactory.disk.layout import LARGEST_DISK
 from imagefactory.families.interface import Needs
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.providers import Provider
@@ -69,10 +70,12 @@ class Target(Protocol):
     """One cloud.
 
     `os` False means that it needs no operating system at all (mock): no engine, no guest, `placeholder` is the body.
+    `largest_disk` is in bytes.
     """
 
     name: str
     os: bool
+    largest_disk: int = LARGEST_DISK
     pushing: Push | None
 
     def needs(self, template: Template) -> Needs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from imagefactory.disk.interface import Conversion
+from imagefactory.disk.layout import GIB
 from imagefactory.families.interface import Needs
 from imagefactory.model.template import Template
 from imagefactory.targets.interface import Room, Target, cloud_info
@@ -14,6 +15,7 @@ class Rackspace(Target):
     name = "rackspace"
     os = True
     pushing = None
+    largest_disk = 2040 * GIB  # the end of VHD
 
     def needs(self, template: Template) -> Needs:
         """See `Target`."""

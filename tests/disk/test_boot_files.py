@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from imagefactory.disk.boot_files import boot_files, fstab, grub_config
+from imagefactory.disk.boot_files import boot_files, fstab, grub_config, split_parameters
 from imagefactory.disk.grub import early_config
 from imagefactory.disk.interface import DiskSpec
 from imagefactory.disk.layout import root_uuid
@@ -50,7 +50,7 @@ class BootFilesTests(SynchronousTestCase):
         """Should a boot loader package be installed later."""
         files = {path: data.decode() for path, data, _ in boot_files(SPEC)}
         text = files["/etc/default/grub.d/90-imagefactory.cfg"]
-        self.assertIn('GRUB_CMDLINE_LINUX="console=tty0 console=ttyS0,115200n8 quiet a.b=c,d"', text)
+        self.assertIn("GRUB_CMDLINE_LINUX='console=tty0 console=ttyS0,115200n8 quiet a.b=c,d'", text)
 
     def test_grub_understands_the_configuration(self) -> None:
         """Its own syntax check is content."""
@@ -59,9 +59,25 @@ class BootFilesTests(SynchronousTestCase):
         config = grub_config("/vmlinuz", "/initrd.img", ("quiet",), "seed")
         subprocess.run(["grub-script-check"], input=config, check=True)
 
+    def test_parameters_are_split_as_the_kernel_does(self) -> None:
+        """Blanks inside of double quotes belong to the value."""
+        text = 'quiet  dyndbg="file a.c +p; func b +p"\ta="" "b=c d"'
+        self.assertEqual(split_parameters(text), ("quiet", 'dyndbg="file a.c +p; func b +p"', 'a=""', '"b=c d"'))
+
+    def test_what_means_something_to_grub_reaches_the_kernel(self) -> None:
+        """GRUB's language is kept off by single quotes; it sets the double quotes for the kernel itself."""
+        parameters = split_parameters('dyndbg="file a.c +p; func $b +p" x={1}|`a`')
+        files = {path: data.decode() for path, data, _ in boot_files(replace(SPEC, kernel_parameters=parameters))}
+        words = "'dyndbg=file a.c +p; func $b +p' 'x={1}|`a`'"
+        self.assertIn(f"115200n8 {words}\n", files["/boot/grub/grub.cfg"])
+        script = files["/etc/default/grub.d/90-imagefactory.cfg"] + 'printf %s "$GRUB_CMDLINE_LINUX"'
+        shell = subprocess.run(["sh", "-c", script], check=True, capture_output=True, text=True)
+        self.assertTrue(shell.stdout.endswith(words), shell.stdout)
+
     def test_what_grub_would_take_apart_is_refused(self) -> None:
         """Quotes, expansions, line ends: in parameters and in paths."""
-        for bad in ("a'b", 'a"b', "$a", "a;b", "a\nmenuentry", "a\\b", "`a`", "a}b"):
+        for bad in ("a'b", 'a"b', 'x="a"b"', "a\nmenuentry", "a\\b", "\x7f"):
             self.assertRaises(InvalidInput, grub_config, "/vmlinuz", "/initrd.img", (bad,), "seed")
+        for bad in ("a'b", 'a"b', "$a", "a;b", "a\nmenuentry", "a\\b", "`a`", "a}b"):
             self.assertRaises(InvalidInput, grub_config, f"/{bad}", "/initrd.img", (), "seed")
         self.assertRaises(InvalidInput, grub_config, "vmlinuz", "/initrd.img", (), "seed")

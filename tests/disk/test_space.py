@@ -33,6 +33,13 @@ class SpaceTests(SynchronousTestCase):
             self.assertIn("1048576 bytes", str(error))
             self.assertIn("imgdir", error.hint)
 
+    def test_a_file_that_is_too_large_is_no_defect(self) -> None:
+        """File systems and ulimit have their limits: path, bytes and what to do are in the error."""
+        error = self.assertRaises(BuildFailed, self.raising, errno.EFBIG)
+        self.assertEqual(error.where, "/images/disk.raw")
+        self.assertIn("1048576 bytes", str(error))
+        self.assertIn("ulimit", error.hint)
+
     def test_other_errors_stay_what_they_are(self) -> None:
         """A missing permission is no full disk."""
         self.assertRaises(PermissionError, self.raising, errno.EACCES)

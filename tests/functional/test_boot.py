@@ -14,7 +14,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SkipTest
 
 from imagefactory.disk.assemble import assemble
-from imagefactory.disk.boot_files import boot_files
+from imagefactory.disk.boot_files import boot_files, split_parameters
 from imagefactory.disk.convert import convert
 from imagefactory.disk.interface import Conversion, DiskSpec
 from imagefactory.disk.layout import MIB
@@ -132,6 +132,12 @@ class BootTests(RealTestCase):
         os.utime(boot / "vmlinuz-unfinished", (2.1e9, 2.1e9))
         proof = await self.boot(await self.disk(kernel=f"/boot/{kernel.name}", initrd=f"/boot/{initrd.name}"))
         self.assertTrue(any("BOOT_IMAGE=/boot/vmlinuz-9.9" in line for line in proof.tail), proof.tail)
+
+    async def test_what_means_something_to_grub_reaches_the_kernel(self) -> None:
+        """Blanks, expansions and commands in parameters arrive as they were given."""
+        parameters = split_parameters('tiny="a b; c" x=$y{1}|`z` "d=e f"')
+        proof = await self.boot(await self.disk(*parameters))
+        self.assertTrue(any('"tiny=a b; c" x=$y{1}|`z` "d=e f"' in line for line in proof.tail), proof.tail)
 
     async def test_a_panic_fails_at_once(self) -> None:
         """The error has the kernel's last words; no process and no file is left."""

@@ -132,7 +132,9 @@ class SourceTests(CommandCase):
 
     def test_a_disk_that_is_too_small(self) -> None:
         """The size that would do is named, and does."""
-        said = self.built(size="20M")
-        self.assertIn("the disk of 20 MiB is too small", said)
+        tdl = self.file(template(size="20M"))
+        self.assertIn("at least 67 MiB", self.fails("--plan", "--template", tdl, *TARGET, status=2))
+        said = self.built(size="67M")
+        self.assertIn("the disk of 67 MiB is too small", said)
         least = said.split("at least ")[1].split(" MiB")[0]
         self.command("--template", self.file(template(size=f"{least}M")), *TARGET)

@@ -13,6 +13,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.disk.interface import Conversion
+from imagefactory.disk.layout import LARGEST_DISK
 from imagefactory.engines.interface import BasePlan
 from imagefactory.families.interface import Bootstrap, Needs
 from imagefactory.families.registry import find
@@ -23,7 +24,7 @@ from imagefactory.jobs.results import Finished, Results
 from imagefactory.jobs.unstored import Unstored
 from imagefactory.jobs.work import BuildOrder
 from imagefactory.jobs.workspaces import Workspaces
-from imagefactory.model.errors import BuildFailed, Conflict, NoSpace, NotBooting, Unavailable
+from imagefactory.model.errors import BuildFailed, Conflict, InvalidInput, NoSpace, NotBooting, Unavailable
 from imagefactory.model.records import BuildRecord, Kind
 from imagefactory.model.report import Report, StageOutcome
 from imagefactory.model.template import Template
@@ -75,6 +76,7 @@ class Cloud(Target):
     def __init__(self, name: str, *, os: bool = True) -> None:
         self.name = name
         self.os = os
+        self.largest_disk = 1 << 30 if name == "small" else LARGEST_DISK
 
     def needs(self, template: Template) -> Needs:
         return Needs(kernel_parameters=(self.name,))
@@ -186,6 +188,21 @@ class PipelineTests(SynchronousTestCase):
 
     def image(self, order: BuildOrder) -> bytes | None:
         return self.get(self.records.warehouse.body("target_images", order.id))
+
+    def test_what_can_never_become_a_disk_is_refused_at_once(self) -> None:
+        """Too small, too large, too large for this cloud, or parameters that no boot loader hands over."""
+        slashed = replace(TEMPLATE, os=replace(TEMPLATE.os, kernel_parameters="quiet a\\\\b"))
+        refused = (
+            (replace(TEMPLATE, disk_size=1 << 20), "ec2", "a disk of 1 MiB is too small"),
+            (replace(TEMPLATE, disk_size=20 << 40), "ec2", "a disk of 20480 GiB is too large for ec2"),
+            (replace(TEMPLATE, disk_size=2 << 30), "small", "a disk of 2048 MiB is too large for small"),
+            (slashed, "ec2", "kernel parameter"),
+        )
+        for wrong, target, reason in refused:
+            check = Deferred.fromCoroutine(self.pipeline.check(wrong, [target]))
+            self.assertIn(reason, str(self.failureResultOf(check, InvalidInput).value))
+            self.get(self.pipeline.check(wrong, ["mock"]))  # has no disk
+        self.get(self.pipeline.check(replace(TEMPLATE, disk_size=2 << 30), ["ec2"]))
 
     def test_cold(self) -> None:
         """Three stages, each on the tree of the one before; nothing is unpacked."""

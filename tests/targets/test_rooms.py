@@ -65,6 +65,10 @@ class RackspaceTests(Registered):
         conversion = self.target().conversion()
         self.assertEqual((conversion.format, conversion.options["force_size"]), ("vpc", "on"))
 
+    def test_no_disk_is_larger_than_its_format_can_hold(self) -> None:
+        """A VHD ends at 2040 GiB."""
+        self.assertEqual(self.target().largest_disk, 2040 << 30)
+
 
 class VSphereTests(Registered):
     """VMware vSphere."""
