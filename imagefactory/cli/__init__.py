@@ -3,17 +3,41 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+
+INTERRUPTED = 130
+"""As shells say it: ended by SIGINT, before there was anything to clean up."""
 
 
 def main() -> None:
     """The `imagefactory` command."""
-    from imagefactory.cli.entry import factory_command
 
-    sys.exit(factory_command(sys.argv[1:]))
+    def run() -> int:
+        from imagefactory.cli.entry import factory_command
+
+        return factory_command(sys.argv[1:])
+
+    sys.exit(status(run))
 
 
 def warehouse_main() -> None:
     """The `imagewarehouse` command."""
-    from imagefactory.cli.entry import warehouse_command
 
-    sys.exit(warehouse_command(sys.argv[1:]))
+    def run() -> int:
+        from imagefactory.cli.entry import warehouse_command
+
+        return warehouse_command(sys.argv[1:])
+
+    sys.exit(status(run))
+
+
+def status(run: Callable[[], int]) -> int:
+    """The exit status of a command, which `run` loads first: that takes most of a second, and may be interrupted."""
+    try:
+        from imagefactory.cli.streams import forgiving_streams
+
+        forgiving_streams()
+        return run()
+    except KeyboardInterrupt:
+        sys.stderr.write("imagefactory: SIGINT: nothing was begun\n")
+        return INTERRUPTED

@@ -20,8 +20,8 @@ log = Logger()
 class Run:
     """One coroutine, from the reactor's start to its stop.
 
-    The first SIGINT or SIGTERM cancels it, once; it then cleans up and ends by itself. Further signals only say so:
-    a second cancel would kill the clean-up.
+    The first SIGINT, SIGTERM or SIGHUP cancels it, once; it then cleans up and ends by itself. Further signals only
+    say so: a second cancel would kill the clean-up. Under nohup(1) a hang-up is ignored.
     """
 
     def __init__(self, reactor: IReactorCore, body: Callable[[], Awaitable[int]]) -> None:
@@ -34,15 +34,22 @@ class Run:
 
     def to_the_end(self) -> None:
         """Run the reactor until the coroutine has ended; then `status` or `error` is set."""
+        self._hear_signals()
         self._reactor.callWhenRunning(self._start)
         self._reactor.run()
 
     def _start(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._signalled)
+        self._hear_signals()  # again: the reactor has set its own for SIGTERM
         self._deferred = Deferred.fromCoroutine(self._coroutine())
         self._deferred.addCallbacks(self._ended, self._failed)
         self._deferred.addBoth(lambda _: self._reactor.stop())
+        if self._interrupted:
+            self._deferred.cancel()
+
+    def _hear_signals(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._signalled)
 
     async def _coroutine(self) -> int:
         return await self._body()

@@ -65,10 +65,11 @@ class SignalTests(InterruptCase):
         self.works()
 
     def test_terminations(self) -> None:
-        """SIGTERM, and both twice, in the stages with the most to clean up."""
+        """SIGTERM, a hang-up, and both twice, in the stages with the most to clean up."""
         self.interrupted("base", signal.SIGTERM)
         self.interrupted("command", signal.SIGINT, signal.SIGINT)
         self.interrupted("disk", signal.SIGTERM, signal.SIGTERM)
+        self.interrupted("sealing", signal.SIGHUP)
         self.interrupted("booting", signal.SIGTERM, signal.SIGINT)
         self.works()
 

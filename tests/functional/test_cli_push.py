@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 from imagefactory.model.records import Kind
-from tests.functional.command import CommandCase
+from tests.functional.command import COMMAND, CommandCase
 from tests.functional.tinyos import template
 
 CREDENTIALS = """\
@@ -24,6 +26,17 @@ class PushTests(CommandCase):
         tdl = self.file(template(size="96M"))
         document = self.command("--template", tdl, "--json", *words).document
         return str(document["image"])
+
+    def test_nobody_reads_the_output(self) -> None:
+        """The work is done all the same, and the exit status tells how it ended."""
+        tdl = self.file(template(size="96M"))
+        argv = [*COMMAND, "--config", str(self.config), "--template", tdl, "--target", "mock"]
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run(argv, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+        os.close(writer)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual([job["state"]["is"] for job in self.jobs()], ["completed"])
 
     async def test_mock(self) -> None:
         """Credentials as a file or as text; the record names identifier and account, and no output the password."""
