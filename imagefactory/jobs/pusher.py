@@ -38,7 +38,8 @@ class CloudPusher:
             image, record = await self._ready(order, workspace)
             progress.activity(f"pushing to {order.provider.name}")
             report = progress.between(0, 99)
-            pushed = await pushing.push(image, order.id, order.provider, order.credentials, report)
+            async with self._workspaces.noted(pushing.files(order.id, order.provider)):
+                pushed = await pushing.push(image, order.id, order.provider, order.credentials, report)
             storing = Task(self._store(order, record, pushed, pushing))
             await storing.settled()  # the image is there now: a cancellation that comes here comes too late
             await storing

@@ -40,6 +40,10 @@ class CondorPush:
     def account(self, credentials: Credentials | None, provider: Provider) -> None:
         """None: whoever may write to the directory may push."""
 
+    def files(self, id: str, provider: Provider) -> tuple[Path, ...]:
+        """See `Push`."""
+        return tuple(path.absolute() for path in _Files(self._storage, id).all)
+
     async def push(
         self, image: Ready, id: str, provider: Provider, credentials: Credentials | None, report: Report
     ) -> Pushed:
@@ -73,6 +77,11 @@ class _Files:
         self._xml = storage / f"{name}.xml"
         self._staged_xml = storage / "staging" / f"{name}.xml"
 
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """In the order in which they are to be removed."""
+        return self._xml, self._staged_xml, self.image, self._staged
+
     def write(self, source: Path, domain: bytes, watch: Watch) -> None:
         if not self._staged.parent.is_dir():
             hint = "make it with the directory above, or set condorcloud_path"
@@ -89,7 +98,7 @@ class _Files:
 
     def remove(self) -> None:
         """The domain first: without its image it would be a promise not kept."""
-        for path in (self._xml, self._staged_xml, self.image, self._staged):
+        for path in self.all:
             with suppress(FileNotFoundError, NotADirectoryError):
                 path.unlink()
 

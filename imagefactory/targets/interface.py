@@ -55,6 +55,13 @@ class Push(Protocol):
         """
         ...
 
+    def files(self, id: str, provider: Provider) -> tuple[Path, ...]:
+        """The files of this host (absolute paths) that a push of provider image `id` makes.
+
+        They are written down before it begins: should it be killed, the next start removes them.
+        """
+        ...
+
     async def push(
         self, image: Ready, id: str, provider: Provider, credentials: Credentials | None, report: Report
     ) -> Pushed:

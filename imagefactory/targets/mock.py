@@ -39,6 +39,11 @@ class MockPush:
             raise InvalidInput("a push to mock needs credentials", problems=[problem], hint=hint)
         return credentials.fields["username"].reveal()
 
+    def files(self, id: str, provider: Provider) -> tuple[Path, ...]:
+        """See `Push`."""
+        path = self._path(id, provider).absolute()
+        return path, _unfinished(path)
+
     async def push(
         self, image: Ready, id: str, provider: Provider, credentials: Credentials | None, report: Report
     ) -> Pushed:
@@ -104,15 +109,19 @@ def _copy(source: Path, destination: Path) -> bytes:
     body = source.read_bytes()
     with full_disk(destination, len(body)):
         destination.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = destination.with_suffix(".new")
+        unfinished = _unfinished(destination)
         unfinished.write_bytes(body)
         unfinished.replace(destination)
     return body
 
 
 def _forget(path: Path) -> None:
-    for each in (path, path.with_suffix(".new")):
+    for each in (path, _unfinished(path)):
         each.unlink(missing_ok=True)
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_suffix(".new")
 
 
 def _user() -> str:

@@ -172,6 +172,14 @@ class LocalPushContract(TargetContract):
             self.successResultOf(self.deleted(pushed.identifier))
             self.assertEqual(self.there(), [])
 
+    def test_all_files_are_known_before(self) -> None:
+        """What a push makes is what it says that it will make, so that a killed one can be cleared away."""
+        push = self.pushing()
+        said = push.files(PUSH_ID, self.provider())
+        self.successResultOf(self.pushed(push, self.image()))
+        self.assertEqual({path.absolute() for path in self.there()} - set(said), set())
+        self.assertTrue(all(path.is_absolute() for path in said))
+
     def test_a_failed_push_leaves_nothing(self) -> None:
         """Here the image's file is gone."""
         image = self.image()

@@ -38,6 +38,9 @@ class FakeCloud:
     def account(self, credentials: Credentials | None, provider: Provider) -> str:
         return "somebody"
 
+    def files(self, id: str, provider: Provider) -> tuple[Path, ...]:
+        return (Path(f"/cloud/{id}"),)
+
     async def push(self, image: Ready, id: str, *_: object) -> Pushed:
         if self.gate:
             await self.gate
@@ -77,6 +80,15 @@ class PusherTests(SynchronousTestCase):
         assert record is not None
         self.assertEqual(("t", "ec2-us-east-1"), (record.target_image, record.provider))
         self.assertEqual(("ami-1", "somebody"), (record.target_identifier, record.provider_account_identifier))
+        self.assertEqual(set(), self.journal.noted)
+
+    def test_files_are_written_down_before_they_are_made(self) -> None:
+        """As long as they may be half-made: a kill leaves nothing that the next start does not know."""
+        self.cloud.gate = Deferred()
+        push = self.begin()
+        self.assertIn(Path("/cloud/p"), self.journal.noted)
+        self.cloud.gate.callback(None)
+        self.successResultOf(push)
         self.assertEqual(set(), self.journal.noted)
 
     def test_a_definition_is_not_stored(self) -> None:
