@@ -8,7 +8,6 @@ from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 from treq.client import HTTPClient
 from twisted.web.client import Agent, HTTPConnectionPool
@@ -71,7 +70,7 @@ async def make_pipeline(
             target=clouds.target,
             merge=merge,
             prove=_prover(settings, reactor, ground).prove,
-            results=Results(records, ground.threads, lambda: str(uuid4())),
+            results=Results(records, ground.threads),
             unstored=unstored,
             workspaces=ground.builds,
             threads=ground.threads,

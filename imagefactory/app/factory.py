@@ -70,7 +70,7 @@ async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, res
     storage = await open_storage(settings, reactor, ground.threads, stack, look=look)
     clouds = InstalledClouds(Targets(Surroundings(settings, ground.threads)), settings.provider_definitions)
     templates = _templates(settings, reactor, ground, storage)
-    store = await open_store(settings.state_dir / "jobs.db", this_process(), ground.threads)
+    store = await open_store(settings.state_dir / "jobs.db", this_process(daemon=resume), ground.threads)
     stack.push_async_callback(store.close)
     pipeline = await make_pipeline(settings, reactor, ground, storage.records, clouds, strangers=resume)
     pusher = CloudPusher(storage.records, clouds.target, templates.parse, ground.builds)

@@ -198,10 +198,14 @@ class Jobs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The process that runs a job; `started` (clock ticks since boot) tells a process from a later one of its pid."""
+    """The process that runs a job; `started` (clock ticks since boot) tells a process from a later one of its pid.
+
+    Queued jobs of a `daemon` wait for the next one when it is gone; those of a command end with it.
+    """
 
     pid: int
     started: int
+    daemon: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from imagefactory.jobs.interface import Owner
 from imagefactory.process.proc import stat
 
 
-def this_process() -> Owner:
+def this_process(*, daemon: bool) -> Owner:
     """The owner that we are."""
     me = stat(os.getpid())
-    return Owner(os.getpid(), me.started if me else 0)
+    return Owner(os.getpid(), me.started if me else 0, daemon)
 
 
 def alive(owner: Owner) -> bool:

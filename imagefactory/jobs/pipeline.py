@@ -125,6 +125,10 @@ class Pipeline:
             finally:
                 making.release()
 
+    async def forget(self, id: str) -> None:
+        """See `Builder`."""
+        await self._tools.results.sweep(id)
+
     async def _placeholder(self, order: BuildOrder, target: Target, progress: Progress) -> Completed:
         progress.activity("storing")
         body = target.placeholder(order.template, order.id)

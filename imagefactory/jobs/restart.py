@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+
+from twisted.logger import Logger
 
 from imagefactory.concurrency.clock import Clock
 from imagefactory.jobs.interface import JobStore, Owner, Remembered
 from imagefactory.jobs.ledger import Ledger
-from imagefactory.jobs.runner import stopped
+from imagefactory.jobs.runner import AGAIN, RETRY, stopped
 from imagefactory.model.errors import FactoryError
 from imagefactory.model.jobs import Failed, Failure, Job, Operation, Queued, State, is_final
 
@@ -16,8 +18,18 @@ from imagefactory.model.jobs import Failed, Failure, Job, Operation, Queued, Sta
 class Inheritance:
     """Takes over jobs whose process has ended; jobs of living processes are shown and not touched."""
 
-    def __init__(self, store: JobStore, ledger: Ledger, clock: Clock, alive: Callable[[Owner], bool]) -> None:
+    _log = Logger()
+
+    def __init__(
+        self,
+        store: JobStore,
+        ledger: Ledger,
+        clock: Clock,
+        alive: Callable[[Owner], bool],
+        forget: Callable[[str], Awaitable[None]],
+    ) -> None:
         self._store = store
+        self._forget = forget
         self._ledger = ledger
         self._clock = clock
         self._alive = alive
@@ -43,17 +55,26 @@ class Inheritance:
     async def _inherit(self, remembered: Sequence[Remembered], *, resume: bool) -> list[Job]:
         live = [one for one in remembered if not is_final(one.job.state)]
         self._foreign = [one for one in live if self._alive(one.owner)]
-        orphans = [one for one in live if one not in self._foreign and (resume or not _can_wait(one.job))]
+        orphans = [one for one in live if one not in self._foreign and (resume or not _can_wait(one.job, one.owner))]
         # What the dead wrote last may be later than what we have read: only the claim tells.
-        claimed = [await self._store.claim(one.job.id, one.owner) for one in orphans]
-        return [job for job in claimed if job is not None and await self._goes_on(job)]
+        claimed = [(await self._store.claim(one.job.id, one.owner), one.owner) for one in orphans]
+        return [job for job, owner in claimed if job is not None and await self._goes_on(job, owner)]
 
-    async def _goes_on(self, job: Job) -> bool:
+    async def _goes_on(self, job: Job, owner: Owner) -> bool:
         if is_final(job.state):
             self._ledger.hear(job)
-        elif not _can_wait(job):
-            await self._end(job, stopped(job.operation))
-        return not is_final(job.state) and _can_wait(job)
+        elif not _can_wait(job, owner):
+            await self._sweep(job)
+            await self._end(job, stopped(job.operation) if owner.daemon else _killed(job.operation))
+        return not is_final(job.state) and _can_wait(job, owner)
+
+    async def _sweep(self, job: Job) -> None:
+        """What the dead left in the warehouse; should that not answer, a retry replaces it."""
+        if job.operation is Operation.BUILD:
+            try:
+                await self._forget(job.id)
+            except FactoryError as error:
+                self._log.warn("job {id} may have left an ICICLE: {error}", id=job.id, error=str(error))
 
     async def give_up(self, job: Job, reason: FactoryError) -> None:
         """A queued job that cannot go on after all."""
@@ -63,5 +84,9 @@ class Inheritance:
         await self._ledger.end(replace(job, state=state, activity="", ended=self._clock.seconds()))
 
 
-def _can_wait(job: Job) -> bool:
-    return job.operation is Operation.BUILD and isinstance(job.state, Queued)
+def _can_wait(job: Job, owner: Owner) -> bool:
+    return owner.daemon and job.operation is Operation.BUILD and isinstance(job.state, Queued)
+
+
+def _killed(operation: Operation) -> Failed:
+    return Failed(Failure("the command was killed", hint=RETRY if operation is Operation.BUILD else AGAIN))

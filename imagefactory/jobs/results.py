@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
 
 from imagefactory.concurrency.shield import shield
 from imagefactory.concurrency.threads import Threads
@@ -15,6 +16,8 @@ from imagefactory.model.errors import Conflict, FactoryError
 from imagefactory.model.records import Kind, TargetImageRecord
 from imagefactory.stages.interface import Entry
 from imagefactory.warehouse.records import Body, Records
+
+_NAMESPACE = uuid5(NAMESPACE_URL, "urn:imagefactory:icicle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +32,18 @@ class Finished:
     notes: Mapping[str, str] | None = None
 
 
+def icicle_id(target_image: str) -> str:
+    """The id of a target image's ICICLE, which has to be stored first: so whoever finds neither image nor job running
+    knows what to look for, and a retry replaces it."""
+    return str(uuid5(_NAMESPACE, target_image))
+
+
 class Results:
     """Stores template, ICICLE and target image of a build."""
 
-    def __init__(self, records: Records, threads: Threads, new_id: Callable[[], str]) -> None:
+    def __init__(self, records: Records, threads: Threads) -> None:
         self._records = records
         self._threads = threads
-        self._new_id = new_id
 
     async def link(self, entry: Entry, workspace: Path) -> Path:
         """The entry's file under another name, for the warehouse to take away: its bytes are not copied."""
@@ -45,12 +53,17 @@ class Results:
 
     async def store(self, order: BuildOrder, finished: Finished) -> None:
         """Store it; what goes wrong or is cancelled on the way leaves nothing."""
-        icicle = self._new_id() if finished.icicle is not None else None
+        icicle = icicle_id(order.id) if finished.icicle is not None else None
         try:
             await self._store(order, finished, icicle)
         except BaseException:
             await shield(self._remove(order.id, icicle))
             raise
+
+    async def sweep(self, target_image: str) -> None:
+        """Remove the ICICLE of an image that its process did not live to store."""
+        if await self._records.target_image(target_image) is None:
+            await self._records.delete(Kind.ICICLE, icicle_id(target_image))
 
     async def _store(self, order: BuildOrder, finished: Finished, icicle: str | None) -> None:
         if await self._records.build(order.build_id) is None:

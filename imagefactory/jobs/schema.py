@@ -8,8 +8,8 @@ from imagefactory.database.sqlite import Kind
 
 metadata = MetaData()
 
-#: `position` is the order of creation; `owner` is "pid:started"; `body` is the job as JSON; `request` is the key of a
-#: row of `requests`, or empty; `revision` grows with every write of any process.
+#: `position` is the order of creation; `owner` is "pid:started", with ":command" for a command; `body` is the job as
+#: JSON; `request` is the key of a row of `requests`, or empty; `revision` grows with every write of any process.
 jobs = Table(
     "jobs",
     metadata,

@@ -103,7 +103,7 @@ class JobService:
         )
         self._pushes = PushDesk(with_.records, with_.pusher, self._ledger.book, with_.clock, with_.new_id)
         self._imports = ImportDesk(with_.records, with_.builder, lineage, with_.clock, with_.new_id)
-        self._inheritance = Inheritance(with_.store, self._ledger, with_.clock, with_.alive)
+        self._inheritance = Inheritance(with_.store, self._ledger, with_.clock, with_.alive, with_.builder.forget)
         self._neighbours = Neighbours(self._inheritance, with_.clock, self._resume)
         self._retention = Retention(self._ledger, with_.clock, limits.retention_days)
         self._local = Lane(limits.builds)

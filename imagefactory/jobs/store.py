@@ -21,6 +21,9 @@ from imagefactory.model.jobs import Job
 #: SQLite takes so many values in one statement.
 CHUNK = 500
 
+#: Behind the owner of a job that ends with its process.
+COMMAND = ":command"
+
 
 #: What is needed of each job; its request, which may be large, is not.
 _JOBS = select(
@@ -35,7 +38,7 @@ class SqliteJobStore:
 
     def __init__(self, database: Database, owner: Owner, threads: Threads) -> None:
         self._database = database
-        self._owner = f"{owner.pid}:{owner.started}"
+        self._owner = _owner_text(owner)
         self._threads = threads
 
     async def load(self) -> list[Remembered]:
@@ -48,7 +51,7 @@ class SqliteJobStore:
         await self._threads.run(self._write, batch)
 
     async def claim(self, id: str, owner: Owner) -> Job | None:
-        return await self._threads.run(self._claim, id, f"{owner.pid}:{owner.started}")
+        return await self._threads.run(self._claim, id, _owner_text(owner))
 
     async def request(self, id: str) -> str:
         jobs, requests = schema.jobs.c, schema.requests.c
@@ -183,11 +186,15 @@ def _open(path: Path, owner: Owner, threads: Threads) -> SqliteJobStore:
     return SqliteJobStore(Database(path, schema.STORE), owner, threads)
 
 
+def _owner_text(owner: Owner) -> str:
+    return f"{owner.pid}:{owner.started}{'' if owner.daemon else COMMAND}"
+
+
 def _owner(text: str) -> Owner:
-    pid, _, started = text.partition(":")
+    pid, _, started = text.removesuffix(COMMAND).partition(":")
     if not (pid.isdecimal() and started.isdecimal()):
         raise Damaged(f"owner {text!r}")
-    return Owner(int(pid), int(started))
+    return Owner(int(pid), int(started), daemon=not text.endswith(COMMAND))
 
 
 def _replace(connection: Connection, table: Any, rows: Sequence[tuple[object, ...]]) -> None:

@@ -79,6 +79,9 @@ class Builder(Protocol):
         """Make and store the target image; leaves nothing else behind, however it ends."""
         ...
 
+    async def forget(self, id: str) -> None:
+        """Remove from the warehouse what a build whose process was killed may have left there."""
+
 
 class Pusher(Protocol):
     """Does push jobs."""

@@ -167,7 +167,7 @@ class JobStoreContract(_Suite):
 
     async def test_one_takes_over(self) -> None:
         """Of two who want the jobs of a process that is gone, one gets them."""
-        gone, first, second = Owner(1, 1), Owner(2, 2), Owner(3, 3)
+        gone, first, second = Owner(1, 1, daemon=False), Owner(2, 2, daemon=False), Owner(3, 3)
         await (await self.open_store(gone)).write(Batch([job()]))
         one, other = await self.open_store(first), await self.open_store(second)
         self.assertEqual(job(), await one.claim(job().id, gone))

@@ -138,6 +138,7 @@ class FakeBuilder:
         self._records = records
         self.running: dict[str, Labour] = {}
         self.cancelled: list[str] = []
+        self.forgotten: list[str] = []
         self.orders: list[BuildOrder] = []
         self.refusal: FactoryError | None = None
         self.clean_up: Callable[[], Awaitable[None]] = _nothing
@@ -161,6 +162,11 @@ class FakeBuilder:
             TargetImageRecord(order.id, order.build_id, order.target, order.template_id, size=7)
         )
         return Completed(size=7)
+
+    async def forget(self, id: str) -> None:
+        self.forgotten.append(id)
+        if self.refusal is not None:
+            raise self.refusal
 
     async def _labour(self, id: str, progress: Progress) -> None:
         labour = self.running[id] = Labour(id, progress)

@@ -30,6 +30,7 @@ from imagefactory.warehouse.records import Records
 from tests.functional.tinyos import TREE, TinyOs, tiny_os
 
 COMMAND = (sys.executable, "-m", "imagefactory")
+HOLDING = str(Path(__file__).with_name("holding.py"))
 PATIENCE = 60.0
 
 T = TypeVar("T")
@@ -153,6 +154,14 @@ class CommandCase(TestCase):
         """Start the command."""
         running = Running((*COMMAND, "--config", str(self.config), *arguments), {**os.environ, **environment})
         self.addCleanup(running.kill)
+        return running
+
+    def held(self, place: str, *arguments: str) -> Running:
+        """Start the command, which is held at this place (see holding.py), and wait until it is there."""
+        argv = (sys.executable, HOLDING, place, "--config", str(self.config), *arguments)
+        running = Running(argv, dict(os.environ))
+        self.addCleanup(running.kill)
+        running.until(f"held at {place}")
         return running
 
     def command(self, *arguments: str, status: int = 0, **environment: str) -> Done:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import signal
 
+from twisted.internet.defer import Deferred
+
+from imagefactory.model.records import Kind
+from imagefactory.warehouse.records import Records
 from tests.functional.command import CommandCase, Running
+from tests.functional.test_cli_push import CREDENTIALS
 from tests.functional.tinyos import template
 
 TARGET = ("--target", "rhevm", "--boot_check")
@@ -35,6 +40,20 @@ class InterruptCase(CommandCase):
         running = self.start("--template", self.tdl, *TARGET)
         running.until(STAGES[stage])
         return running, self.tokens()
+
+    def longer(self) -> str:
+        """Another template on the same base, whose customisation takes a moment."""
+        return self.file(template(commands=("true", "sleep 1 &amp; sleep 1"), size="96M"), "longer.tdl")
+
+    def no_orphans(self) -> Deferred[None]:
+        """Each ICICLE belongs to a target image."""
+
+        async def check(records: Records) -> None:
+            images = [await records.target_image(id) for id in await records.ids(Kind.TARGET_IMAGE)]
+            known = {image.icicle for image in images if image is not None}
+            self.assertEqual(set(await records.ids(Kind.ICICLE)) - known, set())
+
+        return self.records(check)
 
     def works(self) -> None:
         """The next run gets to its end, with what the cache has."""
@@ -73,6 +92,24 @@ class SignalTests(InterruptCase):
         self.interrupted("booting", signal.SIGTERM, signal.SIGINT)
         self.works()
 
+    def test_where_it_does_not_stay_long(self) -> Deferred[None]:
+        """While it unpacks, stores, or waits for another process."""
+        self.works()
+        running = self.start("--template", self.longer(), *TARGET)
+        running.until("command second")
+        waiting = self.start("--template", self.longer(), *TARGET)
+        waiting.until("waiting for another process")
+        for one in (waiting, running):
+            one.signal(signal.SIGINT)
+            self.assertEqual(one.wait(10).status, 1)
+        for place in ("unpack", "storing"):
+            held = self.held(place, "--template", self.longer(), *TARGET)
+            held.signal(signal.SIGINT)
+            done = held.wait(10)
+            self.nothing_left()
+            self.assertEqual((done.status, self.jobs()[-1]["state"]["is"]), (1, "failed"), place)
+        return self.no_orphans()
+
 
 class KillTests(InterruptCase):
     """kill -9."""
@@ -84,12 +121,74 @@ class KillTests(InterruptCase):
             running, tokens = self.at(stage)
             running.kill()
             self.soon(lambda now=tokens: not self.living(now), f"children survive in {stage}")  # type: ignore[misc]
-            if stage != "indexes":  # whose job may not be written down as running yet: then it waits for a daemon
-                killed.append(self.jobs()[-1]["id"])
+            killed.append(self.jobs()[-1]["id"])
             self.command("--plan", "--template", self.tdl, "--target", "rhevm")
             self.nothing_left(*tokens)
         jobs = {job["id"]: job["state"] for job in self.jobs()}
         for id in killed:
             self.assertEqual(jobs[id]["is"], "failed", id)
-            self.assertIn("the daemon was stopped", jobs[id]["failure"]["message"])
+            self.assertIn("the command was killed", jobs[id]["failure"]["message"])
         self.works()
+
+    def test_where_it_does_not_stay_long(self) -> Deferred[None]:
+        """While it unpacks, stores, or waits for another process: no record is left that belongs to nothing."""
+        self.works()
+        running = self.start("--template", self.longer(), *TARGET)
+        running.until("command second")
+        waiting = self.start("--template", self.longer(), *TARGET)
+        waiting.until("waiting for another process")
+        for one in (waiting, running):
+            one.kill()
+        self.swept()
+        for place in ("unpack", "storing"):
+            self.held(place, "--template", self.longer(), *TARGET).kill()
+            self.swept()
+        return self.no_orphans()
+
+    def swept(self) -> None:
+        """The next start finds and removes what was left."""
+        self.command("--plan", "--template", self.tdl, "--target", "rhevm")
+        self.nothing_left()
+        self.assertEqual({job["state"]["is"] for job in self.jobs()}, {"completed", "failed"})
+
+
+class PushTests(CommandCase):
+    """A push, stopped when a part of the image is at the provider."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.storage = self.directory / "condor"
+        (self.storage / "staging").mkdir(parents=True)
+        self.configure(condorcloud_path=str(self.storage))
+
+    def image(self, target: str) -> str:
+        """The id of a new image."""
+        words = ("--template", self.file(template(size="96M")), "--target", target, "--json")
+        return str(self.command(*words).document["image"])
+
+    def there(self) -> list[str]:
+        """The files at both providers."""
+        return [path.name for place in (self.storage, self.imgdir) for path in place.rglob("*") if path.is_file()]
+
+    def test_condorcloud(self) -> None:
+        """Interrupted it takes the files away itself, killed the next start does."""
+        words = ("--image", self.image("condorcloud"), "--provider", "condorcloud")
+        held = self.held("condorcloud", *words)
+        self.assertEqual(len([name for name in self.there() if name.startswith("condorimage")]), 1)
+        held.signal(signal.SIGINT)
+        self.assertEqual((held.wait(10).status, self.there()), (1, []))
+        self.nothing_left()
+        self.held("condorcloud", *words).kill()
+        self.assertEqual(len([name for name in self.there() if name.startswith("condorimage")]), 1)
+        self.command("--plan", "--template", self.file(template()), "--target", "mock")
+        self.assertEqual(self.there(), [])
+        self.nothing_left()
+        self.assertIn("push again", self.jobs()[-1]["state"]["failure"]["hint"])
+
+    def test_mock(self) -> None:
+        """Killed."""
+        words = ("--image", self.image("mock"), "--provider", "mock-1", "--credentials", CREDENTIALS)
+        self.held("mock", *words).kill()
+        self.assertEqual(len([name for name in self.there() if name.endswith(".new")]), 1)
+        self.command("--plan", "--template", self.file(template()), "--target", "mock")
+        self.assertEqual(self.there(), [])

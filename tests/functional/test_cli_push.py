@@ -83,7 +83,7 @@ class PushTests(CommandCase):
         nobody = self.fails("--image", image, "--provider", "mock-1", status=2)
         self.assertIn("mock_credentials/username", nobody)
         missing = self.fails("--image", image, "--provider", "mock-1", "--credentials", "/no/such/file", status=2)
-        self.assertIn("/no/such/file", missing)
+        self.assertIn("--credentials: cannot read the file named there: No such file", missing)
         lost = "00000000-0000-4000-8000-000000000000"
         self.assertIn(lost, self.fails("--image", lost, "--provider", "mock-1", "--credentials", CREDENTIALS, status=2))
         rhevm = '{"name": "r", "target": "rhevm"}'

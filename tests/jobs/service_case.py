@@ -66,12 +66,12 @@ class ServiceCase(SynchronousTestCase):
             Limits(**limits),
         )
 
-    def restart(self) -> None:
+    def restart(self, *, resume: bool = True) -> None:
         """The process is gone; another begins with the same store."""
         self.jobs._neighbours.stop()  # the dead do not look
         self.store = self.store.at(replace(ME, started=ME.started + 1))
         self.jobs = self.service(self.store)
-        self.get(self.jobs.start(resume=True))
+        self.get(self.jobs.start(resume=resume))
 
     def get(self, work: Coroutine[Any, Any, T]) -> T:
         """The answer that is there at once."""

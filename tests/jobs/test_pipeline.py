@@ -152,7 +152,7 @@ class PipelineTests(SynchronousTestCase):
             target=lambda name: Cloud(name, os=name != "mock"),
             merge=lambda template, target: template,
             prove=self.prove,
-            results=Results(self.records, threads, self.new_id),
+            results=Results(self.records, threads),
             unstored=Unstored(self.root / "unstored", threads, lambda: self.now),
             workspaces=Workspaces(self.imgdir, self.journal, remove, threads),
             threads=threads,
@@ -332,6 +332,16 @@ class PipelineTests(SynchronousTestCase):
         order = self.order("rhevm")
         self.build(order)
         self.assertEqual(b"base 12\ncustomise\nadapt rhevm\n", self.image(order))
+
+    def test_a_kill_between_icicle_and_image(self) -> None:
+        """The ICICLE is stored first; the next start finds it without its image and removes it."""
+        order = self.order()
+        self.build(order)
+        self.get(self.pipeline.forget(order.id))
+        self.assertEqual(1, len(self.get(self.records.ids(Kind.ICICLE))))
+        self.get(self.records.delete(Kind.TARGET_IMAGE, order.id))
+        self.get(self.pipeline.forget(order.id))
+        self.assertEqual([], self.get(self.records.ids(Kind.ICICLE)))
 
     def test_no_space_for_the_result(self) -> None:
         """A warehouse that fails leaves no image and no ICICLE behind."""

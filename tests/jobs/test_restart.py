@@ -10,7 +10,7 @@ from imagefactory.model.errors import (
     Conflict,
     Unavailable,
 )
-from imagefactory.model.jobs import Completed, Failed
+from imagefactory.model.jobs import Completed, Failed, Queued
 from imagefactory.testing.job_store import ME, MemoryJobStore
 from imagefactory.testing.job_store import job as running
 from imagefactory.testing.jobs import (
@@ -77,6 +77,19 @@ class StopTests(ServiceCase):
         self.living.remove(command)
         self.clock.advance(2)
         self.assertEqual(["COMPLETED", "FAILED"], self.states())
+
+    def test_what_a_command_queued_ends_with_it(self) -> None:
+        """Whoever killed it does not want it built later by somebody else; what it left is swept, or else said."""
+        for resume in (True, False):
+            command = Owner(7, 7, daemon=False)
+            job = replace(running(), id=f"{SOMEBODY[:-1]}{int(resume)}", state=Queued(), started=None)
+            self.get(self.store.at(command).write(Batch([job])))
+            self.builder.refusal = None if resume else Unavailable("no warehouse")
+            self.restart(resume=resume)
+            state = self.jobs.job(job.id).state
+            assert isinstance(state, Failed)
+            self.assertEqual("the command was killed", state.failure.message)
+            self.assertIn(job.id, self.builder.forgotten)
 
     def test_the_last_word_of_the_dead(self) -> None:
         """A process that completed its job in its last moment has completed it."""
