@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,19 @@ from pathlib import Path
 from imagefactory.concurrency.clock import Clock
 from imagefactory.concurrency.threads import Threads
 from imagefactory.jobs.craft import Piece
+from imagefactory.model.icicle import parse_icicle
 from imagefactory.model.report import Report
 from imagefactory.process.interface import Processes
 from imagefactory.qemu.accel import Acceleration
 from imagefactory.qemu.boot import Network, boot_check
 
-#: The package with the SSH server, in all families; old ICICLEs have version and architecture behind the name.
-SSH_SERVER = b"openssh-server"
+#: The package with the SSH server, in all families; those of rpm have version and architecture behind the name.
+SSH_SERVER = re.compile(r"openssh-server(-\d.*)?")
+
+
+def serves_ssh(icicle: bytes) -> bool:
+    """Whether an SSH server is among the packages."""
+    return any(SSH_SERVER.fullmatch(package.name) for package in parse_icicle(icicle).packages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +46,7 @@ class BootProver:
             image,
             piece.target.conversion().format,
             arch=piece.template.os.arch.value,
-            ssh=SSH_SERVER in icicle,
+            ssh=serves_ssh(icicle),
             acceleration=self.acceleration,
             processes=self.processes,
             threads=self.threads,
