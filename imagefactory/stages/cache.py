@@ -18,8 +18,11 @@ from imagefactory.stages.flock import FileLock
 from imagefactory.stages.holds import Holds
 from imagefactory.stages.interface import Entry, Producer, StageKey
 from imagefactory.stages.keys import differing, fingerprints
-from imagefactory.stages.shelf import BODY, Lease, Shelf
+from imagefactory.stages.shelf import BODY, CARD, Lease, Shelf
 from imagefactory.stages.sidecar import Sidecar
+
+GONE = "the cached file, which is gone"
+"""What differs from an entry that has all the same inputs."""
 
 POLL = 0.5
 """Seconds between two looks at whether another process is done."""
@@ -175,6 +178,8 @@ class DirectoryCache:
 
     def _changed(self, key: StageKey) -> tuple[str, ...]:
         """What differs from the entry of this kind that differs least, of several the one used last."""
+        if (self._shelf.path(key) / CARD).exists():
+            return (GONE,)
         mine = fingerprints(key)
         nearest: tuple[int, float, tuple[str, ...]] | None = None
         for entry in self._shelf.entries(key.kind):

@@ -141,6 +141,11 @@ class ObtainTests(CacheCase):
         self.assertEqual(notes.outcomes[0].changed, ("packages",))
         self.assertIn("changed: packages", notes.lines[0])
 
+    def test_a_miss_for_want_of_the_file(self) -> None:
+        """All inputs are those of an entry; only its file is not there any more."""
+        self.obtained(BASE).path.unlink()
+        self.assertEqual(self.cache.look(BASE).changed, ("the cached file, which is gone",))
+
     def test_looking_changes_nothing(self) -> None:
         """A plan is told hit or miss, and nothing appears."""
         before = sorted(self.root.rglob("*"))
