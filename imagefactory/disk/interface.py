@@ -16,7 +16,6 @@ class Conversion:
     format: str
     options: Mapping[str, str] = field(default_factory=dict)
     compress: bool = False
-    suffix: str = "img"
 
 
 @dataclass(frozen=True, slots=True)

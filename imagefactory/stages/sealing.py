@@ -22,8 +22,6 @@ from imagefactory.stages.steps import Steps
 RECIPE = "2"
 """Part of every key of this stage: raise it when a change of code changes the result of the same needs."""
 
-CLOUD_INFO = "/etc/sysconfig/cloud-info"
-
 TRACES = (
     "/etc/ssh/ssh_host_*",
     "/etc/udev/rules.d/70-persistent-net.rules",
@@ -86,11 +84,6 @@ def _covers(pattern: str, path: str) -> bool:
     return len(parts) >= len(wanted) and all(
         fnmatchcase(part, want) and (want[:1] == "." or part[:1] != ".") for want, part in pairs
     )
-
-
-def cloud_info(target: str) -> tuple[str, bytes]:
-    """The file by which software inside tells its cloud, as version 1.0 wrote it: for `Needs.files`."""
-    return CLOUD_INFO, f'CLOUD_TYPE="{target}"\n'.encode()
 
 
 def sealing_inputs(needs: Needs, family: Family, template: Template) -> Mapping[str, str]:

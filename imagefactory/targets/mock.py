@@ -84,7 +84,7 @@ class Mock(Target):
 
     def conversion(self) -> Conversion:
         """Not used: there is no disk."""
-        return Conversion("raw", suffix="yml")
+        return Conversion("raw")
 
     def placeholder(self, template: Template, image_id: str) -> bytes:
         """What Deltacloud's mock driver keeps of an image; JSON's texts are YAML's, whatever is in them."""

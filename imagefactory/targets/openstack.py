@@ -30,7 +30,7 @@ class OpenStackKvm(Target):
         Glance keeps what it is given, and the image is read by the compute node's qemu: zstd needs 5.1 (2020), older
         than any maintained release of OpenStack's distributions.
         """
-        return Conversion("qcow2", {"compat": "1.1", "compression_type": "zstd"}, compress=True, suffix="qcow2")
+        return Conversion("qcow2", {"compat": "1.1", "compression_type": "zstd"}, compress=True)
 
 
 ROOM = Room("openstack-kvm", "OpenStack, KVM", lambda _: OpenStackKvm())

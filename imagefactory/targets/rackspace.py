@@ -27,7 +27,7 @@ class Rackspace(Target):
 
     def conversion(self) -> Conversion:
         """A dynamic VHD; without force_size qemu rounds the disk to a geometry of old BIOSes, and it grows."""
-        return Conversion("vpc", {"subformat": "dynamic", "force_size": "on"}, suffix="vhd")
+        return Conversion("vpc", {"subformat": "dynamic", "force_size": "on"})
 
 
 ROOM = Room("rackspace", "Rackspace Cloud Servers", lambda _: Rackspace())

@@ -34,7 +34,7 @@ class Rhevm(Target):
         """
         if self._format == "raw":
             return Conversion("raw")
-        return Conversion("qcow2", {"compat": "1.1"}, suffix="qcow2")
+        return Conversion("qcow2", {"compat": "1.1"})
 
     def parameters(self, template: Template, image_id: str, size: int) -> str:
         """See `Target`; the file name is that of version 1.0."""

@@ -25,7 +25,7 @@ class VSphere(Target):
 
     def conversion(self) -> Conversion:
         """The adapter in the header is for tools that ask it; a pvscsi machine reads the disk all the same."""
-        return Conversion("vmdk", {"subformat": "streamOptimized", "adapter_type": "lsilogic"}, suffix="vmdk")
+        return Conversion("vmdk", {"subformat": "streamOptimized", "adapter_type": "lsilogic"})
 
     def parameters(self, template: Template, image_id: str, size: int) -> str:
         """See `Target`."""

@@ -15,7 +15,8 @@ from imagefactory.guests.interface import File
 from imagefactory.model.errors import BuildFailed
 from imagefactory.model.report import Silence
 from imagefactory.model.template import Arch, GuestFile, Inline, OperatingSystem, Repository, Template, UrlInstall
-from imagefactory.stages.sealing import cloud_info, fulfil_needs, kernel, seal, sealing_inputs
+from imagefactory.stages.sealing import fulfil_needs, kernel, seal, sealing_inputs
+from imagefactory.targets.interface import cloud_info
 from imagefactory.testing.guests import MemoryGuest
 
 ROOT = "http://mirror.example/debian"
