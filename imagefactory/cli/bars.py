@@ -19,11 +19,11 @@ class Bars:
         self._changes = Changes()
         self._tasks: dict[str, TaskID] = {}
         self._progress = Progress(
-            TextColumn("{task.fields[name]:<12}"),
+            TextColumn("{task.fields[name]:<12}", markup=False),
             BarColumn(bar_width=30),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeElapsedColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             console=console,
         )
 

@@ -75,7 +75,7 @@ def job_document(job: Job, details: Details = NONE) -> dict[str, Any]:
         "status": job.state.wire,
         "image_id": job.image_id,
         "build_id": job.build_id,
-        "target_image_id": job.target_image_id,
+        "target_image_id": _target_image(job),
         "seconds": seconds_of(job),
         "stages": stage_documents(job.stages),
     }
@@ -86,6 +86,12 @@ def job_document(job: Job, details: Details = NONE) -> dict[str, Any]:
         failure = job.state.failure
         document["error"] = {"message": failure.message, "hint": failure.hint, "cancelled": failure.cancelled}
     return document
+
+
+def _target_image(job: Job) -> str | None:
+    """The image that a push pushes, or that a build has made: under the id of the job."""
+    made = job.operation is Operation.BUILD and isinstance(job.state, Completed)
+    return job.id if made else job.target_image_id
 
 
 def stage_documents(stages: Sequence[StageOutcome]) -> list[dict[str, Any]]:

@@ -78,8 +78,9 @@ class Lines:
     def event(self, event: JobEvent) -> None:
         """Say what is new."""
         job = event.job
-        activity = "" if self._full else self._changes.activity(job)
-        for text in (*self._changes.stages(job), activity):
+        stages, activity = self._changes.stages(job), "" if self._full else self._changes.activity(job)
+        # An activity may be told late; then what was going on came before the stage that is told at once.
+        for text in (activity, *stages) if event.kind == "stage" else (*stages, activity):
             if text:
                 self._say(job, text)
 

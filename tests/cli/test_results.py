@@ -57,6 +57,7 @@ class DocumentTests(SynchronousTestCase):
         document = json.loads(run_document([(DONE, NONE), (BROKEN, NONE)]))
         self.assertEqual([job["status"] for job in document["jobs"]], ["COMPLETED", "FAILED"])
         self.assertEqual(document["jobs"][0]["size"], 3 << 20)
+        self.assertEqual([job["target_image_id"] for job in document["jobs"]], ["id-1", None])
         self.assertEqual(document["jobs"][1]["error"]["hint"], "give the disk more room")
 
     def test_errors_list_all_problems(self) -> None:

@@ -67,6 +67,12 @@ class LinesTests(SynchronousTestCase):
         Lines(out).line(JOB, "Setting up packages")
         self.assertEqual(out.getvalue(), "")
 
+    def test_what_was_going_on_comes_before_what_came_of_it(self) -> None:
+        """A stage is told at once, an activity perhaps late."""
+        out = StringIO()
+        Lines(out).event(JobEvent(1, 0.0, replace(JOB, activity="reading", stages=(HIT,)), "stage"))
+        self.assertEqual(out.getvalue().splitlines(), ["rhevm: reading", f"rhevm: {stage_text(HIT)}"])
+
 
 class BarsTests(SynchronousTestCase):
     """Progress on a terminal."""
@@ -75,11 +81,11 @@ class BarsTests(SynchronousTestCase):
         """The bar shows name, percent and activity; events of other jobs are not ours."""
         out = StringIO()
         watcher = Bars(Console(file=out, force_terminal=True, width=120))
-        watcher.start([JOB])
+        watcher.start([JOB, replace(JOB, id="id-2", provider="a[/b]c")])
         watcher.event(JobEvent(1, 0.0, replace(JOB, id="other", activity="elsewhere")))
         watcher.event(JobEvent(2, 0.0, replace(JOB, percent=30, activity="installing [packages]", stages=(HIT,))))
         watcher.stop()
         shown = out.getvalue()
-        for text in ("rhevm", "30%", "installing", stage_text(HIT)):
+        for text in ("rhevm", "30%", "installing [packages]", "a[/b]c", stage_text(HIT)):
             self.assertIn(text, shown)
         self.assertNotIn("elsewhere", shown)
