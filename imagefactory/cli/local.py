@@ -91,10 +91,8 @@ async def _build(factory: Factory, mode: Build, terminal: Terminal) -> int:
 
 async def _push(factory: Factory, mode: Push, terminal: Terminal) -> int:
     credentials = read_credentials(mode.credentials)
-    requests = [
-        PushRequest(factory.clouds.provider(name), credentials, image_id=mode.image) for name in mode.providers
-    ]  # all names are resolved before anything is pushed
-    jobs = [await factory.jobs.push(request) for request in requests]
+    requests = [PushRequest(factory.clouds.provider(name), credentials, image_id=mode.image) for name in mode.providers]
+    jobs = await factory.jobs.push_all(requests)
     for job in jobs:
         terminal.say(f"Pushing build {job.build_id} of image {job.image_id} to provider {job.provider}")
     return await _watch(factory, jobs, terminal)

@@ -146,10 +146,14 @@ class JobService:
         return tuple([(target, await self._builder.plan(wish.template, target)) for target in wish.targets])
 
     async def push(self, request: PushRequest) -> Job:
+        return (await self.push_all([request]))[0]
+
+    async def push_all(self, requests: Sequence[PushRequest]) -> list[Job]:
+        """Several pushes: none begins unless all can."""
         self._must_be_open()
-        order, job = await self._pushes.accept(request)
+        accepted = [await self._pushes.accept(request) for request in requests]
         self._must_be_open()
-        return await shield(self._accept_push(order, job))
+        return await shield(self._accept_pushes(accepted))
 
     async def import_image(self, request: ImportRequest) -> Imported:
         self._must_be_open()
@@ -227,10 +231,12 @@ class JobService:
             self._run_build(order)
         return Accepted(jobs[0].image_id, jobs[0].build_id, jobs)
 
-    async def _accept_push(self, order: PushOrder, job: Job) -> Job:
-        await self._ledger.create([job], {})
-        self._run_push(order, job)
-        return job
+    async def _accept_pushes(self, accepted: Sequence[tuple[PushOrder, Job]]) -> list[Job]:
+        jobs = [job for _, job in accepted]
+        await self._ledger.create(jobs, {})
+        for order, job in accepted:
+            self._run_push(order, job)
+        return jobs
 
     async def _begin_again(self, order: BuildOrder, siblings: tuple[str, ...]) -> Job:
         job = await self._ledger.reopen(order.id)

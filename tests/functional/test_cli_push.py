@@ -80,6 +80,11 @@ class PushTests(CommandCase):
         image = self.build("mock", "rhevm")
         unknown = self.fails("--image", image, "--provider", "no-such-cloud", status=2)
         self.assertIn("no-such-cloud", unknown)
+        self.fails(
+            *("--image", image, "--provider", "mock-1", "--provider", "condorcloud", "--credentials", CREDENTIALS),
+            status=2,
+        )
+        self.assertEqual([job["operation"] for job in self.jobs()], ["build", "build"])  # not even to mock-1
         nobody = self.fails("--image", image, "--provider", "mock-1", status=2)
         self.assertIn("mock_credentials/username", nobody)
         missing = self.fails("--image", image, "--provider", "mock-1", "--credentials", "/no/such/file", status=2)

@@ -43,6 +43,14 @@ class PushTests(ServiceCase):
             self.pusher.running[job.id].finish()
             self.assertEqual(self.built, job.build_id)
 
+    def test_all_or_none(self) -> None:
+        """Of several pushes none begins if one cannot."""
+        good, bad = PushRequest(MOCK, image_id=self.image), PushRequest(EC2, image_id=SOMEBODY)
+        self.refused(self.jobs.push_all([good, bad]), InvalidInput)
+        self.assertEqual(0, len(self.pusher.orders))
+        self.assertEqual(2, len(self.get(self.jobs.push_all([good, good]))))
+        self.assertEqual(2, len(self.pusher.orders))
+
     def test_wrong_target(self) -> None:
         """A mock image is not pushed to ec2."""
         credentials = Credentials("ec2_credentials", {})
