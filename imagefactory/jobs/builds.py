@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from imagefactory.concurrency.clock import Clock
+from imagefactory.jobs.book import Book
 from imagefactory.jobs.ids import checked
 from imagefactory.jobs.interface import BuildRequest
 from imagefactory.jobs.orders import Parse
@@ -51,6 +52,7 @@ class BuildDesk:
         self,
         records: Records,
         builder: Builder,
+        book: Book,
         *,
         parse: Parse,
         fetch: Fetch,
@@ -58,6 +60,7 @@ class BuildDesk:
         new_id: Callable[[], str],
     ) -> None:
         self._records = records
+        self._book = book
         self._builder = builder
         self._parse = parse
         self._fetch = fetch
@@ -141,7 +144,11 @@ class BuildDesk:
         image = await self._records.image(image_id) if image_id else None
         last = (image.latest_unpushed or image.latest_build) if image else None
         images = await self._records.target_images(last) if last else []
-        return tuple(sorted({image.target for image in images}))
+        asked = [job for job in self._book.list(None, None, None) if _builds(job, image_id)]
+        if last is None and asked:  # nothing of it has ever been completed
+            last = asked[-1].build_id
+        failed = {job.target for job in asked if job.build_id == last}
+        return tuple(sorted(failed | {image.target for image in images}))
 
     async def _template(self, request: BuildRequest, image_id: str | None) -> tuple[Template, str | None]:
         if request.template is not None:
@@ -192,3 +199,7 @@ class BuildDesk:
 
 def _image(order: BuildOrder) -> ImageRecord:
     return ImageRecord(order.image_id, render_descriptor(order.template.name), order.template_id)
+
+
+def _builds(job: Job, image_id: str | None) -> bool:
+    return job.operation is Operation.BUILD and job.image_id == image_id

@@ -19,7 +19,7 @@ class BuildRequest:
 
     With `image_id` it is a rebuild (the image need not be known); with `build_id` the targets are added to that
     build. `template_id` is set when the template came from the warehouse. No template: the one of the image's last
-    build; no targets: those of its last build.
+    build; no targets: those of its last build, failed ones included.
     """
 
     template: Template | None

@@ -96,6 +96,7 @@ class JobService:
         self._builds = BuildDesk(
             with_.records,
             with_.builder,
+            self._ledger.book,
             parse=with_.parse,
             fetch=with_.fetch,
             clock=with_.clock,

@@ -26,6 +26,20 @@ class RebuildTests(ServiceCase):
         self.assertEqual((image, ["ec2", "mock"]), (again.image_id, [job.target for job in again.jobs]))
         self.assertEqual(1, len(self.records.templates))
 
+    def test_what_was_asked_for_is_repeated(self) -> None:
+        """Targets that failed, too: also when none was completed."""
+        a, b = self.build("mock", "ec2")
+        image = self.jobs.job(a).image_id
+        self.get(self.jobs.cancel(b))
+        self.get(self.jobs.cancel(a))
+        again = self.get(self.jobs.build(BuildRequest(None, image_id=image)))
+        self.assertEqual(["ec2", "mock"], [job.target for job in again.jobs])
+        first, second = (job.id for job in again.jobs)
+        self.get(self.jobs.cancel(first))
+        self.builder.running[second].finish()
+        again = self.get(self.jobs.build(BuildRequest(None, image_id=image)))
+        self.assertEqual(["ec2", "mock"], [job.target for job in again.jobs])
+
     def test_an_image_never_seen(self) -> None:
         """Clients bring ids of their own for new images."""
         (id,) = self.build(image_id=SOMEBODY)
