@@ -167,7 +167,7 @@ class Pipeline:
             notes, failure = await self._proof(order, piece, body, icicle, progress)
             progress.activity("storing")
             parameters = piece.target.parameters(piece.template, order.id, image.size)
-            finished = Finished(body, image.size, image.sha256, icicle, parameters, notes)
+            finished = Finished(body, image.size, image.content, icicle, parameters, notes)
             try:
                 await self._tools.results.store(order, finished)
             except _LATER as error:

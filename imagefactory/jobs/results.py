@@ -22,11 +22,14 @@ _NAMESPACE = uuid5(NAMESPACE_URL, "urn:imagefactory:icicle")
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What a build has made: `body` is consumed, `parameters` are the target's, `notes` more attributes."""
+    """What a build has made: `body` is consumed, `parameters` are the target's, `notes` more attributes.
+
+    `content` is the digest of a body that is a file, see `files.content`.
+    """
 
     body: Body
     size: int
-    sha256: str = ""
+    content: str = ""
     icicle: bytes | None = None
     parameters: str | None = None
     notes: Mapping[str, str] | None = None
@@ -75,7 +78,7 @@ class Results:
         record = TargetImageRecord(
             order.id, order.build_id, order.target, order.template_id, icicle, finished.parameters, finished.size
         )
-        await self._records.store_target_image(record, finished.body, sha256=finished.sha256)
+        await self._records.store_target_image(record, finished.body, content=finished.content)
         if finished.notes:
             await self._records.annotate(Kind.TARGET_IMAGE, order.id, dict(finished.notes))
 

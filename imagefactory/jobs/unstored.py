@@ -16,7 +16,8 @@ from twisted.logger import Logger
 from imagefactory.concurrency.threads import Threads
 from imagefactory.disk.copies import share
 from imagefactory.disk.stoppable import stoppable
-from imagefactory.files.holes import Watch, sha256_of, unwatched
+from imagefactory.files.content import content_of
+from imagefactory.files.holes import Watch, unwatched
 from imagefactory.jobs.results import Finished
 
 DAYS = 7
@@ -68,7 +69,7 @@ class Unstored:
         share(image, place / _IMAGE, watch)
         card = {
             "size": finished.size,
-            "sha256": finished.sha256,
+            "content": finished.content,
             "icicle": None if finished.icicle is None else finished.icicle.decode(),
             "parameters": finished.parameters,
             "notes": dict(finished.notes or {}),
@@ -82,9 +83,9 @@ class Unstored:
         try:
             card = json.loads((place / _CARD).read_text())
             share(place / _IMAGE, body)
-            if sha256_of(body, watch) == card["sha256"]:
+            if content_of(body, watch) == card["content"]:
                 icicle = None if card["icicle"] is None else card["icicle"].encode()
-                return Finished(body, card["size"], card["sha256"], icicle, card["parameters"], card["notes"])
+                return Finished(body, card["size"], card["content"], icicle, card["parameters"], card["notes"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             _log.warn("what is kept of job {id} cannot be read: {error}", id=id, error=error)
         body.unlink(missing_ok=True)

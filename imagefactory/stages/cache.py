@@ -168,7 +168,7 @@ class DirectoryCache:
 
     def _held(self, key: StageKey, lease: Lease, card: Sidecar) -> Entry:
         self._holds.keep(key.digest, lease)
-        return Entry(key, self._shelf.path(key) / BODY, card.sha256, card.size, dict(card.facts))
+        return Entry(key, self._shelf.path(key) / BODY, card.content, card.size, dict(card.facts))
 
     async def _evict(self) -> None:
         for path in await self._threads.run(self._shelf.evict, self._limit):

@@ -27,12 +27,12 @@ class StageKey:
 class Entry:
     """A finished stage in the cache: one immutable file and small facts about it.
 
-    Held (not evicted) until `release()`.
+    `content` is its digest as in `imagefactory.files.content`. Held (not evicted) until `release()`.
     """
 
     key: StageKey
     path: Path
-    sha256: str
+    content: str
     size: int
     facts: Mapping[str, str] = field(default_factory=dict)
 

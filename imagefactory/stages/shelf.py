@@ -20,9 +20,9 @@ from pathlib import Path
 from uuid import uuid4
 
 from imagefactory.disk.space import full_disk
-from imagefactory.files.holes import Watch, sha256_of
+from imagefactory.files.content import content_of
+from imagefactory.files.holes import Watch
 from imagefactory.model.errors import Unavailable
-from imagefactory.stages.content import content_of
 from imagefactory.stages.flock import FileLock
 from imagefactory.stages.interface import StageKey
 from imagefactory.stages.sidecar import Sidecar, decode, describe, encode
@@ -92,7 +92,7 @@ class Shelf:
         body = work / BODY
         size = body.stat().st_size
         with full_disk(body, size):
-            card = describe(key, facts, made, size=size, sha256=sha256_of(body, watch), content=content_of(body, watch))
+            card = describe(key, facts, made, size=size, content=content_of(body, watch))
             body.chmod(READ_ONLY)
             (work / CARD).write_bytes(encode(card))
             os.utime(work / CARD, (made, made))

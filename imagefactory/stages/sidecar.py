@@ -16,23 +16,21 @@ from imagefactory.stages.keys import fingerprints
 class Sidecar:
     """A result as it was when it was made.
 
-    `inputs` are the fingerprints of its key, `sha256` is over all bytes, `content` as in `imagefactory.stages.content`,
-    `made` in Unix seconds.
+    `inputs` are the fingerprints of its key, `content` as in `imagefactory.files.content`, `made` in Unix seconds.
     """
 
     kind: str
     digest: str
     inputs: Mapping[str, str]
-    sha256: str
     content: str
     size: int
     facts: Mapping[str, str]
     made: float
 
 
-def describe(key: StageKey, facts: Mapping[str, str], made: float, *, size: int, sha256: str, content: str) -> Sidecar:
+def describe(key: StageKey, facts: Mapping[str, str], made: float, *, size: int, content: str) -> Sidecar:
     """The sidecar of a result that was just made."""
-    return Sidecar(key.kind, key.digest, fingerprints(key), sha256, content, size, dict(facts), made)
+    return Sidecar(key.kind, key.digest, fingerprints(key), content, size, dict(facts), made)
 
 
 def encode(card: Sidecar) -> bytes:
@@ -48,6 +46,7 @@ def decode(data: bytes) -> Sidecar:
         entry = document["entry"]
         if document["sha256"] != _seal(entry):
             raise ValueError("its digest does not match")
+        entry.pop("sha256", None)  # older ones have a digest over all bytes, too
         return Sidecar(**entry)
     except (KeyError, TypeError) as error:
         raise ValueError(f"it is not a sidecar: {error!r}") from error

@@ -28,11 +28,12 @@ class Warehouse(Protocol):
         ...
 
     async def adopt(
-        self, bucket: str, key: str, path: Path, attributes: Mapping[str, str], *, sha256: str = ""
+        self, bucket: str, key: str, path: Path, attributes: Mapping[str, str], *, content: str = ""
     ) -> None:
         """As `put` with a file as body, which is consumed: it is gone from `path` when this returns.
 
-        The embedded store renames, links or reflinks it; the client uploads it. `sha256` is its digest if known.
+        The embedded store renames, links or reflinks it; the client uploads it. `content` is its digest if known, as
+        `files.content` has it.
         """
         ...
 

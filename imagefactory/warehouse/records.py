@@ -53,10 +53,10 @@ class Records:
         await self._store(record, None)
 
     async def store_target_image(
-        self, record: TargetImageRecord, body: Body | None = None, *, sha256: str = ""
+        self, record: TargetImageRecord, body: Body | None = None, *, content: str = ""
     ) -> None:
         """Make the warehouse say what `record` says; a file given as `body` is consumed (see `Warehouse.adopt`)."""
-        await self._store(record, body, sha256)
+        await self._store(record, body, content)
 
     async def store_provider_image(self, record: ProviderImageRecord, body: Body | None = None) -> None:
         """As `store_target_image`; without a body, a new one gets a sentence as body, as 1.0 did."""
@@ -190,14 +190,14 @@ class Records:
         attributes = {"uuid": id, "object_type": kind.value, **notes}
         await self.warehouse.put(await self._bucket(kind), id, text, attributes)
 
-    async def _store(self, record: Record, body: Body | None, sha256: str = "") -> None:
+    async def _store(self, record: Record, body: Body | None, content: str = "") -> None:
         kind = codec.kind_of(record)
         current = await self.attributes(kind, record.id)
         changes = _differences(current or {}, codec.encode(record))
         added = {name: value for name, value in changes.items() if value is not None}
         bucket = await self._bucket(kind)
         if isinstance(body, Path):
-            await self.warehouse.adopt(bucket, record.id, body, added, sha256=sha256)
+            await self.warehouse.adopt(bucket, record.id, body, added, content=content)
         elif body is not None or current is None:
             await self.warehouse.put(bucket, record.id, body or b"", added)  # iwhd deletes nothing without a body
         elif changes:

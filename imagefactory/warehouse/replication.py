@@ -21,6 +21,7 @@ from imagefactory.model.errors import Unavailable
 from imagefactory.model.secret import Secret
 from imagefactory.warehouse.client import Place, RemoteWarehouse
 from imagefactory.warehouse.copies import CopyDirectory
+from imagefactory.warehouse.store.digests import digested
 from imagefactory.warehouse.store.local import Store
 from imagefactory.warehouse.store.objects import Stored
 from imagefactory.warehouse.store.providers import Provider
@@ -119,6 +120,7 @@ class Replicator:
         if provider is None or found is None or found[0].blob is None:
             await self._threads.run(self._queue.dropped, due)
             return
+        found = await self._threads.run(digested, self._store, found[0]), found[1]
         stored, attributes = found
         match provider.type:
             case "http":

@@ -1,6 +1,5 @@
 """The cache makes each result once, keeps it sound and keeps to its size."""
 
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
+from imagefactory.files.content import content_of
 from imagefactory.model.errors import BuildFailed, Unavailable
 from imagefactory.model.report import Report, StageOutcome
 from imagefactory.stages.cache import POLL, DirectoryCache
@@ -103,7 +103,7 @@ class ObtainTests(CacheCase):
         entry = self.obtained(BASE)
         self.assertEqual(entry.path.read_bytes(), b"result")
         self.assertEqual((entry.size, dict(entry.facts)), (6, {"kernel": "/boot/vmlinuz"}))
-        self.assertEqual(entry.sha256, hashlib.sha256(b"result").hexdigest())
+        self.assertEqual(entry.content, content_of(entry.path))
         self.assertEqual(self.leftovers(), [])
 
     def test_a_hit_is_not_made(self) -> None:
@@ -222,7 +222,7 @@ class SharingTests(CacheCase):
         assert maker.gate is not None
         maker.gate.callback(None)
         self.clock.advance(POLL)
-        self.assertEqual(self.successResultOf(first).sha256, self.successResultOf(second).sha256)
+        self.assertEqual(self.successResultOf(first).content, self.successResultOf(second).content)
         self.assertTrue(notes.outcomes[-1].hit)
 
     def test_waiting_for_another_process_can_be_cancelled(self) -> None:

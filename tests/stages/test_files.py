@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from imagefactory.files.content import BLOCK, content_of
 from imagefactory.model.errors import Stopped
-from imagefactory.stages.content import BLOCK, content_of
 from imagefactory.stages.flock import FileLock
 from imagefactory.stages.holds import Holds
 from imagefactory.stages.keys import stage_key
@@ -110,7 +110,7 @@ class SidecarTests(SynchronousTestCase):
     def test_there_and_back(self) -> None:
         """All fields; no input stands in it."""
         key = stage_key("base", {"root password": "hunter2"}, "aa")
-        card = describe(key, {"kernel": "/boot/é"}, 12.5, size=3, sha256="s", content="c")
+        card = describe(key, {"kernel": "/boot/é"}, 12.5, size=3, content="c")
         self.assertEqual(decode(encode(card)), card)
         self.assertNotIn(b"hunter2", encode(card))
 
@@ -121,7 +121,7 @@ class SidecarTests(SynchronousTestCase):
 
     def test_every_changed_character_is_noticed(self) -> None:
         """Wherever in the document it is."""
-        data = encode(describe(stage_key("base", {"a": "b"}), {"k": "v"}, 1.0, size=3, sha256="s", content="c"))
+        data = encode(describe(stage_key("base", {"a": "b"}), {"k": "v"}, 1.0, size=3, content="c"))
         for at, byte in enumerate(data):
             if chr(byte).isalnum():
                 changed = data[:at] + bytes([byte ^ 1]) + data[at + 1 :]

@@ -190,6 +190,18 @@ class FaultTests(StoreTestCase):
         self.store = open_store(self.path)
         self.unchanged()
 
+    def test_from_before_content(self) -> None:
+        """Bodies of a store that knew no digest without holes keep what they have."""
+        before = self.store.find("b", "k")
+        with self.store.database.write() as connection:
+            connection.exec_driver_sql("DROP INDEX blob_by_content")
+            connection.exec_driver_sql("ALTER TABLE blob DROP COLUMN content")
+            connection.exec_driver_sql("PRAGMA user_version = 2")
+        self.store.close()
+        self.store = open_store(self.path)
+        self.unchanged()
+        self.assertEqual(self.store.find("b", "k"), before)
+
 
 class ScaleTests(StoreTestCase):
     """Many objects."""

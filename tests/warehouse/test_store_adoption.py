@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from imagefactory.files.holes import copy_data, digest
 from imagefactory.warehouse.store import incoming
+from imagefactory.warehouse.store.digests import digested
 from tests.warehouse.test_store import StoreTestCase
 
 
@@ -34,7 +35,11 @@ class AdoptTests(StoreTestCase):
         assert opened is not None
         assert opened[0].blob is not None
         self.assertEqual(opened[1].read(0, 4 << 20), content)
-        self.assertEqual(opened[0].blob.sha256, sha256(content).hexdigest())
+        self.assertEqual(opened[0].blob.sha256, "")
+        asked = digested(self.store, opened[0])
+        self.assertEqual(asked.blob and asked.blob.sha256, sha256(content).hexdigest())
+        self.assertEqual(self.store.find("b", "k"), asked)
+        self.assertEqual(asked.etag, opened[0].etag)
         self.assertLess(opened[0].blob.allocated, 100_000)
         opened[1].close()
 
@@ -45,6 +50,35 @@ class AdoptTests(StoreTestCase):
         self.store.adopt("b", "k", path, {})
         self.check(path, content)
         self.assertEqual([file.stat().st_ino for file in self.files()], [number])
+
+    def test_same_content(self) -> None:
+        """The same file twice is one body; so is the one that was a file when it is uploaded after it was fetched."""
+        for key in ("k", "l"):
+            self.image()
+            self.store.adopt("b", key, self.directory / "image", {})
+        self.assertEqual(len(self.files()), 1)
+        stored = self.store.find("b", "k")
+        assert stored is not None
+        digested(self.store, stored)
+        _, content = self.image()
+        self.store.put("b", "m", content, {})
+        self.assertEqual(len(self.files()), 1)
+        self.assertEqual({self.store.attribute("b", key, "_etag") for key in "klm"}, {stored.etag})
+
+    def test_damage_is_not_blessed(self) -> None:
+        """A body that is not what was stored gets no SHA-256: it is marked as damaged."""
+        path, _ = self.image()
+        self.store.adopt("b", "k", path, {})
+        file = self.files()[0]
+        file.chmod(0o600)
+        with file.open("r+b") as body:
+            body.write(b"changed")
+        stored = self.store.find("b", "k")
+        assert stored is not None
+        asked = digested(self.store, stored)
+        assert asked.blob is not None
+        self.assertEqual((asked.blob.sha256, asked.blob.damaged), ("", True))
+        self.assertEqual(self.store.find("b", "k"), asked)
 
     def test_of_another_owner(self) -> None:
         """A file that belongs to somebody else, who could change it afterwards, is copied."""

@@ -63,9 +63,16 @@ class RemoteWarehouse:
         await (await self._dialect()).send(bucket, key, in_memory(body), attributes, sha256)
 
     async def adopt(
-        self, bucket: str, key: str, path: Path, attributes: Mapping[str, str], *, sha256: str = ""
+        self,
+        bucket: str,
+        key: str,
+        path: Path,
+        attributes: Mapping[str, str],
+        *,
+        content: str = "",  # noqa: ARG002 - the other side wants the SHA-256 of all bytes
     ) -> None:
-        await self.send(bucket, key, path, attributes, sha256=sha256)
+        """The other warehouse wants the SHA-256 of all bytes, whatever else is known."""
+        await self.send(bucket, key, path, attributes)
         await self._exchange.threads.run(path.unlink, missing_ok=True)
 
     async def send(self, bucket: str, key: str, path: Path, attributes: Mapping[str, str], *, sha256: str = "") -> None:

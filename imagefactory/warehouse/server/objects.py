@@ -13,6 +13,7 @@ from imagefactory.warehouse.server.conditions import FRAMED, condition, not_modi
 from imagefactory.warehouse.server.errors import Answer
 from imagefactory.warehouse.server.reception import DIGEST
 from imagefactory.warehouse.store.blobs import Reader
+from imagefactory.warehouse.store.digests import digested
 from imagefactory.warehouse.store.objects import Stored
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ async def get(app: Application, call: Call) -> Reply:
         raise Answer(404, "there is no body")
     stored, reader = opened
     try:
+        stored = await app.threads.run(digested, app.store, stored)
         return await _reply(app, call, stored, reader)
     except BaseException:
         await app.threads.run(reader.close)

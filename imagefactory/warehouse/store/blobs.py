@@ -17,6 +17,8 @@ from typing import Protocol
 class Blob:
     """A finished body: `size` in bytes as clients see it, `allocated` what it takes, holes left out.
 
+    One that came over the wire has the `sha256` of all bytes. One that was a file has the digest `content`, which costs
+    nothing for holes (see `files.content`), and the other only after somebody has asked for it (`store.digests`).
     `damaged`: what is in the file is no longer what was stored.
     """
 
@@ -25,6 +27,12 @@ class Blob:
     size: int
     allocated: int
     damaged: bool = False
+    content: str = ""
+
+    @property
+    def etag(self) -> str:
+        """16 hex digits that depend on the content only, and do not change when the other digest becomes known."""
+        return (self.content or self.sha256)[:16]
 
 
 class Incoming(Protocol):
@@ -88,11 +96,11 @@ class BlobStore(Protocol):
         """Begin a new body."""
         ...
 
-    def adopt(self, path: Path, sha256: str = "") -> Incoming:
+    def adopt(self, path: Path, content: str = "") -> Incoming:
         """Take a local file as a new body, by rename, hard link, reflink, else sparse copy; finished already.
 
-        The file is gone from `path` when the result is placed, and untouched when it is discarded. Without `sha256` it
-        is computed.
+        The file is gone from `path` when the result is placed, and untouched when it is discarded. Its
+        digest `content` is computed if it is not given.
         """
         ...
 

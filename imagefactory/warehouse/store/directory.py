@@ -41,9 +41,9 @@ class DirectoryBlobs:
         id = uuid4().hex
         return Received(id, self._mine / id, self._place(id))
 
-    def adopt(self, path: Path, sha256: str = "") -> Incoming:
+    def adopt(self, path: Path, content: str = "") -> Incoming:
         id = uuid4().hex
-        return Adopted(id, self._mine / id, self._place(id), path, sha256)
+        return Adopted(id, self._mine / id, self._place(id), path, content)
 
     def open(self, id: str) -> Reader:
         try:

@@ -6,8 +6,9 @@ import os
 from hashlib import sha256
 from pathlib import Path
 
+from imagefactory.files.content import content_of
 from imagefactory.files.durable import synchronise
-from imagefactory.files.holes import copy_data, digest, hash_zeroes, reflink
+from imagefactory.files.holes import copy_data, hash_zeroes, reflink
 from imagefactory.warehouse.store.blobs import Blob
 from imagefactory.warehouse.store.database import plain_errors
 
@@ -132,13 +133,13 @@ class Adopted(_File):
     owner) the blocks are shared or copied.
     """
 
-    def __init__(self, id: str, path: Path, place: Path, source: Path, sha256: str) -> None:
+    def __init__(self, id: str, path: Path, place: Path, source: Path, content: str) -> None:
         super().__init__(id, path, place)
         with plain_errors(path):
             try:
                 if not self._link(source):
                     self._copy(source)
-                self._finish(sha256)
+                self._finish(content)
             except BaseException:
                 self.discard()
                 raise
@@ -160,10 +161,10 @@ class Adopted(_File):
             if not reflink(old.fileno(), new.fileno()):
                 copy_data(old.fileno(), new.fileno())
 
-    def _finish(self, sha256: str) -> None:
+    def _finish(self, content: str) -> None:
         self._path.chmod(READ_ONLY)
         with self._path.open("rb") as file:
             os.fsync(file.fileno())
             status = os.fstat(file.fileno())
-            known = sha256 or digest(file.fileno())
-        self._blob = Blob(self._id, known, status.st_size, status.st_blocks * 512)
+        known = content or content_of(self._path)
+        self._blob = Blob(self._id, "", status.st_size, status.st_blocks * 512, content=known)

@@ -148,7 +148,7 @@ class Store:
         now = self._now()
         if before is None or before.blob is None:
             return now
-        return max(now, before.modified if before.etag == new.sha256[:16] else floor(before.modified) + 1)
+        return max(now, before.modified if before.etag == new.etag else floor(before.modified) + 1)
 
     def _settle(self, connection: Connection, incoming: Incoming) -> tuple[Blob, set[str]]:
         """The blob for what came in, and those whose files may go when the transaction is through.
@@ -160,6 +160,8 @@ class Store:
         same = objects.same_body(connection, new)
         if same is not None and self._is_intact(same):
             return same, set()
+        if same is not None:  # equal in one digest is equal: what is known of the old one holds for the new
+            new = replace(new, sha256=new.sha256 or same.sha256, content=new.content or same.content)
         objects.add_blob(connection, new)
         incoming.place()
         if same is None:
@@ -197,10 +199,10 @@ class Store:
             providers.consider(connection, objects.obtain(connection, bucket, key, self._now()))
             return True
 
-    def adopt(self, bucket: str, key: str, path: Path, attributes: Mapping[str, str], sha256: str = "") -> Stored:
+    def adopt(self, bucket: str, key: str, path: Path, attributes: Mapping[str, str], content: str = "") -> Stored:
         """As `put` with a local file as body, gone from `path` afterwards."""
         with plain_errors(path):
-            stored = self.put(bucket, key, self.blobs.adopt(path, sha256), attributes)
+            stored = self.put(bucket, key, self.blobs.adopt(path, content), attributes)
             path.unlink(missing_ok=True)
         return stored
 

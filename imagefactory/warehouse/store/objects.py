@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from imagefactory.model.errors import Conflict, NotFound
@@ -28,7 +28,7 @@ class Stored:
     @property
     def etag(self) -> str:
         """16 hex digits, as iwhd had; here they depend on the content only. Empty without a body."""
-        return self.blob.sha256[:16] if self.blob else ""
+        return self.blob.etag if self.blob else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def delete_bucket(connection: Connection, name: str) -> bool:
     return True
 
 
-_BLOB = (blob.c.sha256, blob.c.size, blob.c.allocated, blob.c.damaged)
+_BLOB = (blob.c.sha256, blob.c.size, blob.c.allocated, blob.c.damaged, blob.c.content)
 _FIND = (
     select(object_.c.id, object_.c.modified, blob.c.id.label("blob"), *_BLOB)
     .select_from(bucket)
@@ -91,7 +91,7 @@ def find(connection: Connection, bucket_name: str, key: str) -> Stored | None:
 
 
 def _blob(row: Row[*tuple[Any, ...]]) -> Blob | None:
-    return None if row.blob is None else Blob(row.blob, row.sha256, row.size, row.allocated, row.damaged)
+    return None if row.blob is None else Blob(row.blob, row.sha256, row.size, row.allocated, row.damaged, row.content)
 
 
 def obtain(connection: Connection, bucket_name: str, key: str, now: float) -> Stored:
@@ -140,14 +140,15 @@ def remove_attribute(connection: Connection, object_id: int, name: str) -> bool:
 
 def same_body(connection: Connection, new: Blob) -> Blob | None:
     """A blob that has the same content already."""
-    wanted = select(blob).where(blob.c.sha256 == new.sha256, blob.c.size == new.size).limit(1)
+    same = [column == mine for column, mine in ((blob.c.sha256, new.sha256), (blob.c.content, new.content)) if mine]
+    wanted = select(blob.c.id.label("blob"), *_BLOB).where(or_(*same), blob.c.size == new.size).limit(1)
     row = connection.execute(wanted).one_or_none()
-    return None if row is None else Blob(row.id, row.sha256, row.size, row.allocated, row.damaged)
+    return None if row is None else _blob(row)
 
 
 def add_blob(connection: Connection, new: Blob) -> None:
     """Make the blob known."""
-    row = {"id": new.id, "sha256": new.sha256, "size": new.size, "allocated": new.allocated}
+    row = {"id": new.id, "sha256": new.sha256, "size": new.size, "allocated": new.allocated, "content": new.content}
     connection.execute(insert(blob).values(row))
 
 
@@ -166,6 +167,11 @@ def drop_unused(connection: Connection, blob_id: str) -> bool:
 def mark_damaged(connection: Connection, blob_id: str) -> None:
     """Note that the content is not what was stored."""
     connection.execute(update(blob).where(blob.c.id == blob_id).values(damaged=True))
+
+
+def note_sha256(connection: Connection, blob_id: str, sha256: str) -> None:
+    """Keep a digest that was computed."""
+    connection.execute(update(blob).where(blob.c.id == blob_id).values(sha256=sha256))
 
 
 def supersede(connection: Connection, old: str, new: str) -> None:

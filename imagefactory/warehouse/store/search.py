@@ -73,7 +73,7 @@ def _frequency(connection: Connection, equality: Equality) -> int:
 
 def _candidates(connection: Connection, bucket: str, keys: Select[tuple[str]]) -> Iterator[tuple[str, dict[str, str]]]:
     """(key, attributes as queries see them) of each that `keys` selects, in one pass over one join."""
-    etag = func.substr(blob.c.sha256, 1, 16).label("etag")
+    etag = func.substr(func.coalesce(func.nullif(blob.c.content, ""), blob.c.sha256), 1, 16).label("etag")
     wanted = (
         keys.add_columns(etag, attribute.c.name, attribute.c.value)
         .outerjoin(blob, blob.c.id == object_.c.blob_id)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from hashlib import sha256
 
+from imagefactory.files.content import Content
 from imagefactory.files.holes import hash_zeroes
 from imagefactory.warehouse.store.blobs import Blob, Reader
 
@@ -38,13 +39,22 @@ class Trust:
         if reader.size != blob.size:
             return False
         if not self.holds(blob, reader):
-            if _digest(reader) != blob.sha256:
+            if not is_stored(blob, reader):
                 return False
             self.add(blob, reader)
         return True
 
 
-def _digest(reader: Reader) -> str:
+def is_stored(blob: Blob, reader: Reader) -> bool:
+    """Whether `reader` reads what was stored, by the digest that costs least. Blocks."""
+    if blob.content:
+        reading = Content(reader.size, reader.extents(), reader.read)
+        deque(reading, maxlen=0)
+        return reading.digest == blob.content
+    return sha256_of(reader) == blob.sha256
+
+
+def sha256_of(reader: Reader) -> str:
     """The SHA-256 of all of it; holes are not read."""
     hashed, at = sha256(), 0
     for start, length in reader.extents():

@@ -112,7 +112,7 @@ class TransferTests(SynchronousTestCase):
         """A file of 64 MiB with 1 MiB of data costs 1 MiB each way, and is the same file on the other side."""
         path = self.holes()
         digest = sha256(path.read_bytes()).hexdigest()
-        self.world.run(self.warehouse.adopt("b", "k", path, {}, sha256=digest))
+        self.world.run(self.warehouse.send("b", "k", path, {}, sha256=digest))
         self.assertLess(sum(self.server.received), 2 << 20)
         local = self.world.run(self.warehouse.local("b", "k", self.workspace))
         assert local is not None
@@ -161,7 +161,7 @@ class TransferTests(SynchronousTestCase):
         """A file that is not what its maker says it is does not get in."""
         path = self.file(b"something")
         with self.assertRaises(InvalidInput):
-            self.world.run(self.warehouse.adopt("b", "k", path, {}, sha256="0" * 64))
+            self.world.run(self.warehouse.send("b", "k", path, {}, sha256="0" * 64))
         self.assertIsNone(self.world.run(self.warehouse.attributes("b", "k")))
         self.assertTrue(path.exists())
 

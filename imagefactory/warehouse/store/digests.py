@@ -1,0 +1,34 @@
+"""The SHA-256 of all bytes of a body that was a file: computed when somebody first asks for it, and kept.
+
+For a large disk that is mostly holes it costs far more than all else (about a second per GiB): HTTP tells it of what is
+fetched, and other warehouses want to know it. Nobody else does.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+
+from imagefactory.warehouse.store import objects
+from imagefactory.warehouse.store.local import Store
+from imagefactory.warehouse.store.objects import Stored
+from imagefactory.warehouse.store.trust import is_stored, sha256_of
+
+
+def digested(store: Store, stored: Stored) -> Stored:
+    """The object with the SHA-256 of its body; marked as damaged if that is not what was stored. Blocks.
+
+    Raises NotFound if the body was replaced meanwhile.
+    """
+    blob = stored.blob
+    if blob is None or blob.sha256 or blob.damaged:
+        return stored
+    with closing(store.blobs.open(blob.id)) as reader:
+        sha256 = sha256_of(reader)
+        if reader.size != blob.size or not is_stored(blob, reader):
+            store.mark_damaged(blob.id)
+            return replace(stored, blob=replace(blob, damaged=True))
+        store.trust.add(blob, reader)
+    with store.database.write() as connection:
+        objects.note_sha256(connection, blob.id, sha256)
+    return replace(stored, blob=replace(blob, sha256=sha256))
