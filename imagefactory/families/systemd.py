@@ -63,4 +63,5 @@ def _cloud_init(sources: tuple[str, ...]) -> tuple[File, ...]:
     if not sources:
         return ()
     listed = ", ".join(sources)
-    return (File("/etc/cloud/cloud.cfg.d/90_datasource.cfg", f"datasource_list: [ {listed} ]\n".encode()),)
+    # The last file wins, and packages bring files that begin with 90.
+    return (File("/etc/cloud/cloud.cfg.d/99_datasource.cfg", f"datasource_list: [ {listed} ]\n".encode()),)

@@ -237,7 +237,8 @@ class CommandTests(SynchronousTestCase):
         change = FAMILY.fulfil(needs)
         self.assertEqual(change.packages, ("cloud-init", "qemu-guest-agent"))
         self.assertIn("/x", [one.path for one in change.files])
-        self.assertIn(b"datasource_list: [ Ec2, None ]\n", [one.data for one in change.files])
+        (sources,) = [one for one in change.files if one.data == b"datasource_list: [ Ec2, None ]\n"]
+        self.assertGreater(sources.path, "/etc/cloud/cloud.cfg.d/90_dpkg.cfg")
         self.assertEqual(len(change.steps), 1)
         self.assertEqual(FAMILY.fulfil(replace(needs, initrd_modules=())).steps, ())
 
