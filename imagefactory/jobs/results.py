@@ -78,9 +78,9 @@ class Results:
         record = TargetImageRecord(
             order.id, order.build_id, order.target, order.template_id, icicle, finished.parameters, finished.size
         )
-        await self._records.store_target_image(record, finished.body, content=finished.content)
-        if finished.notes:
-            await self._records.annotate(Kind.TARGET_IMAGE, order.id, dict(finished.notes))
+        await self._records.store_target_image(
+            record, finished.body, content=finished.content, notes=finished.notes or {}
+        )
 
     async def _remove(self, target_image: str, icicle: str | None) -> None:
         try:

@@ -53,10 +53,18 @@ class Records:
         await self._store(record, None)
 
     async def store_target_image(
-        self, record: TargetImageRecord, body: Body | None = None, *, content: str = ""
+        self,
+        record: TargetImageRecord,
+        body: Body | None = None,
+        *,
+        content: str = "",
+        notes: Mapping[str, str] = _NOTHING,
     ) -> None:
-        """Make the warehouse say what `record` says; a file given as `body` is consumed (see `Warehouse.adopt`)."""
-        await self._store(record, body, content)
+        """Make the warehouse say what `record` says, with `notes` as more attributes, in one step.
+
+        A file given as `body` is consumed (see `Warehouse.adopt`).
+        """
+        await self._store(record, body, content, notes)
 
     async def store_provider_image(self, record: ProviderImageRecord, body: Body | None = None) -> None:
         """As `store_target_image`; without a body, a new one gets a sentence as body, as 1.0 did."""
@@ -190,10 +198,12 @@ class Records:
         attributes = {"uuid": id, "object_type": kind.value, **notes}
         await self.warehouse.put(await self._bucket(kind), id, text, attributes)
 
-    async def _store(self, record: Record, body: Body | None, content: str = "") -> None:
+    async def _store(
+        self, record: Record, body: Body | None, content: str = "", notes: Mapping[str, str] = _NOTHING
+    ) -> None:
         kind = codec.kind_of(record)
         current = await self.attributes(kind, record.id)
-        changes = _differences(current or {}, codec.encode(record))
+        changes = _differences(current or {}, {**codec.encode(record), **notes})
         added = {name: value for name, value in changes.items() if value is not None}
         bucket = await self._bucket(kind)
         if isinstance(body, Path):
