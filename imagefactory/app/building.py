@@ -70,7 +70,7 @@ async def make_pipeline(
             target=clouds.target,
             merge=merge,
             prove=_prover(settings, reactor, ground).prove,
-            results=Results(records, ground.threads),
+            results=Results(records),
             unstored=unstored,
             workspaces=ground.builds,
             threads=ground.threads,

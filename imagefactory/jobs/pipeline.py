@@ -161,19 +161,18 @@ class Pipeline:
         return await making.adapted(progress.between(CUSTOMISED, ADAPTED))
 
     async def _store(self, order: BuildOrder, piece: Piece, image: Entry, progress: Progress) -> Completed:
-        async with self._tools.workspaces.open(order.id) as workspace:
-            body = await self._tools.results.link(image, workspace)
-            icicle = image.facts[ICICLE].encode()
-            notes, failure = await self._proof(order, piece, body, icicle, progress)
-            progress.activity("storing")
-            parameters = piece.target.parameters(piece.template, order.id, image.size)
-            finished = Finished(body, image.size, image.content, icicle, parameters, notes)
-            try:
-                await self._tools.results.store(order, finished)
-            except _LATER as error:
-                if failure is None and await self._tools.unstored.keep(order.id, image.path, finished):
-                    error.hint = f"{error.hint}; {KEPT}" if error.hint else KEPT
-                raise
+        """Store the entry's own file: nothing is copied, wherever imgdir is."""
+        icicle = image.facts[ICICLE].encode()
+        notes, failure = await self._proof(order, piece, image.path, icicle, progress)
+        progress.activity("storing")
+        parameters = piece.target.parameters(piece.template, order.id, image.size)
+        finished = Finished(image.path, image.size, image.content, icicle, parameters, notes)
+        try:
+            await self._tools.results.store(order, finished)
+        except _LATER as error:
+            if failure is None and await self._tools.unstored.keep(order.id, image.path, finished):
+                error.hint = f"{error.hint}; {KEPT}" if error.hint else KEPT
+            raise
         if failure is not None:
             raise failure
         return Completed(size=image.size)
@@ -183,13 +182,12 @@ class Pipeline:
         unstored = self._tools.unstored
         if not await unstored.has(order.id):
             return None
-        async with self._tools.workspaces.open(order.id) as workspace:
-            finished = await unstored.find(order.id, workspace)
-            if finished is None:
-                return None
-            progress.reached(ADAPTED)
-            progress.activity("storing the image that was built before")
-            await self._tools.results.store(order, finished)
+        finished = await unstored.find(order.id)
+        if finished is None:
+            return None
+        progress.reached(ADAPTED)
+        progress.activity("storing the image that was built before")
+        await self._tools.results.store(order, finished)
         await unstored.drop(order.id)
         return Completed(size=finished.size)
 

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
 from imagefactory.concurrency.shield import shield
-from imagefactory.concurrency.threads import Threads
-from imagefactory.disk.copies import share
-from imagefactory.disk.stoppable import stoppable
 from imagefactory.jobs.work import BuildOrder
 from imagefactory.model.errors import Conflict, FactoryError
 from imagefactory.model.records import Kind, TargetImageRecord
-from imagefactory.stages.interface import Entry
 from imagefactory.warehouse.records import Body, Records
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:imagefactory:icicle")
@@ -22,9 +17,9 @@ _NAMESPACE = uuid5(NAMESPACE_URL, "urn:imagefactory:icicle")
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What a build has made: `body` is consumed, `parameters` are the target's, `notes` more attributes.
+    """What a build has made: `parameters` are the target's, `notes` more attributes.
 
-    `content` is the digest of a body that is a file, see `files.content`.
+    A `body` that is a file stays where it is; `content` is its digest, see `files.content`.
     """
 
     body: Body
@@ -44,15 +39,8 @@ def icicle_id(target_image: str) -> str:
 class Results:
     """Stores template, ICICLE and target image of a build."""
 
-    def __init__(self, records: Records, threads: Threads) -> None:
+    def __init__(self, records: Records) -> None:
         self._records = records
-        self._threads = threads
-
-    async def link(self, entry: Entry, workspace: Path) -> Path:
-        """The entry's file under another name, for the warehouse to take away: its bytes are not copied."""
-        link = workspace / "image"
-        await stoppable(self._threads, lambda watch: share(entry.path, link, watch))
-        return link
 
     async def store(self, order: BuildOrder, finished: Finished) -> None:
         """Store it; what goes wrong or is cancelled on the way leaves nothing."""
@@ -79,7 +67,7 @@ class Results:
             order.id, order.build_id, order.target, order.template_id, icicle, finished.parameters, finished.size
         )
         await self._records.store_target_image(
-            record, finished.body, content=finished.content, notes=finished.notes or {}
+            record, finished.body, content=finished.content, notes=finished.notes or {}, keep=True
         )
 
     async def _remove(self, target_image: str, icicle: str | None) -> None:

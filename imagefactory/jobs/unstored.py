@@ -45,9 +45,9 @@ class Unstored:
             return False
         return True
 
-    async def find(self, id: str, workspace: Path) -> Finished | None:
-        """What is kept of job `id`, its body as a file below `workspace`; None if nothing is, or it is damaged."""
-        return await stoppable(self._threads, lambda watch: self._find(id, workspace, watch))
+    async def find(self, id: str) -> Finished | None:
+        """What is kept of job `id`, its body the file that is kept; None if nothing is, or it is damaged."""
+        return await stoppable(self._threads, lambda watch: self._find(id, watch))
 
     async def has(self, id: str) -> bool:
         """Whether there is anything."""
@@ -78,17 +78,16 @@ class Unstored:
         half.write_text(json.dumps(card))
         half.replace(place / _CARD)  # what has no card is not there
 
-    def _find(self, id: str, workspace: Path, watch: Watch = unwatched) -> Finished | None:
-        place, body = self._root / id, workspace / _IMAGE
+    def _find(self, id: str, watch: Watch = unwatched) -> Finished | None:
+        place = self._root / id
+        body = place / _IMAGE
         try:
             card = json.loads((place / _CARD).read_text())
-            share(place / _IMAGE, body)
             if content_of(body, watch) == card["content"]:
                 icicle = None if card["icicle"] is None else card["icicle"].encode()
                 return Finished(body, card["size"], card["content"], icicle, card["parameters"], card["notes"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             _log.warn("what is kept of job {id} cannot be read: {error}", id=id, error=error)
-        body.unlink(missing_ok=True)
         shutil.rmtree(place, ignore_errors=True)
         return None
 

@@ -211,6 +211,16 @@ class WarehouseContract(_Base):
         self.assertEqual(await warehouse.body("b", "k"), b"data" * 50_000)
         self.assertEqual(await warehouse.attributes("b", "k"), {"target": "mock"})
 
+    async def test_adopt_and_keep(self) -> None:
+        """A file that is to be kept is the body, too, and stays when the object goes."""
+        warehouse = await self.with_bucket()
+        path = self.workspace() / "image"
+        path.write_bytes(b"data")
+        await warehouse.adopt("b", "k", path, {}, keep=True)
+        self.assertEqual(await warehouse.body("b", "k"), b"data")
+        await warehouse.delete("b", "k")
+        self.assertEqual(path.read_bytes(), b"data")
+
     async def test_local(self) -> None:
         """A body can be had as a local file, whole and with its holes."""
         warehouse = await self.with_bucket()

@@ -28,9 +28,11 @@ class Warehouse(Protocol):
         ...
 
     async def adopt(
-        self, bucket: str, key: str, path: Path, attributes: Mapping[str, str], *, content: str = ""
+        self, bucket: str, key: str, path: Path, attributes: Mapping[str, str], *, content: str = "", keep: bool = False
     ) -> None:
         """As `put` with a file as body, which is consumed: it is gone from `path` when this returns.
+
+        With `keep` it stays there, and nobody may change it any more: the store may have it under a second name.
 
         The embedded store renames, links or reflinks it; the client uploads it. `content` is its digest if known, as
         `files.content` has it.

@@ -59,12 +59,13 @@ class Records:
         *,
         content: str = "",
         notes: Mapping[str, str] = _NOTHING,
+        keep: bool = False,
     ) -> None:
         """Make the warehouse say what `record` says, with `notes` as more attributes, in one step.
 
-        A file given as `body` is consumed (see `Warehouse.adopt`).
+        A file given as `body` is consumed, or kept (see `Warehouse.adopt`).
         """
-        await self._store(record, body, content, notes)
+        await self._store(record, body, content, notes, keep=keep)
 
     async def store_provider_image(self, record: ProviderImageRecord, body: Body | None = None) -> None:
         """As `store_target_image`; without a body, a new one gets a sentence as body, as 1.0 did."""
@@ -199,7 +200,13 @@ class Records:
         await self.warehouse.put(await self._bucket(kind), id, text, attributes)
 
     async def _store(
-        self, record: Record, body: Body | None, content: str = "", notes: Mapping[str, str] = _NOTHING
+        self,
+        record: Record,
+        body: Body | None,
+        content: str = "",
+        notes: Mapping[str, str] = _NOTHING,
+        *,
+        keep: bool = False,
     ) -> None:
         kind = codec.kind_of(record)
         current = await self.attributes(kind, record.id)
@@ -207,7 +214,7 @@ class Records:
         added = {name: value for name, value in changes.items() if value is not None}
         bucket = await self._bucket(kind)
         if isinstance(body, Path):
-            await self.warehouse.adopt(bucket, record.id, body, added, content=content)
+            await self.warehouse.adopt(bucket, record.id, body, added, content=content, keep=keep)
         elif body is not None or current is None:
             await self.warehouse.put(bucket, record.id, body or b"", added)  # iwhd deletes nothing without a body
         elif changes:

@@ -152,7 +152,7 @@ class PipelineTests(SynchronousTestCase):
             target=lambda name: Cloud(name, os=name != "mock"),
             merge=lambda template, target: template,
             prove=self.prove,
-            results=Results(self.records, threads),
+            results=Results(self.records),
             unstored=Unstored(self.root / "unstored", threads, lambda: self.now),
             workspaces=Workspaces(self.imgdir, self.journal, remove, threads),
             threads=threads,
@@ -232,6 +232,21 @@ class PipelineTests(SynchronousTestCase):
         self.assertEqual({"base": True, "customise": True, "adapt": True}, self.build(order).hits())
         self.assertEqual([], self.craft.steps)
         self.assertEqual(b"base 12\ncustomise\nadapt ec2\n", self.image(order))
+
+    def test_an_image_is_not_copied(self) -> None:
+        """All hits: the cache's own file is proved and linked into the warehouse; imgdir, which may be on another and
+        smaller file system, is not needed at all."""
+        self.build(self.order())
+        shutil.rmtree(self.imgdir)
+        self.imgdir.write_text("a file")
+        order = self.order(boot_check=True)
+        self.get(self.pipeline.build(order, Notes()))
+        (entry,) = (self.root / "cache" / "adapt").glob("*/body")
+        self.assertEqual([entry], self.proofs)
+        stored = self.get(self.records.warehouse.path("target_images", order.id))
+        assert stored is not None
+        self.assertTrue(stored.samefile(entry))
+        self.assertEqual(2, entry.stat().st_nlink)
 
     def test_one_package_more(self) -> None:
         """The base is used again; the log can say what changed."""

@@ -70,10 +70,11 @@ class RemoteWarehouse:
         attributes: Mapping[str, str],
         *,
         content: str = "",  # noqa: ARG002 - the other side wants the SHA-256 of all bytes
+        keep: bool = False,
     ) -> None:
-        """The other warehouse wants the SHA-256 of all bytes, whatever else is known."""
         await self.send(bucket, key, path, attributes)
-        await self._exchange.threads.run(path.unlink, missing_ok=True)
+        if not keep:
+            await self._exchange.threads.run(path.unlink, missing_ok=True)
 
     async def send(self, bucket: str, key: str, path: Path, attributes: Mapping[str, str], *, sha256: str = "") -> None:
         """As `adopt`, but the file stays."""

@@ -47,9 +47,9 @@ class EmbeddedWarehouse:
         await self.threads.run(self.store.put, bucket, key, body, attributes)
 
     async def adopt(
-        self, bucket: str, key: str, path: Path, attributes: Mapping[str, str], *, content: str = ""
+        self, bucket: str, key: str, path: Path, attributes: Mapping[str, str], *, content: str = "", keep: bool = False
     ) -> None:
-        await self.threads.run(self.store.adopt, bucket, key, path, attributes, content)
+        await self.threads.run(self.store.adopt, bucket, key, path, attributes, content, keep=keep)
 
     async def set_attributes(self, bucket: str, key: str, attributes: Mapping[str, str | None]) -> None:
         await self.threads.run(self.store.put, bucket, key, None, attributes)

@@ -199,11 +199,14 @@ class Store:
             providers.consider(connection, objects.obtain(connection, bucket, key, self._now()))
             return True
 
-    def adopt(self, bucket: str, key: str, path: Path, attributes: Mapping[str, str], content: str = "") -> Stored:
-        """As `put` with a local file as body, gone from `path` afterwards."""
+    def adopt(
+        self, bucket: str, key: str, path: Path, attributes: Mapping[str, str], content: str = "", *, keep: bool = False
+    ) -> Stored:
+        """As `put` with a local file as body, gone from `path` afterwards unless it is to be kept."""
         with plain_errors(path):
             stored = self.put(bucket, key, self.blobs.adopt(path, content), attributes)
-            path.unlink(missing_ok=True)
+            if not keep:
+                path.unlink(missing_ok=True)
         return stored
 
     def find(self, bucket: str, key: str) -> Stored | None:
