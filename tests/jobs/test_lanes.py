@@ -25,14 +25,34 @@ class Member:
     def leave(self) -> None:
         Deferred.fromCoroutine(self.stack.aclose())
 
+    def give_up(self) -> None:
+        """However far it came: a coroutine that is left to the garbage collector would leave its place there."""
+        if self.inside:
+            self.leave()
+        else:
+            self.entered.cancel()
+            self.entered.addErrback(lambda failure: failure.trap(CancelledError))
+
 
 class LaneTests(SynchronousTestCase):
     """Places and those who wait for them."""
 
+    def setUp(self) -> None:
+        self.members: list[Member] = []
+
+    def tearDown(self) -> None:
+        while self.members:
+            self.members.pop().give_up()
+
+    def member(self, lane: Lane, id: str, party: str = "") -> Member:
+        """Somebody who wants a place, and is gone when the test is over."""
+        self.members.append(Member(lane, id, party))
+        return self.members[-1]
+
     def test_in_order(self) -> None:
         """A place that gets free goes to who waits longest."""
         lane = Lane(1)
-        first, second, third = (Member(lane, id) for id in "abc")
+        first, second, third = (self.member(lane, id) for id in "abc")
         self.assertEqual([None, 1, 2], [lane.position(id) for id in "abc"])
         first.leave()
         self.assertEqual((True, False), (second.inside, third.inside))
@@ -41,25 +61,25 @@ class LaneTests(SynchronousTestCase):
     def test_who_leaves_the_queue_takes_no_place(self) -> None:
         """The next one moves up."""
         lane = Lane(1)
-        first, second, third = (Member(lane, id) for id in "abc")
+        first, second, third = (self.member(lane, id) for id in "abc")
         second.entered.cancel()
         self.failureResultOf(second.entered, CancelledError)
         first.leave()
         self.assertTrue(third.inside)
         third.leave()
-        self.assertTrue(Member(lane, "d").inside)
+        self.assertTrue(self.member(lane, "d").inside)
 
     def test_without_limit(self) -> None:
         """Nobody waits."""
         lane = Lane(None)
-        self.assertTrue(all(Member(lane, id).inside for id in "abc"))
+        self.assertTrue(all(self.member(lane, id).inside for id in "abc"))
 
     def test_a_party_shares_a_place(self) -> None:
         """Its members come in together, and the place is free when the last one has left."""
         lane = Lane(1)
-        first, second = Member(lane, "a", "build"), Member(lane, "b", "build")
-        other = Member(lane, "c")
-        late = Member(lane, "d", "build")
+        first, second = self.member(lane, "a", "build"), self.member(lane, "b", "build")
+        other = self.member(lane, "c")
+        late = self.member(lane, "d", "build")
         self.assertEqual([True, True, False, True], [one.inside for one in (first, second, other, late)])
         first.leave()
         second.leave()
@@ -70,8 +90,12 @@ class LaneTests(SynchronousTestCase):
     def test_a_waiting_party_comes_in_at_once(self) -> None:
         """When its first member gets a place the others follow, past those who stand between them."""
         lane = Lane(1)
-        first = Member(lane, "a")
-        second, between, third = Member(lane, "b", "build"), Member(lane, "c"), Member(lane, "d", "build")
+        first = self.member(lane, "a")
+        second, between, third = (
+            self.member(lane, "b", "build"),
+            self.member(lane, "c"),
+            self.member(lane, "d", "build"),
+        )
         first.leave()
         self.assertEqual([True, False, True], [one.inside for one in (second, between, third)])
         self.assertEqual(1, lane.position("c"))
@@ -79,10 +103,11 @@ class LaneTests(SynchronousTestCase):
     @given(st.integers(1, 3), st.lists(st.tuples(st.sampled_from(["enter", "leave", "cancel"]), st.integers(0, 3))))
     def test_never_more_parties_than_places(self, places: int, steps: list[tuple[str, int]]) -> None:
         """And nobody waits beside a free place, whatever comes and goes."""
-        lane, members = Lane(places), list[Member]()
+        self.tearDown()  # of the example before
+        lane, members = Lane(places), self.members
         for number, (step, choice) in enumerate(steps):
             if step == "enter":
-                members.append(Member(lane, str(number), f"party {choice}"))
+                self.member(lane, str(number), f"party {choice}")
             elif members:
                 member = members.pop(choice % len(members))
                 if member.inside:
