@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from imagefactory.disk.layout import MIB, layout, needed, root_uuid, smallest_di
 from imagefactory.disk.tree_size import tree_size
 from imagefactory.files.holes import data_size, sha256_of
 from imagefactory.model.errors import BuildFailed, NoSpace
-from imagefactory.model.report import Silence
+from imagefactory.model.report import Report, Silence
 from tests.functional.real import RealTestCase
 
 SPEC = DiskSpec("x86_64", "/boot/vmlinuz", "/boot/initrd", "a seed", size=200 * MIB)
@@ -203,6 +204,18 @@ class FullDiskTests(DiskTestCase):
             self.assertEqual(list(self.small.iterdir()), [])
 
 
+class _AtFirstProgress(Silence):
+    """Does something once, when the first progress is heard: the work has begun and has not ended."""
+
+    then: Callable[[], None] | None = None
+
+    def progress(self, percent: float) -> None:
+        del percent
+        then, self.then = self.then, None
+        if then is not None:
+            then()
+
+
 class ConvertTests(DiskTestCase):
     """qemu-img makes what the clouds want, and the content stays what it was."""
 
@@ -228,11 +241,14 @@ class ConvertTests(DiskTestCase):
 
     async def test_cancelling_leaves_nothing(self) -> None:
         """The unfinished file goes with the cancellation."""
-        self.disk.write_bytes(os.urandom(64 * MIB))
-        work = Deferred.fromCoroutine(self.convert(self.disk.parent / "image", self.CONVERSIONS[3]))
-        self.reactor.callLater(0.3, work.cancel)
+        self.disk.write_bytes(os.urandom(256 * MIB))
+        report = _AtFirstProgress()
+        image = self.disk.parent / "image"
+        work = Deferred.fromCoroutine(self.convert(image, self.CONVERSIONS[3], report))
+        report.then = work.cancel
         await self.assertFailure(work, CancelledError)
         self.assertEqual(self.left(), ["disk.raw"])
 
-    async def convert(self, image: Path, conversion: Conversion) -> None:
-        await convert(self.disk, image, conversion, processes=self.processes, threads=self.threads, report=Silence())
+    async def convert(self, image: Path, conversion: Conversion, report: Report | None = None) -> None:
+        kept = report or Silence()
+        await convert(self.disk, image, conversion, processes=self.processes, threads=self.threads, report=kept)

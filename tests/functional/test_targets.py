@@ -36,7 +36,7 @@ class ConversionTests(RealTestCase):
             target = targets.target(name)
             if target.os:
                 conversion = target.conversion()
-                image = self.directory / f"{name}.{conversion.suffix}"
+                image = self.directory / f"{name}.{conversion.format}"
                 tools = {"processes": self.processes, "threads": self.threads, "report": Silence()}
                 await convert(disk, image, conversion, **tools)  # type: ignore[arg-type]
                 facts = json.loads(self.qemu_img("info", "--output=json", "-f", conversion.format, str(image)))
