@@ -10,8 +10,9 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Protocol
 
-from imagefactory.files.holes import Watch, data_of, unwatched
+from imagefactory.files.holes import Watch, data_of, hash_zeroes, unwatched
 
 BLOCK = 1 << 20
 _ZEROES = bytes(BLOCK)
@@ -29,6 +30,17 @@ def content_of(path: Path, watch: Watch = unwatched) -> str:
         for done in reading:
             watch(done, size)
     return reading.digest
+
+
+class Reading(Protocol):
+    """A digest in the making: each step of the iteration reads one block and tells where it begins."""
+
+    @property
+    def digest(self) -> str:
+        """Of what was read so far."""
+        ...
+
+    def __iter__(self) -> Iterator[int]: ...
 
 
 class Content:
@@ -54,6 +66,35 @@ class Content:
                 self._hash.update(number.to_bytes(8))
                 self._hash.update(block)
             yield number * BLOCK
+
+
+class Whole:
+    """The SHA-256 of all bytes, as any other program computes it; made and read as `Content`.
+
+    Holes are hashed and not read.
+    """
+
+    def __init__(self, size: int, parts: Iterable[tuple[int, int]], read: Callable[[int, int], bytes]) -> None:
+        self._hash = hashlib.sha256()
+        self._size = size
+        self._parts = parts
+        self._read = read
+
+    @property
+    def digest(self) -> str:
+        """Of what was read so far."""
+        return self._hash.hexdigest()
+
+    def __iter__(self) -> Iterator[int]:
+        at = 0
+        for start, length in (*self._parts, (self._size, 0)):
+            for here in range(at, start, BLOCK):
+                hash_zeroes(self._hash, min(BLOCK, start - here))
+                yield here
+            at = start + length
+            for here in range(start, at, BLOCK):
+                self._hash.update(self._read(here, min(BLOCK, at - here)))
+                yield here
 
 
 def _blocks(parts: Iterable[tuple[int, int]]) -> Iterator[int]:

@@ -80,7 +80,7 @@ class DamageTests(TestCase):
         """A body that was found whole is not read again each time."""
         warehouse, _ = await self.stored()
         await warehouse.local("b", "k", self.directory)
-        with patch("imagefactory.warehouse.store.trust.sha256", side_effect=AssertionError):
+        with patch("imagefactory.warehouse.store.trust.proof", side_effect=AssertionError):
             await warehouse.local("b", "k", self.directory)
 
     async def test_no_second_name(self) -> None:

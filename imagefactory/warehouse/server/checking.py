@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from hashlib import sha256
 from itertools import islice
 
 from twisted.internet.defer import CancelledError
@@ -12,13 +12,12 @@ from twisted.logger import Logger
 
 from imagefactory.concurrency.task import Task
 from imagefactory.concurrency.threads import Threads
-from imagefactory.files.holes import hash_zeroes
 from imagefactory.model.errors import NotFound
 from imagefactory.warehouse.store.blobs import Blob, Reader
 from imagefactory.warehouse.store.local import Store
 from imagefactory.warehouse.store.objects import Stored
+from imagefactory.warehouse.store.trust import proof
 
-BLOCK = 1 << 20
 _STEP = 64  # blocks that one call into a thread reads: others get their turn
 
 
@@ -61,45 +60,17 @@ class Checks:
 
     async def _check(self, blob: Blob) -> None:
         with suppress(NotFound), closing(await self._threads.run(self._store.blobs.open, blob.id)) as reader:
-            reading = _Reading(reader, await self._threads.run(reader.extents))
-            while await self._threads.run(reading.go_on):
+            reading, wanted = await self._threads.run(proof, blob, reader)
+            steps = iter(reading)
+            while await self._threads.run(_go_on, steps):
                 pass
-            if reading.digest == blob.sha256:
+            if reading.digest == wanted:
                 self._store.trust.add(blob, reader)
                 return
             self._log.error("the blob {blob} is damaged", blob=blob.id)
             await self._threads.run(self._store.mark_damaged, blob.id)
 
 
-class _Reading:
-    """Hashes a body, some blocks at a time; holes are hashed and not read."""
-
-    def __init__(self, reader: Reader, extents: list[tuple[int, int]]) -> None:
-        self._reader = reader
-        self._hash = sha256()
-        self._blocks = _blocks(extents, reader.size)
-
-    @property
-    def digest(self) -> str:
-        """Of what was read so far."""
-        return self._hash.hexdigest()
-
-    def go_on(self) -> bool:
-        """Read some more; False at the end. Blocks."""
-        block = None
-        for block in islice(self._blocks, _STEP):
-            start, length, data = block
-            if data:
-                self._hash.update(self._reader.read(start, length))
-            else:
-                hash_zeroes(self._hash, length)
-        return block is not None
-
-
-def _blocks(extents: list[tuple[int, int]], size: int) -> Iterator[tuple[int, int, bool]]:
-    """(offset, length, whether it is data) of all of a body, in blocks."""
-    at = 0
-    for start, length in [*extents, (size, 0)]:
-        yield from ((here, min(BLOCK, start - here), False) for here in range(at, start, BLOCK))
-        at = start + length
-        yield from ((here, min(BLOCK, at - here), True) for here in range(start, at, BLOCK))
+def _go_on(steps: Iterator[int]) -> bool:
+    """Read some more; False at the end. Blocks."""
+    return len(deque(islice(steps, _STEP))) > 0

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from hashlib import sha256
 
-from imagefactory.files.content import Content
-from imagefactory.files.holes import hash_zeroes
+from imagefactory.files.content import Content, Reading, Whole
 from imagefactory.warehouse.store.blobs import Blob, Reader
 
 SECONDS = 24 * 3600
 _MOST = 10_000
-_CHUNK = 1 << 20
 
 
 class Trust:
@@ -46,21 +43,23 @@ class Trust:
 
 
 def is_stored(blob: Blob, reader: Reader) -> bool:
-    """Whether `reader` reads what was stored, by the digest that costs least. Blocks."""
+    """Whether `reader` reads what was stored. Blocks."""
+    reading, wanted = proof(blob, reader)
+    return _read(reading) == wanted
+
+
+def proof(blob: Blob, reader: Reader) -> tuple[Reading, str]:
+    """The digest that costs least, not read yet, and what it has to be. Blocks."""
     if blob.content:
-        reading = Content(reader.size, reader.extents(), reader.read)
-        deque(reading, maxlen=0)
-        return reading.digest == blob.content
-    return sha256_of(reader) == blob.sha256
+        return Content(reader.size, reader.extents(), reader.read), blob.content
+    return Whole(reader.size, reader.extents(), reader.read), blob.sha256
 
 
 def sha256_of(reader: Reader) -> str:
-    """The SHA-256 of all of it; holes are not read."""
-    hashed, at = sha256(), 0
-    for start, length in reader.extents():
-        hash_zeroes(hashed, start - at)
-        at = start + length
-        for place in range(start, at, _CHUNK):
-            hashed.update(reader.read(place, min(_CHUNK, at - place)))
-    hash_zeroes(hashed, reader.size - at)
-    return hashed.hexdigest()
+    """The SHA-256 of all of it; holes are not read. Blocks."""
+    return _read(Whole(reader.size, reader.extents(), reader.read))
+
+
+def _read(reading: Reading) -> str:
+    deque(reading, maxlen=0)
+    return reading.digest
