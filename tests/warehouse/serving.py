@@ -51,3 +51,24 @@ class ServerTestCase(SynchronousTestCase):
     def blobs(self) -> list[Path]:
         """All stored bodies, and bodies on their way."""
         return [path for path in self.root.rglob("*") if path.is_file() and len(path.name) == 32]
+
+
+class UploadTestCase(ServerTestCase):
+    """A server with the body "old" at /b/k, and connections whose bodies come bit by bit."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.ask("PUT", "/b")
+        self.ask("PUT", "/b/k", b"old")
+
+    def begin(self, length: int, *more: str, path: str = "/b/k") -> Wire:
+        """A connection that has sent the head of a PUT."""
+        wire = Wire(self.site)
+        wire.send(
+            "\r\n".join([f"PUT {path} HTTP/1.1", f"Host: {HOST}", f"Content-Length: {length}", *more, "", ""]).encode()
+        )
+        return wire
+
+    def body(self) -> bytes:
+        """What is stored."""
+        return self.ask("GET", "/b/k").body

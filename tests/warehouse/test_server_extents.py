@@ -5,32 +5,15 @@ from __future__ import annotations
 import struct
 from hashlib import sha256
 
-from imagefactory.testing.wire import Wire, read_answer
-from tests.warehouse.serving import HOST, ServerTestCase
+from imagefactory.testing.wire import read_answer
+from tests.warehouse.serving import UploadTestCase
 
 EXTENTS = "application/x-warehouse-extents"
 FRAME = struct.Struct(">QQ")
 
 
-class ExtentsTests(ServerTestCase):
+class ExtentsTests(UploadTestCase):
     """Frames in and out."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.ask("PUT", "/b")
-        self.ask("PUT", "/b/k", b"old")
-
-    def begin(self, length: int, *more: str, path: str = "/b/k") -> Wire:
-        """A connection that has sent the head of a PUT."""
-        wire = Wire(self.site)
-        wire.send(
-            "\r\n".join([f"PUT {path} HTTP/1.1", f"Host: {HOST}", f"Content-Length: {length}", *more, "", ""]).encode()
-        )
-        return wire
-
-    def body(self) -> bytes:
-        """What is stored."""
-        return self.ask("GET", "/b/k").body
 
     def test_extents(self) -> None:
         """A body without its holes: sent and fetched as frames."""

@@ -10,28 +10,11 @@ from imagefactory.testing.wire import Wire, read_answer
 from imagefactory.warehouse.server.reception import WholeBody
 from imagefactory.warehouse.server.request import WarehouseRequest
 from imagefactory.warehouse.store.incoming import Received
-from tests.warehouse.serving import HOST, ServerTestCase
+from tests.warehouse.serving import UploadTestCase
 
 
-class UploadTests(ServerTestCase):
+class UploadTests(UploadTestCase):
     """PUT of a body."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.ask("PUT", "/b")
-        self.ask("PUT", "/b/k", b"old")
-
-    def begin(self, length: int, *more: str, path: str = "/b/k") -> Wire:
-        """A connection that has sent the head of a PUT."""
-        wire = Wire(self.site)
-        wire.send(
-            "\r\n".join([f"PUT {path} HTTP/1.1", f"Host: {HOST}", f"Content-Length: {length}", *more, "", ""]).encode()
-        )
-        return wire
-
-    def body(self) -> bytes:
-        """What is stored."""
-        return self.ask("GET", "/b/k").body
 
     def test_streams(self) -> None:
         """A body is on the disk while it is still coming, and visible only when it is complete."""
