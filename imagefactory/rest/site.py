@@ -72,21 +72,12 @@ def make_site(
     door: Door
     streams = Streams(clock, max(1, settings.max_connections * 3 // 4), settings.request_timeout)
     metrics = Metrics(jobs, lambda: streams.count, lambda: door.connections)
-    documents = JobDocuments(jobs.queue_position)
     probes = [Probe("job_store", jobs.probe, clock), Probe("warehouse", catalogue.probe, clock)]
-    families = {
-        "info": Info(metrics.text, lambda: jobs.open, probes),
-        "images": Images(jobs, catalogue, arguments),
-        "builds": Builds(catalogue),
-        "target_images": TargetImages(jobs, catalogue, documents),
-        "provider_images": ProviderImages(jobs, catalogue, arguments, documents),
-        "builders": Builders(jobs, documents, streams),
-        "targets": Targets(clouds),
-        "events": Events(jobs, documents, streams),
-    }
+    info = Info(metrics.text, lambda: jobs.open, probes)
     gate: Gate = OpenGate()
     if not settings.no_oauth:
         gate = OAuthGate(settings.clients if clients is None else clients, clock, nonces)
+    families = _families(jobs, catalogue, arguments, clouds, streams=streams, info=info)
     switch = Switch(
         families,
         gate,
@@ -104,6 +95,23 @@ def make_site(
         max_connections=settings.max_connections,
     )
     return door
+
+
+def _families(
+    jobs: Jobs, catalogue: Catalogue, arguments: Arguments, clouds: Clouds, *, streams: Streams, info: Info
+) -> dict[str, object]:
+    """Who answers which routes, by the names in the table of routes."""
+    documents = JobDocuments(jobs.queue_position)
+    return {
+        "info": info,
+        "images": Images(jobs, catalogue, arguments),
+        "builds": Builds(catalogue),
+        "target_images": TargetImages(jobs, catalogue, documents),
+        "provider_images": ProviderImages(jobs, catalogue, arguments, documents),
+        "builders": Builders(jobs, documents, streams),
+        "targets": Targets(clouds),
+        "events": Events(jobs, documents, streams),
+    }
 
 
 _OPEN = OpenGate()

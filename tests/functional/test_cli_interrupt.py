@@ -45,6 +45,14 @@ class InterruptCase(CommandCase):
         """Another template on the same base, whose customisation takes a moment."""
         return self.file(template(commands=("true", "sleep 1 &amp; sleep 1"), size="96M"), "longer.tdl")
 
+    def two_of_one_build(self) -> tuple[Running, Running]:
+        """A command that waits for another process, and the one that it waits for."""
+        running = self.start("--template", self.longer(), *TARGET)
+        running.until("command second")
+        waiting = self.start("--template", self.longer(), *TARGET)
+        waiting.until("waiting for another process")
+        return waiting, running
+
     def no_orphans(self) -> Deferred[None]:
         """Each ICICLE belongs to a target image."""
 
@@ -95,11 +103,7 @@ class SignalTests(InterruptCase):
     def test_where_it_does_not_stay_long(self) -> Deferred[None]:
         """While it unpacks, stores, or waits for another process."""
         self.works()
-        running = self.start("--template", self.longer(), *TARGET)
-        running.until("command second")
-        waiting = self.start("--template", self.longer(), *TARGET)
-        waiting.until("waiting for another process")
-        for one in (waiting, running):
+        for one in self.two_of_one_build():
             one.signal(signal.SIGINT)
             self.assertEqual(one.wait(10).status, 1)
         for place in ("unpack", "storing"):
@@ -133,11 +137,7 @@ class KillTests(InterruptCase):
     def test_where_it_does_not_stay_long(self) -> Deferred[None]:
         """While it unpacks, stores, or waits for another process: no record is left that belongs to nothing."""
         self.works()
-        running = self.start("--template", self.longer(), *TARGET)
-        running.until("command second")
-        waiting = self.start("--template", self.longer(), *TARGET)
-        waiting.until("waiting for another process")
-        for one in (waiting, running):
+        for one in self.two_of_one_build():
             one.kill()
         self.swept()
         for place in ("unpack", "storing"):
