@@ -57,7 +57,7 @@ def _request(job: Job) -> str:
 async def _fill(path: Path, count: int) -> None:
     threads = PoolThreads(reactor, size=2)
     threads.start()
-    store = await open_store(path, this_process(), threads)
+    store = await open_store(path, this_process(daemon=True), threads)
     jobs = finished(count)
     for start in range(0, count, BATCH):
         some = jobs[start : start + BATCH]
