@@ -1,5 +1,4 @@
-"""Which parts of a file are data and which are holes, and what follows from it: digests and copies that never read a
-hole.
+"""Which parts of a file are data and which are holes, and copies that never read a hole.
 
 Everything here blocks and is run in a thread. The long ones call `watch` with the bytes done so far of the whole;
 whatever it raises ends the work.
@@ -9,28 +8,18 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 CHUNK = 1 << 20
-_ZEROES = bytes(CHUNK)
 _FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
 _NO_REFLINK = {errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.ETXTBSY}
 
 Watch = Callable[[int, int], None]
 """Called with bytes done and bytes in all."""
-
-
-class Digest(Protocol):
-    """A hash on its way."""
-
-    def update(self, data: bytes | memoryview, /) -> None:
-        """More of the content."""
 
 
 def unwatched(done: int, total: int) -> None:
@@ -73,32 +62,6 @@ def data_size(path: Path) -> int:
     """How many bytes of the file are data: the true amount of work for a copy or an upload."""
     with path.open("rb") as file:
         return sum(length for _, length in data_of(file.fileno()))
-
-
-def sha256_of(path: Path, watch: Watch = unwatched) -> str:
-    """As `digest`, of a path."""
-    with path.open("rb", buffering=0) as file:
-        return digest(file.fileno(), watch)
-
-
-def digest(descriptor: int, watch: Watch = unwatched) -> str:
-    """The SHA-256 (hex) of the content, as any other program computes it.
-
-    Holes are not read; their zeroes are hashed from memory, which costs what hashing costs (about a second per GiB).
-    """
-    hashed = hashlib.sha256()
-    total = os.fstat(descriptor).st_size
-    for extent in extents(descriptor):
-        for start, length in _chunks(extent.start, extent.length):
-            hashed.update(_read(descriptor, start, length) if extent.data else memoryview(_ZEROES)[:length])
-            watch(start + length, total)
-    return hashed.hexdigest()
-
-
-def hash_zeroes(hashed: Digest, length: int) -> None:
-    """Feed a hash what a hole of this length reads as."""
-    for _, piece in _chunks(0, length):
-        hashed.update(memoryview(_ZEROES)[:piece])
 
 
 def copy_data(source: int, destination: int, watch: Watch = unwatched) -> None:

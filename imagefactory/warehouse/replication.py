@@ -21,6 +21,7 @@ from imagefactory.model.errors import Unavailable
 from imagefactory.model.secret import Secret
 from imagefactory.warehouse.client import Place, RemoteWarehouse
 from imagefactory.warehouse.copies import CopyDirectory
+from imagefactory.warehouse.server.reception import digests
 from imagefactory.warehouse.store.digests import digested
 from imagefactory.warehouse.store.local import Store
 from imagefactory.warehouse.store.objects import Stored
@@ -150,7 +151,7 @@ class Replicator:
         if theirs is None or not await self._threads.run(self._queue.has_copy, bucket, key, provider.name):
             assert stored.blob is not None
             await there.create_bucket(bucket)
-            await there.send(bucket, key, self._path(stored), mine, sha256=stored.blob.sha256)
+            await there.send(bucket, key, self._path(stored), mine, digests(stored.blob))
         gone = {name: None for name in theirs or {} if name not in attributes}
         changes = gone | {name: value for name, value in mine.items() if theirs and theirs.get(name) != value}
         if changes:

@@ -12,19 +12,18 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
 from imagefactory.concurrency.threads import PoolThreads
-from imagefactory.files.holes import digest
+from imagefactory.files.content import content_of
 from imagefactory.warehouse.client import Place, connect_warehouse
 
 
 async def _both_ways(reactor: Any, url: str, file: Path, directory: Path) -> None:
     threads = PoolThreads(reactor, size=4)
     threads.start()
-    with file.open("rb") as opened:
-        known = digest(opened.fileno())  # as the factory does: it is known from the build
+    known = content_of(file)  # as the factory does: it is known from the build
     base, _, bucket = url.rpartition("/")
     warehouse = await connect_warehouse(Place(base), reactor, threads)
     began = time.monotonic()
-    await warehouse.send(bucket, file.name, file, {}, sha256=known)
+    await warehouse.adopt(bucket, file.name, file, {}, content=known, keep=True)
     sent = time.monotonic()
     fetched = await warehouse.local(bucket, file.name, directory / "fetched")
     done = time.monotonic()

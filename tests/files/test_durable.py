@@ -7,6 +7,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from imagefactory.files import durable
 from imagefactory.files.durable import write_whole
 
 
@@ -35,3 +36,17 @@ class WriteWholeTests(SynchronousTestCase):
         self.assertRaises(OSError, write_whole, self.path, b"new")
         self.assertEqual(self.path.read_bytes(), b"old")
         self.assertEqual(list(self.path.parent.iterdir()), [self.path])
+
+
+class StartWritingTests(SynchronousTestCase):
+    """Writing to the disk in good time."""
+
+    def test_it_changes_nothing(self) -> None:
+        """What is in the file stays; a C library without the call, or a file that is closed, is no error."""
+        path = Path(self.mktemp())
+        path.write_bytes(b"data")
+        with path.open("rb") as file:
+            durable.start_writing(file.fileno(), 0, 4)
+            self.patch(durable, "_sync_file_range", None)
+            durable.start_writing(file.fileno(), 0, 4)
+        self.assertEqual(path.read_bytes(), b"data")

@@ -18,7 +18,7 @@ from imagefactory.disk.boot_files import boot_files, split_parameters
 from imagefactory.disk.convert import convert
 from imagefactory.disk.interface import Conversion, DiskSpec
 from imagefactory.disk.layout import MIB
-from imagefactory.files.holes import sha256_of
+from imagefactory.files.content import content_of
 from imagefactory.model.errors import CommandFailed
 from imagefactory.model.report import Silence
 from imagefactory.qemu.accel import TCG, Acceleration, Host, boot_sector
@@ -102,10 +102,10 @@ class BootTests(RealTestCase):
     async def test_bios_with_ssh_leaves_the_image_alone(self) -> None:
         """Login prompt and SSH banner come, and the image is what it was."""
         image = await self.disk()
-        before = sha256_of(image)
+        before = content_of(image)
         proof = await self.boot(image, ssh=True)
         self.assertEqual((proof.login, proof.ssh_banner, proof.accel), (True, "SSH-2.0-tiny", TCG))
-        self.assertEqual(sha256_of(image), before)
+        self.assertEqual(content_of(image), before)
         self.assertTrue(any("console=ttyS0,115200n8" in line for line in proof.tail), proof.tail)
         self.nothing_left("disk.raw")
 

@@ -1,75 +1,15 @@
-"""The small parts of the cache: digest, lock, sidecar, holds."""
+"""The small parts of the cache: lock, sidecar, holds."""
 
-import os
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.files.content import BLOCK, content_of
-from imagefactory.model.errors import Stopped
 from imagefactory.stages.flock import FileLock
 from imagefactory.stages.holds import Holds
 from imagefactory.stages.keys import stage_key
 from imagefactory.stages.sidecar import decode, describe, encode
-
-PIECES = st.dictionaries(st.integers(0, 4 * BLOCK), st.binary(min_size=1, max_size=64), max_size=4)
-
-
-class ContentTests(SynchronousTestCase):
-    """The digest sees data and nothing else."""
-
-    def file(self, pieces: dict[int, bytes], size: int, *, holes: bool) -> Path:
-        path = Path(self.mktemp())
-        path.write_bytes(b"" if holes else bytes(size))
-        os.truncate(path, size)
-        with path.open("r+b") as file:
-            for at, data in pieces.items():
-                file.seek(at)
-                file.write(data)
-        return path
-
-    @given(PIECES)
-    def test_holes_and_zeroes_are_the_same(self, pieces: dict[int, bytes]) -> None:
-        """A copy that lost its holes, or found some, is the same result."""
-        size = 5 * BLOCK
-        sparse, dense = (self.file(pieces, size, holes=holes) for holes in (True, False))
-        self.assertEqual(content_of(sparse), content_of(dense))
-
-    @given(PIECES, st.integers(0, 5 * BLOCK - 1), st.integers(1, 255))
-    def test_every_byte_counts(self, pieces: dict[int, bytes], at: int, change: int) -> None:
-        """One byte changed anywhere, in data or in a hole, is another content."""
-        path = self.file(pieces, 5 * BLOCK, holes=True)
-        before = content_of(path)
-        with path.open("r+b") as file:
-            file.seek(at)
-            old = file.read(1)[0]
-            file.seek(at)
-            file.write(bytes([old ^ change]))
-        self.assertNotEqual(content_of(path), before)
-
-    def test_size_and_place_count(self) -> None:
-        """Zeroes at the end, and the same data elsewhere."""
-        contents = {
-            content_of(self.file(pieces, size, holes=True))
-            for pieces, size in (
-                ({0: b"a"}, BLOCK),
-                ({0: b"a"}, 2 * BLOCK),
-                ({BLOCK: b"a"}, 2 * BLOCK),
-                ({}, BLOCK),
-                ({}, 0),
-            )
-        }
-        self.assertEqual(len(contents), 5)
-
-    def test_it_can_be_stopped(self) -> None:
-        """What `watch` raises ends it."""
-
-        def watch(done: int, total: int) -> None:
-            raise Stopped("enough")
-
-        self.assertRaises(Stopped, content_of, self.file({0: b"a"}, BLOCK, holes=True), watch)
 
 
 class FileLockTests(SynchronousTestCase):

@@ -13,6 +13,7 @@ from imagefactory.testing.threads import ImmediateThreads
 from imagefactory.testing.wire import Answer, Wire
 from imagefactory.warehouse.server import make_site
 from imagefactory.warehouse.store import open_store
+from imagefactory.warehouse.store.trust import Trust
 from tests.warehouse.places import fresh_directory
 
 HOST = "localhost:9090"
@@ -47,6 +48,10 @@ class ServerTestCase(SynchronousTestCase):
         if answer.status >= 400:
             self.assertEqual(answer.body, b"")
         return answer.status
+
+    def forget(self) -> None:
+        """As after a restart: of no body it is known that it is intact."""
+        self.store.trust = Trust(self.clock.seconds)
 
     def blobs(self) -> list[Path]:
         """All stored bodies, and bodies on their way."""

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from imagefactory.testing.wire import Wire, read_answer
+from imagefactory.warehouse.server import download
 from imagefactory.warehouse.store.directory import FileReader
 from tests.warehouse.serving import ServerTestCase
 
@@ -120,12 +121,18 @@ class DownloadTests(ServerTestCase):
         blob.write_bytes(self.BODY[:-1] + b"?")
         os.utime(blob, ns=(0, next(self.times)))
 
+    def test_just_stored(self) -> None:
+        """A body that came just now was hashed then: it is not hashed again for the first who fetches it."""
+        self.patch(download, "digest_of", None)
+        self.assertEqual(self.ask("GET", "/b/k").body, self.BODY)
+
     def test_damage_outside_a_range(self) -> None:
         """The first range of a body has all of it checked, in the background, and once."""
         self.damage()
         self.assertEqual(self.ask("GET", "/b/k", Range="bytes=0-0").body, self.BODY[:1])
         self.assertEqual(self.status("GET", "/b/k", Range="bytes=0-0"), 500)
         self.ask("PUT", "/b/k", self.BODY)
+        self.forget()
         opened = self.store.blobs.open
         with patch.object(self.store.blobs, "open", side_effect=opened) as opening:
             for _ in range(3):
@@ -134,6 +141,7 @@ class DownloadTests(ServerTestCase):
 
     def test_a_check_that_fails(self) -> None:
         """Does not keep others from being made, or the server from ending."""
+        self.forget()
         with patch.object(FileReader, "extents", side_effect=OSError(5, "Input/output error")):
             self.assertEqual(self.ask("GET", "/b/k", Range="bytes=0-0").status, 206)
         self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)

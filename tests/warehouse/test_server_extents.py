@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from hashlib import sha256
 
+from imagefactory.files.content import ContentDigest
 from imagefactory.testing.wire import read_answer
 from tests.warehouse.serving import UploadTestCase
 
@@ -32,12 +33,29 @@ class ExtentsTests(UploadTestCase):
         """A body that was never read is checked while it goes out without its holes, and need not be again."""
         whole = b"start" + bytes(1 << 20) + b"end" + bytes(1 << 20)
         self.ask("PUT", "/b/k", whole)
+        self.forget()
         self.assertEqual(_unframe(self.ask("GET", "/b/k", Accept=EXTENTS).body), whole)
         opened = self.store.open("b", "k")
         assert opened is not None
         assert opened[0].blob is not None
         self.assertTrue(self.store.trust.holds(opened[0].blob, opened[1]))
         opened[1].close()
+
+    def test_known_by_content(self) -> None:
+        """A client that tells the digest that costs nothing for holes hears it again, and from others nothing less."""
+        frames = FRAME.pack(0, 5) + b"start" + FRAME.pack(1 << 20, 3) + b"end" + FRAME.pack(3 << 20, 0)
+        whole = b"start" + bytes((1 << 20) - 5) + b"end" + bytes((2 << 20) - 3)
+        digest = ContentDigest()
+        digest.update(whole)
+        known = {"Content_Type": EXTENTS, "X_Warehouse_Content": digest.hexdigest()}
+        answer = self.ask("PUT", "/b/k", frames, **known)
+        self.assertEqual(answer.headers["x-warehouse-content"], digest.hexdigest())
+        self.assertNotIn("x-warehouse-sha256", answer.headers)
+        self.assertNotIn("x-warehouse-sha256", self.ask("GET", "/b/k", Accept=EXTENTS).headers)
+        self.assertEqual(self.ask("GET", "/b/k").headers["x-warehouse-sha256"], sha256(whole).hexdigest())
+        self.assertEqual(self.body(), whole)
+        self.assertEqual(self.status("PUT", "/b/k", frames, **{**known, "X_Warehouse_Content": "0" * 64}), 400)
+        self.assertEqual(self.body(), whole)
 
     def test_two_forms_have_two_tags(self) -> None:
         """A cache takes neither form for the other; a reader of one may go on with a range of the other."""

@@ -111,11 +111,11 @@ class ResumeTests(ServerTestCase):
         """One of them feeds the upload, the other hears so and leaves nothing behind."""
         receive, others = self.store.blobs.receive, []
 
-        def meanwhile() -> Receiving:
+        def meanwhile(*, content: bool) -> Receiving:
             if not others:
                 others.append(None)
                 others.append(self.part(b"abc", "bytes 0-2/6"))
-            return receive()
+            return receive(content=content)
 
         with patch.object(self.store.blobs, "receive", meanwhile):
             wire = self.begin("u1")

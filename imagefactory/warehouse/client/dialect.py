@@ -11,8 +11,10 @@ from imagefactory.warehouse.client.sending import Source
 class Dialect(Protocol):
     """Names have been checked; errors are those of `Warehouse`."""
 
-    async def send(self, bucket: str, key: str, body: Source, attributes: Mapping[str, str], sha256: str) -> None:
-        """Store body and attributes; `sha256` of the body, empty: not known."""
+    async def send(
+        self, bucket: str, key: str, body: Source, attributes: Mapping[str, str], digest: Mapping[str, str]
+    ) -> None:
+        """Store body and attributes; `digest` is the header that tells of the body, if that is known."""
 
     async def annotate(self, bucket: str, key: str, attributes: Mapping[str, str | None]) -> None:
         """Set attributes, remove those that are None or empty."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from imagefactory.warehouse.client.exchange import PROBLEM, Ask, Exchange, rubbish
 from imagefactory.warehouse.client.receiving import Arrival
 from imagefactory.warehouse.server.content import EXTENTS, Frames
-from imagefactory.warehouse.server.reception import DIGEST
+from imagefactory.warehouse.server.reception import CONTENT, DIGEST
 from imagefactory.warehouse.store.incoming import Received
 
 _RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/\d{1,18}")
@@ -52,8 +52,10 @@ class Download:
             return
         await self._discard()
         if arrival.status == 200:
-            self._etag, self._digest = arrival.header("etag"), arrival.header(DIGEST).lower()
-            self._received = await self._exchange.threads.run(self._begin)
+            self._etag = arrival.header("etag")
+            content = arrival.header(CONTENT)
+            self._digest = (content or arrival.header(DIGEST)).lower()
+            self._received = await self._exchange.threads.run(self._begin, bool(content))
             await self._save(arrival, self._received)
             return
         await arrival.skip()
@@ -64,10 +66,10 @@ class Download:
         found = _RANGE.match(arrival.header("content-range"))
         return self._received is not None and found is not None and int(found[1]) == self._received.size
 
-    def _begin(self) -> Received:
+    def _begin(self, content: bool) -> Received:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._partial.unlink(missing_ok=True)
-        return Received("", self._partial, self._path)
+        return Received("", self._partial, self._path, content=content)
 
     async def _save(self, arrival: Arrival, received: Received) -> None:
         threads = self._exchange.threads
@@ -82,9 +84,9 @@ class Download:
 
     async def _finish(self, received: Received) -> None:
         blob = await self._exchange.threads.run(received.finish)
-        if self._digest and blob.sha256 != self._digest:
+        if self._digest and (blob.content or blob.sha256) != self._digest:
             await self._discard()
-            raise rubbish("what arrived is not what is stored: the SHA-256 differs", self._where)
+            raise rubbish("what arrived is not what is stored: the digest differs", self._where)
         await self._exchange.threads.run(received.place)
         self._received = None
 

@@ -31,7 +31,14 @@ class Iwhd:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
-    async def send(self, bucket: str, key: str, body: Source, attributes: Mapping[str, str], sha256: str) -> None:  # noqa: ARG002 - iwhd knows no digests
+    async def send(
+        self,
+        bucket: str,
+        key: str,
+        body: Source,
+        attributes: Mapping[str, str],
+        digest: Mapping[str, str],  # noqa: ARG002 - iwhd knows none
+    ) -> None:
         """The body whole, then one request per attribute."""
         ask = Ask("PUT", path(bucket, key), {200, 201, 500}, {}, body, IDLE + body.size / HASHED)
         await self._exchange.call(ask, lambda arrival: stored(self._exchange, bucket, arrival))

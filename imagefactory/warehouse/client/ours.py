@@ -11,7 +11,7 @@ from imagefactory.warehouse.client.buckets import path
 from imagefactory.warehouse.client.exchange import Ask, Exchange
 from imagefactory.warehouse.client.sending import Source, in_memory
 from imagefactory.warehouse.client.upload import Upload
-from imagefactory.warehouse.server.reception import DIGEST
+from imagefactory.warehouse.server.reception import CONTENT
 
 PAGE = 10_000
 _FORM = "application/x-www-form-urlencoded"
@@ -25,17 +25,18 @@ class Ours:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
-    async def send(self, bucket: str, key: str, body: Source, attributes: Mapping[str, str], sha256: str) -> None:
+    async def send(
+        self, bucket: str, key: str, body: Source, attributes: Mapping[str, str], digest: Mapping[str, str]
+    ) -> None:
         """In one request, but for attributes that are too large for it: those come first."""
         light, heavy = _split(attributes)
         if heavy:
             await self._demand(bucket)  # setting attributes would make the bucket
             await self.annotate(bucket, key, heavy)
+        known = digest or {CONTENT: await self._exchange.threads.run(body.content)}
         headers = {"X-Warehouse-Attributes": light} if light else {}
-        if sha256:
-            headers[DIGEST] = sha256
-        reported = await Upload(self._exchange, bucket, path(bucket, key), body, headers).send()
-        if sha256 and reported and reported != sha256:
+        reported = await Upload(self._exchange, bucket, path(bucket, key), body, {**headers, **known}).send()
+        if any(name in reported and reported[name] != sent for name, sent in known.items()):
             raise Unavailable(
                 "the warehouse stored something else than was sent",
                 where=f"{self._exchange.url}{path(bucket, key)}",

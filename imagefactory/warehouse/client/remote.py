@@ -8,7 +8,6 @@ from hashlib import sha256 as hashed
 from pathlib import Path
 
 from imagefactory.concurrency.parallel import in_parallel
-from imagefactory.files.holes import digest
 from imagefactory.model.errors import TooLarge
 from imagefactory.warehouse import names
 from imagefactory.warehouse.client import buckets
@@ -21,7 +20,7 @@ from imagefactory.warehouse.client.ours import Ours
 from imagefactory.warehouse.client.receiving import Arrival
 from imagefactory.warehouse.client.sending import in_memory, opened
 from imagefactory.warehouse.query import parse
-from imagefactory.warehouse.server.reception import DIGEST
+from imagefactory.warehouse.server.reception import CONTENT, DIGEST
 from imagefactory.warehouse.store.local import check_all
 
 
@@ -59,8 +58,7 @@ class RemoteWarehouse:
             await self.set_attributes(bucket, key, attributes)
             return
         _check(bucket, key, attributes)
-        sha256 = await self._exchange.threads.run(_sha256, body)
-        await (await self._dialect()).send(bucket, key, in_memory(body), attributes, sha256)
+        await (await self._dialect()).send(bucket, key, in_memory(body), attributes, {})
 
     async def adopt(
         self,
@@ -69,21 +67,21 @@ class RemoteWarehouse:
         path: Path,
         attributes: Mapping[str, str],
         *,
-        content: str = "",  # noqa: ARG002 - the other side wants the SHA-256 of all bytes
+        content: str = "",
         keep: bool = False,
     ) -> None:
-        await self.send(bucket, key, path, attributes)
+        await self.send(bucket, key, path, attributes, {CONTENT: content} if content else {})
         if not keep:
             await self._exchange.threads.run(path.unlink, missing_ok=True)
 
-    async def send(self, bucket: str, key: str, path: Path, attributes: Mapping[str, str], *, sha256: str = "") -> None:
-        """As `adopt`, but the file stays."""
+    async def send(
+        self, bucket: str, key: str, path: Path, attributes: Mapping[str, str], digest: Mapping[str, str]
+    ) -> None:
+        """As `adopt`, but the file stays; `digest` is the header that tells of it, if that is known."""
         _check(bucket, key, attributes)
-        threads = self._exchange.threads
         with ExitStack() as stack:
-            body = await threads.run(stack.enter_context, opened(path))
-            known = sha256.lower() or await threads.run(digest, body.descriptor)
-            await (await self._dialect()).send(bucket, key, body, attributes, known)
+            body = await self._exchange.threads.run(stack.enter_context, opened(path))
+            await (await self._dialect()).send(bucket, key, body, attributes, digest)
 
     async def set_attributes(self, bucket: str, key: str, attributes: Mapping[str, str | None]) -> None:
         _check(bucket, key, attributes)

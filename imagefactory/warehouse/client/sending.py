@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from imagefactory.concurrency.task import Task
 from imagefactory.concurrency.threads import Threads
+from imagefactory.files.content import ContentDigest, content_of_open
 from imagefactory.files.holes import data_of
 from imagefactory.model.errors import Conflict, NotFound
 from imagefactory.warehouse.pace import Paced
@@ -53,6 +54,15 @@ class Source:
         for start, length in data:
             pieces += [FRAME.pack(start, length), (start, length)]
         return replace(self, pieces=(*pieces, FRAME.pack(self.size, 0)))
+
+    def content(self) -> str:
+        """The digest of all of it that costs nothing for holes. Blocks."""
+        if self.descriptor >= 0:
+            return content_of_open(self.descriptor)
+        digest = ContentDigest()
+        for piece in self.pieces:
+            digest.update(self.read(piece))
+        return digest.hexdigest()
 
     def blocks(self) -> Iterator[Piece]:
         """The pieces, those of the file cut to blocks."""

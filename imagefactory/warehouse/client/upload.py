@@ -12,7 +12,7 @@ from imagefactory.warehouse.client.receiving import Arrival
 from imagefactory.warehouse.client.refusals import Passing
 from imagefactory.warehouse.client.sending import Source
 from imagefactory.warehouse.server.content import EXTENTS
-from imagefactory.warehouse.server.reception import DIGEST
+from imagefactory.warehouse.server.reception import CONTENT, DIGEST
 from imagefactory.warehouse.server.sessions import NAME, OFFSET
 
 SMALL = 8 << 20
@@ -35,8 +35,8 @@ class Upload:
         self._name = token_hex(16)
         self._begun = False
 
-    async def send(self) -> str:
-        """Send it, again if need be; the SHA-256 that the server says it stored, empty if it does not say."""
+    async def send(self) -> Mapping[str, str]:
+        """Send it, again if need be; what the server says of what it stored, by header."""
         if self._body.size > SMALL and not await exists(
             self._exchange, self._bucket
         ):  # and who are we? before it costs
@@ -51,7 +51,7 @@ class Upload:
             return await self._exchange.call(self._ask(self._body, self._headers), self._stored)
         return await self._exchange.waiting.until_done(self._go_on)
 
-    async def _go_on(self) -> str:
+    async def _go_on(self) -> Mapping[str, str]:
         """Send what the server does not have yet."""
         offset = await self._offset() if self._begun else 0
         self._begun = True
@@ -72,8 +72,8 @@ class Upload:
     def _ask(self, body: Source, headers: Mapping[str, str]) -> Ask:
         return Ask("PUT", self._place, {200, 201, 409, 500}, headers, body, self._idle)
 
-    async def _stored(self, arrival: Arrival) -> str:
+    async def _stored(self, arrival: Arrival) -> Mapping[str, str]:
         await stored(self._exchange, self._bucket, arrival)
         if arrival.status == 409:  # the server has not noticed yet that the last connection broke, or lost what it had
             raise Passing("the upload cannot go on yet", where=f"PUT {self._exchange.url}{self._place}")
-        return arrival.header(DIGEST).lower()
+        return {name: found.lower() for name in (DIGEST, CONTENT) if (found := arrival.header(name))}

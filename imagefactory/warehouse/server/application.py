@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from imagefactory.concurrency.clock import Clock
+from imagefactory.concurrency.shared import SharedRuns
 from imagefactory.concurrency.threads import Threads
 from imagefactory.model.errors import NoSpace, TooLarge
 from imagefactory.oauth.verifier import FORM, BodyHash
@@ -17,11 +19,12 @@ from imagefactory.warehouse.server.call import Call, Reply
 from imagefactory.warehouse.server.checking import Checks
 from imagefactory.warehouse.server.errors import Answer
 from imagefactory.warehouse.server.metrics import Metrics
-from imagefactory.warehouse.server.reception import Reception, WholeBody, attributes
+from imagefactory.warehouse.server.reception import Reception, WholeBody, attributes, knows_content
 from imagefactory.warehouse.server.sessions import Sessions, part_of
 from imagefactory.warehouse.server.upload import Flow
 from imagefactory.warehouse.server.users import Users, body_hash, signed_at_all
 from imagefactory.warehouse.store.local import Store, check_all
+from imagefactory.warehouse.store.objects import Stored
 
 Operation = Callable[["Application", Call], Awaitable[Reply]]
 
@@ -76,6 +79,7 @@ class Application:
         self.uploads, self.downloads = Budget(UPLOADS), Budget(DOWNLOADS)
         self.sessions = Sessions(store, threads, clock, self)
         self.checks = Checks(store, threads)
+        self.digesting: SharedRuns[str, Stored] = SharedRuns()  # by blob
         self.copies = outside.directory
         self._has = outside.has
         self._users = users
@@ -109,7 +113,7 @@ class Application:
         await self.threads.run(self._check_room, call.path[0], length)
         if part is not None:
             return await self.sessions.admit(call, part, length, flow)
-        incoming = await self.threads.run(self.store.blobs.receive)
+        incoming = await self.threads.run(partial(self.store.blobs.receive, content=knows_content(call)))
         try:
             return WholeBody(call, incoming, self, flow)
         except BaseException:

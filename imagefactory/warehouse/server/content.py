@@ -70,7 +70,8 @@ def framed(stored: Stored, reader: Reader, extents: list[tuple[int, int]]) -> Co
     for start, length in extents:
         pieces += [FRAME.pack(start, length), (start, length)]
     holes = reader.size - sum(length for _, length in extents)
-    return Content(stored, reader, (*pieces, FRAME.pack(reader.size, 0)), whole=holes <= LARGEST_HOLES)
+    cheap = bool(stored.blob and stored.blob.content) or holes <= LARGEST_HOLES
+    return Content(stored, reader, (*pieces, FRAME.pack(reader.size, 0)), whole=cheap)
 
 
 def several(stored: Stored, reader: Reader, ranges: list[tuple[int, int]]) -> tuple[Content, str]:

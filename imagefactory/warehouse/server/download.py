@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 from twisted.web.http import Request
 
 from imagefactory.concurrency.task import Task
-from imagefactory.files.holes import hash_zeroes
+from imagefactory.files.content import Digest
 from imagefactory.warehouse.server.content import Content, Piece
 from imagefactory.warehouse.server.sending import Sender
+from imagefactory.warehouse.store.trust import digest_of
 
 if TYPE_CHECKING:
     from imagefactory.warehouse.server.application import Application
@@ -38,8 +38,8 @@ class Download(Sender):
         self._threads = app.threads
         self._budget = app.downloads
         self._budget.join()
-        self._hash = sha256() if self._is_doubtful() else None
-        self._at = 0  # up to here it is hashed
+        self._digest, self._wanted = self._doubt()
+        self._at = 0  # up to here it is in the digest
         self._short = False
 
     async def _ended(self) -> None:
@@ -80,23 +80,26 @@ class Download(Sender):
             return block
         data = self._content.reader.read(*block)
         self._short = self._short or len(data) < block[1]
-        if self._hash is not None:
-            hash_zeroes(self._hash, block[0] - self._at)
-            self._hash.update(data)
+        if self._digest is not None:
+            self._digest.skip(block[0] - self._at)
+            self._digest.update(data)
             self._at = block[0] + len(data)
         return data
 
-    def _is_doubtful(self) -> bool:
+    def _doubt(self) -> tuple[Digest | None, str]:
+        """What to compute, and what it has to be; nothing for what was right not long ago, and for parts."""
         blob = self._content.stored.blob
-        return self._content.whole and blob is not None and not self._store.trust.holds(blob, self._content.reader)
+        if not self._content.whole or blob is None or self._store.trust.holds(blob, self._content.reader):
+            return None, ""
+        return digest_of(blob)
 
     def _is_right(self) -> bool:
         """Whether the digest of all that was read is that of what was stored. Blocks."""
         blob = self._content.stored.blob
-        if self._hash is None or blob is None:
+        if self._digest is None or blob is None:
             return True
-        hash_zeroes(self._hash, self._content.reader.size - self._at)
-        if self._hash.hexdigest() != blob.sha256:
+        self._digest.skip(self._content.reader.size - self._at)
+        if self._digest.hexdigest() != self._wanted:
             return False
         self._store.trust.add(blob, self._content.reader)
         return True

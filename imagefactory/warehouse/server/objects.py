@@ -11,7 +11,7 @@ from imagefactory.warehouse.server import content
 from imagefactory.warehouse.server.call import Call, Reply
 from imagefactory.warehouse.server.conditions import FRAMED, condition, not_modified, ranges
 from imagefactory.warehouse.server.errors import Answer
-from imagefactory.warehouse.server.reception import DIGEST
+from imagefactory.warehouse.server.reception import digests
 from imagefactory.warehouse.store.blobs import Reader
 from imagefactory.warehouse.store.digests import digested
 from imagefactory.warehouse.store.objects import Stored
@@ -30,16 +30,25 @@ async def get(app: Application, call: Call) -> Reply:
         raise Answer(404, "there is no body")
     stored, reader = opened
     try:
-        stored = await app.threads.run(digested, app.store, stored)
-        return await _reply(app, call, stored, reader)
+        framed = content.EXTENTS in (call.header("accept") or "")
+        stored = stored if framed else await _digested(app, stored)
+        return await _reply(app, call, stored, reader, framed=framed)
     except BaseException:
         await app.threads.run(reader.close)
         raise
 
 
-async def _reply(app: Application, call: Call, stored: Stored, reader: Reader) -> Reply:
+async def _digested(app: Application, stored: Stored) -> Stored:
+    """With the SHA-256 that HTTP clients want to know; what has it costs nothing. Those who ask at once share it."""
+    blob = stored.blob
+    if blob is None or blob.sha256:
+        return stored
+    known = await app.digesting.run(blob.id, lambda: app.threads.run(digested, app.store, stored))
+    return replace(stored, blob=known.blob)
+
+
+async def _reply(app: Application, call: Call, stored: Stored, reader: Reader, *, framed: bool) -> Reply:
     await _check_whole(app, stored, reader)
-    framed = content.EXTENTS in (call.header("accept") or "")
     headers = _headers(stored, FRAMED if framed else "")
     if not_modified(call, stored, FRAMED if framed else ""):
         await app.threads.run(reader.close)
@@ -72,7 +81,7 @@ def _headers(stored: Stored, suffix: str) -> dict[str, str]:
         "Vary": "Accept",
         "Last-Modified": datetimeToString(stored.modified).decode(),
         "Accept-Ranges": "bytes",
-        DIGEST: stored.blob.sha256,
+        **digests(stored.blob),
     }
 
 

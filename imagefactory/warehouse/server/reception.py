@@ -11,7 +11,7 @@ from imagefactory.warehouse.server.conditions import condition
 from imagefactory.warehouse.server.content import EXTENTS, Frames
 from imagefactory.warehouse.server.upload import Flow, Upload
 from imagefactory.warehouse.server.users import hashing
-from imagefactory.warehouse.store.blobs import Incoming, Receiving
+from imagefactory.warehouse.store.blobs import Blob, Incoming, Receiving
 from imagefactory.warehouse.store.local import Store
 from imagefactory.warehouse.store.objects import Stored
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from imagefactory.warehouse.server.application import Application
 
 DIGEST = "X-Warehouse-SHA256"
+CONTENT = "X-Warehouse-Content"
+"""The digest that costs nothing for holes (`files.content`). What is sent with it is checked by it."""
 
 
 class Reception(Protocol):
@@ -75,16 +77,28 @@ def store_body(store: Store, call: Call, incoming: Incoming) -> Stored:
     assert call.path is not None
     bucket, key = call.path
     try:
-        check_digest(call.header(DIGEST), incoming)
+        check_digest(call, incoming)
         return store.put(bucket, key, incoming, attributes(call), condition(call))
     finally:
         incoming.discard()
 
 
-def check_digest(wanted: str | None, incoming: Incoming) -> None:
-    """InvalidInput unless what came has the SHA-256 that the client says it sent."""
-    if wanted is not None and incoming.finish().sha256 != wanted.strip().lower():
-        raise InvalidInput("what arrived is not what was sent: the SHA-256 differs")
+def knows_content(call: Call) -> bool:
+    """Whether the client says what the content's digest is."""
+    return call.header(CONTENT) is not None
+
+
+def check_digest(call: Call, incoming: Incoming) -> None:
+    """InvalidInput unless what came has the digest of what the client says it sent."""
+    name = CONTENT if knows_content(call) else DIGEST
+    wanted = call.header(name)
+    if wanted is not None and digests(incoming.finish())[name] != wanted.strip().lower():
+        raise InvalidInput(f"what arrived is not what was sent: {name} differs")
+
+
+def digests(blob: Blob) -> dict[str, str]:
+    """Headers that tell what is known of a body."""
+    return {name: digest for name, digest in ((DIGEST, blob.sha256), (CONTENT, blob.content)) if digest}
 
 
 def attributes(call: Call) -> Mapping[str, str | None]:
@@ -94,7 +108,5 @@ def attributes(call: Call) -> Mapping[str, str | None]:
 
 def stored_reply(stored: Stored) -> Reply:
     """201, the ETag unquoted as iwhd sent it."""
-    headers = {"ETag": stored.etag}
-    if stored.blob is not None:
-        headers[DIGEST] = stored.blob.sha256
-    return Reply(201, headers=headers)
+    known = digests(stored.blob) if stored.blob else {}
+    return Reply(201, headers={"ETag": stored.etag, **known})

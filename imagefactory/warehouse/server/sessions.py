@@ -10,15 +10,17 @@ silence, and when the server ends.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from imagefactory.concurrency.clock import Clock
 from imagefactory.concurrency.threads import Threads
-from imagefactory.model.errors import Conflict, InvalidInput
+from imagefactory.model.errors import Conflict, FactoryError, InvalidInput
 from imagefactory.warehouse.server.call import Call, Reply
 from imagefactory.warehouse.server.errors import Answer
-from imagefactory.warehouse.server.reception import Reception, store_body, stored_reply
+from imagefactory.warehouse.server.reception import Reception, knows_content, store_body, stored_reply
 from imagefactory.warehouse.server.upload import Flow, Upload
 from imagefactory.warehouse.server.users import hashing
 from imagefactory.warehouse.store.blobs import Receiving
@@ -98,14 +100,14 @@ class Sessions:
             raise Answer(409, "the part does not follow what is there", headers={OFFSET: str(here)})
         if part.first is None:
             return Said(Reply(202, headers={OFFSET: str(here)}))
-        session = session or await self._begin(key, part)
+        session = session or await self._begin(key, call, part)
         session.busy = True
         return PartBody(call, session, part, self, flow)
 
-    async def _begin(self, key: tuple[str, ...], part: Part) -> Session:
+    async def _begin(self, key: tuple[str, ...], call: Call, part: Part) -> Session:
         if len(self._open) >= MOST:
             raise Answer(503, "too many uploads are open")
-        incoming = await self._threads.run(self._store.blobs.receive)
+        incoming = await self._threads.run(partial(self._store.blobs.receive, content=knows_content(call)))
         if key in self._open:  # meanwhile another connection has begun the same
             await self._threads.run(incoming.discard)
             raise Conflict("another connection feeds this upload")
@@ -122,7 +124,11 @@ class Sessions:
 
     async def leave(self, session: Session) -> None:
         """No connection feeds it for now: nothing is kept open for it."""
-        await self._threads.run(session.incoming.rest)
+        try:
+            await self._threads.run(session.incoming.rest)
+        except BaseException:  # it could not be written
+            await self.discard(session)
+            raise
         session.busy, session.touched = False, self._clock.seconds()
 
     async def discard(self, session: Session) -> None:
@@ -203,5 +209,6 @@ class PartBody:
         await self._upload.settled()
         if self._upload.broken:
             await self._sessions.discard(self._session)
-        else:
+            return
+        with suppress(FactoryError):  # nobody is there to hear it
             await self._sessions.leave(self._session)

@@ -17,8 +17,9 @@ from typing import Protocol
 class Blob:
     """A finished body: `size` in bytes as clients see it, `allocated` what it takes, holes left out.
 
-    One that came over the wire has the `sha256` of all bytes. One that was a file has the digest `content`, which costs
-    nothing for holes (see `files.content`), and the other only after somebody has asked for it (`store.digests`).
+    One that came over the wire has the `sha256` of all bytes. One that was a file, or came from a client that knows
+    holes, has the digest `content`, which costs nothing for holes (see `files.content`), and the other only after
+    somebody has asked for it (`store.digests`).
     `damaged`: what is in the file is no longer what was stored.
     """
 
@@ -37,6 +38,11 @@ class Blob:
 
 class Incoming(Protocol):
     """A body on its way in; nobody sees it before it is placed. Errors: NoSpace."""
+
+    @property
+    def proven(self) -> bool:
+        """Whether the digest was made of the very bytes that are stored, just now."""
+        ...
 
     def finish(self) -> Blob:
         """Make it durable; nothing can be appended any more. Twice is once."""
@@ -92,8 +98,8 @@ class Reader(Protocol):
 class BlobStore(Protocol):
     """All bodies of one warehouse."""
 
-    def receive(self) -> Receiving:
-        """Begin a new body."""
+    def receive(self, *, content: bool = False) -> Receiving:
+        """Begin a new body; `content`: it will have that digest, and not the SHA-256."""
         ...
 
     def adopt(self, path: Path, content: str = "") -> Incoming:

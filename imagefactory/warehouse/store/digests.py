@@ -9,10 +9,11 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import replace
 
+from imagefactory.files.content import Digest, Reading, WholeDigest
 from imagefactory.warehouse.store import objects
 from imagefactory.warehouse.store.local import Store
 from imagefactory.warehouse.store.objects import Stored
-from imagefactory.warehouse.store.trust import is_stored, sha256_of
+from imagefactory.warehouse.store.trust import digest_of
 
 
 def digested(store: Store, stored: Stored) -> Stored:
@@ -24,11 +25,31 @@ def digested(store: Store, stored: Stored) -> Stored:
     if blob is None or blob.sha256 or blob.damaged:
         return stored
     with closing(store.blobs.open(blob.id)) as reader:
-        sha256 = sha256_of(reader)
-        if reader.size != blob.size or not is_stored(blob, reader):
+        whole, (known, wanted) = WholeDigest(), digest_of(blob)
+        Reading(_Both(whole, known), reader.size, reader.extents(), reader.read).whole()
+        if reader.size != blob.size or known.hexdigest() != wanted:
             store.mark_damaged(blob.id)
             return replace(stored, blob=replace(blob, damaged=True))
         store.trust.add(blob, reader)
+    sha256 = whole.hexdigest()
     with store.database.write() as connection:
         objects.note_sha256(connection, blob.id, sha256)
     return replace(stored, blob=replace(blob, sha256=sha256))
+
+
+class _Both:
+    """Two digests of what is read once."""
+
+    def __init__(self, first: Digest, second: Digest) -> None:
+        self._digests = first, second
+
+    def update(self, data: bytes | memoryview, /) -> None:
+        for digest in self._digests:
+            digest.update(data)
+
+    def skip(self, length: int, /) -> None:
+        for digest in self._digests:
+            digest.skip(length)
+
+    def hexdigest(self) -> str:
+        return self._digests[0].hexdigest()

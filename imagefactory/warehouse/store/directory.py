@@ -37,9 +37,9 @@ class DirectoryBlobs:
                 mine.mkdir(mode=0o700)
                 return mine, lock
 
-    def receive(self) -> Receiving:
+    def receive(self, *, content: bool = False) -> Receiving:
         id = uuid4().hex
-        return Received(id, self._mine / id, self._place(id))
+        return Received(id, self._mine / id, self._place(id), content=content)
 
     def adopt(self, path: Path, content: str = "") -> Incoming:
         id = uuid4().hex

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import os
-from hashlib import sha256
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from imagefactory.files.content import content_of
-from imagefactory.files.durable import synchronise
-from imagefactory.files.holes import copy_data, hash_zeroes, reflink
+from imagefactory.files.content import ContentDigest, Digest, WholeDigest, content_of
+from imagefactory.files.durable import start_writing, synchronise
+from imagefactory.files.holes import copy_data, reflink
 from imagefactory.warehouse.store.blobs import Blob
 from imagefactory.warehouse.store.database import plain_errors
 
 BLOCK = 32 << 10
 """Aligned blocks of this size become holes when they are zero: any run of zeros of twice the size has one."""
 
+PORTION = 512 << 10
+"""Bytes that are written at once: a multiple of `BLOCK`."""
+
+AHEAD = 32 << 20
+"""Bytes after which the disk is given what there is: at the end there is less to wait for."""
+
 READ_ONLY = 0o400
 """Images may hold secrets: nobody but the store's owner reads them here."""
 
 ZEROS = bytes(BLOCK)
 _WRITE = os.O_WRONLY | os.O_CLOEXEC
+_digesters = ThreadPoolExecutor(os.cpu_count(), "digest")
 
 
 class _File:
     """What all incoming files have in common: a temporary path, and a place to go to."""
+
+    proven = False
 
     def __init__(self, id: str, path: Path, place: Path) -> None:
         self._id = id
@@ -44,44 +53,75 @@ class _File:
 
 
 class Received(_File):
-    """An `Incoming` that is written piece by piece."""
+    """An `Incoming` that is written piece by piece.
 
-    def __init__(self, id: str, path: Path, place: Path) -> None:
+    Pieces are collected until there are `PORTION` bytes: enough to be worth two threads, one of which makes the digest
+    while the other writes, and little enough to stay in the processor's cache meanwhile.
+    """
+
+    proven = True
+
+    def __init__(self, id: str, path: Path, place: Path, *, content: bool = False) -> None:
         super().__init__(id, path, place)
         with plain_errors(path):
             self._fd = os.open(path, _WRITE | os.O_CREAT | os.O_EXCL, 0o600)
-        self._hash = sha256()
+        self._content = content
+        self._digest: Digest = ContentDigest() if content else WholeDigest()
         self._blob: Blob | None = None
-        self._rest = b""  # less than a block, not yet written
+        self._buffer = bytearray()
+        self._filled = 0  # of the buffer
         self._written = 0  # up to here, holes included; a multiple of BLOCK until the end
+        self._sent = 0  # up to here the disk was told of it
 
     @property
     def size(self) -> int:
-        return self._written + len(self._rest)
+        return self._written + self._filled
 
     def write(self, data: bytes) -> None:
-        self._hash.update(data)
-        data = self._rest + data if self._rest else data
-        whole = len(data) - len(data) % BLOCK
-        with plain_errors(self._path):
-            self._write_blocks(data, whole)
-        self._rest = data[whole:]
-        self._written += whole
+        if len(self._buffer) < PORTION:
+            self._buffer.extend(bytes(PORTION - len(self._buffer)))
+        view = memoryview(data)
+        while view:
+            taken = view[: PORTION - self._filled]
+            self._buffer[self._filled : self._filled + len(taken)] = taken
+            self._filled += len(taken)
+            view = view[len(taken) :]
+            if self._filled == PORTION:
+                self._flush()
 
     def skip(self, length: int) -> None:
         fill = min(length, -self.size % BLOCK)
         if fill:
             self.write(ZEROS[:fill])
+        self._flush()
         whole = (length - fill) - (length - fill) % BLOCK
-        hash_zeroes(self._hash, whole)
+        self._digest.skip(whole)
         self._written += whole
         if length > fill + whole:
             self.write(ZEROS[: length - fill - whole])
 
-    def _write_blocks(self, data: bytes, whole: int) -> None:
-        start, view = 0, memoryview(data)  # from `start` on nothing is written yet
+    def _flush(self) -> None:
+        """Write the whole blocks of the buffer; what is left goes to its beginning."""
+        whole = self._filled - self._filled % BLOCK
+        if not whole:
+            return
+        with memoryview(self._buffer) as view, plain_errors(self._path):
+            digesting = _digesters.submit(self._digest.update, view[:whole])
+            try:
+                self._write_blocks(view, whole)
+            finally:
+                digesting.result()
+            self._buffer[: self._filled - whole] = self._buffer[whole : self._filled]
+        self._filled -= whole
+        self._written += whole
+        if self._written - self._sent >= AHEAD:
+            start_writing(self._fd, self._sent, self._written - self._sent)
+            self._sent = self._written
+
+    def _write_blocks(self, view: memoryview, whole: int) -> None:
+        start = 0  # from here on nothing is written yet
         for at in range(0, whole, BLOCK):
-            if data.startswith(ZEROS, at):
+            if self._buffer.startswith(ZEROS, at):
                 self._write_at(view[start:at], self._written + start)
                 start = at + BLOCK
         self._write_at(view[start:whole], self._written + start)
@@ -98,18 +138,25 @@ class Received(_File):
         return self._blob
 
     def _finish(self) -> Blob:
+        self._flush()
         size = self.size
-        with plain_errors(self._path):
-            self._write_at(memoryview(self._rest), self._written)
+        with memoryview(self._buffer) as view, plain_errors(self._path):
+            self._digest.update(view[: self._filled])
+            self._write_at(view[: self._filled], self._written)
             self._go_on()
             os.ftruncate(self._fd, size)
             os.fchmod(self._fd, READ_ONLY)
             os.fsync(self._fd)
         allocated = os.fstat(self._fd).st_blocks * 512
         self._close()
-        return Blob(self._id, self._hash.hexdigest(), size, allocated)
+        digest = self._digest.hexdigest()
+        if self._content:
+            return Blob(self._id, "", size, allocated, content=digest)
+        return Blob(self._id, digest, size, allocated)
 
     def rest(self) -> None:
+        self._flush()
+        self._buffer = self._buffer[: self._filled]
         self._close()
 
     def discard(self) -> None:

@@ -164,6 +164,9 @@ class Store:
             new = replace(new, sha256=new.sha256 or same.sha256, content=new.content or same.content)
         objects.add_blob(connection, new)
         incoming.place()
+        if incoming.proven:
+            with closing(self.blobs.open(new.id)) as reader:
+                self.trust.add(new, reader)
         if same is None:
             return new, set()
         objects.supersede(connection, same.id, new.id)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 
-from imagefactory.files.content import Content, Reading, Whole
+from imagefactory.files.content import ContentDigest, Digest, Reading, WholeDigest
 from imagefactory.warehouse.store.blobs import Blob, Reader
 
 SECONDS = 24 * 3600
@@ -45,21 +45,15 @@ class Trust:
 def is_stored(blob: Blob, reader: Reader) -> bool:
     """Whether `reader` reads what was stored. Blocks."""
     reading, wanted = proof(blob, reader)
-    return _read(reading) == wanted
+    return reading.whole() == wanted
 
 
 def proof(blob: Blob, reader: Reader) -> tuple[Reading, str]:
     """The digest that costs least, not read yet, and what it has to be. Blocks."""
-    if blob.content:
-        return Content(reader.size, reader.extents(), reader.read), blob.content
-    return Whole(reader.size, reader.extents(), reader.read), blob.sha256
+    digest, wanted = digest_of(blob)
+    return Reading(digest, reader.size, reader.extents(), reader.read), wanted
 
 
-def sha256_of(reader: Reader) -> str:
-    """The SHA-256 of all of it; holes are not read. Blocks."""
-    return _read(Whole(reader.size, reader.extents(), reader.read))
-
-
-def _read(reading: Reading) -> str:
-    deque(reading, maxlen=0)
-    return reading.digest
+def digest_of(blob: Blob) -> tuple[Digest, str]:
+    """The digest that costs least, of nothing yet, and what it has to become."""
+    return (ContentDigest(), blob.content) if blob.content else (WholeDigest(), blob.sha256)

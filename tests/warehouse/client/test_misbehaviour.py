@@ -101,7 +101,7 @@ class MisbehaviourTests(SynchronousTestCase):
 
     def test_stored_something_else(self) -> None:
         """A server that reports another digest than that of what was sent is not believed."""
-        world = self.world(reply(201, X_Warehouse_SHA256="0" * 64, **OURS))
+        world = self.world(reply(201, X_Warehouse_Content="0" * 64, **OURS))
         error = self.fails(world, world.begin(world.warehouse.put("b", "k", b"body", {})))
         self.assertIn("something else", error.message)
 

@@ -8,6 +8,7 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.protocol import Protocol
 from twisted.trial.unittest import SynchronousTestCase
 
+from imagefactory.files import content
 from imagefactory.model.errors import Conflict, InvalidInput, NotFound, Unavailable
 from imagefactory.testing.memory_net import MemoryNet
 from imagefactory.warehouse.client.upload import SMALL
@@ -112,12 +113,21 @@ class TransferTests(SynchronousTestCase):
         """A file of 64 MiB with 1 MiB of data costs 1 MiB each way, and is the same file on the other side."""
         path = self.holes()
         digest = sha256(path.read_bytes()).hexdigest()
-        self.world.run(self.warehouse.send("b", "k", path, {}, sha256=digest))
+        self.world.run(self.warehouse.send("b", "k", path, {}, {"X-Warehouse-SHA256": digest}))
         self.assertLess(sum(self.server.received), 2 << 20)
         local = self.world.run(self.warehouse.local("b", "k", self.workspace))
         assert local is not None
         self.assertEqual(sha256(local.read_bytes()).hexdigest(), digest)
         self.assertLess(local.stat().st_blocks * 512, 2 << 20)
+
+    def test_holes_are_not_hashed(self) -> None:
+        """Nor read: both sides check such a file by the digest that costs nothing for holes."""
+        path = self.holes()
+        hashed = []
+        self.patch(content, "_hash_zeroes", lambda _, length: hashed.append(length))
+        self.world.run(self.warehouse.adopt("b", "k", path, {}, keep=True))
+        self.assertIsNotNone(self.world.run(self.warehouse.local("b", "k", self.workspace)))
+        self.assertLess(sum(hashed), 8 << 20)
 
     def test_download_goes_on_where_it_broke(self) -> None:
         """A download over a breaking connection fetches every byte about once, holes included as such."""
@@ -160,8 +170,9 @@ class TransferTests(SynchronousTestCase):
     def test_wrong_digest_is_refused(self) -> None:
         """A file that is not what its maker says it is does not get in."""
         path = self.file(b"something")
-        with self.assertRaises(InvalidInput):
-            self.world.run(self.warehouse.send("b", "k", path, {}, sha256="0" * 64))
+        for header in ("X-Warehouse-SHA256", "X-Warehouse-Content"):
+            with self.assertRaises(InvalidInput):
+                self.world.run(self.warehouse.send("b", "k", path, {}, {header: "0" * 64}))
         self.assertIsNone(self.world.run(self.warehouse.attributes("b", "k")))
         self.assertTrue(path.exists())
 
