@@ -74,6 +74,16 @@ class BackPressureTests(SynchronousTestCase):
         self.threads.work()
         self.assertEqual((b"".join(self.written), upload.pending), (b"x" * HIGH + b"y", 0))
 
+    def test_receives_while_it_writes(self) -> None:
+        """It goes on receiving when half of what waits is written, and does not wait for the rest."""
+        upload = self.upload()
+        for _ in range(17):
+            upload.add(b"x" * (HIGH // 16))
+        self.assertTrue(self.flow.paused)
+        while self.flow.paused:
+            self.threads.work()
+        self.assertGreater(upload.pending, HIGH // 4)
+
     def test_shares(self) -> None:
         """Many uploads have together what few have; one that has ended leaves its share to the others."""
         shared = Budget(8 * SMALLEST)

@@ -205,6 +205,7 @@ class WarehouseRequest(Request):
             await self._app.threads.run(content.reader.close)
             self._end()
             return
+        self.channel.write_more_at_once()
         if await Download(self, content, self._app).send():
             self._end()
 

@@ -14,6 +14,7 @@ from imagefactory.concurrency.threads import Threads
 from imagefactory.http.channel import PacedChannel
 from imagefactory.model.secret import Secret
 from imagefactory.warehouse.server.application import NOWHERE, Application, Outside
+from imagefactory.warehouse.server.download import BLOCK
 from imagefactory.warehouse.server.request import WarehouseRequest
 from imagefactory.warehouse.server.users import Users
 from imagefactory.warehouse.store.local import Store
@@ -40,6 +41,11 @@ class WarehouseChannel(PacedChannel):
         request = self.requests[-1]
         self.persistent = self.checkPersistence(request, self._version)
         request.began(self._command, self._path, self._version, self.length)
+
+    def write_more_at_once(self) -> None:
+        """A body goes out: a block in one turn of the reactor, not in eight (`SEND_LIMIT` of Twisted's sockets)."""
+        if not self.isSecure():
+            self.transport.SEND_LIMIT = BLOCK  # type: ignore[union-attr]
 
 
 class WarehouseSite(Site):

@@ -6,6 +6,7 @@ gets large pieces when the network is fast, and memory stays small when the disk
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -14,7 +15,6 @@ from imagefactory.concurrency.threads import Threads
 from imagefactory.warehouse.server.budget import Budget
 
 HIGH = 4 << 20  # bytes of one body that may wait to be written; less if there are many bodies
-PORTION = 256 << 10
 
 
 class Flow(Protocol):
@@ -43,7 +43,7 @@ class Upload:
         self._write = write
         self._threads = threads
         self._flow = flow
-        self._pieces: list[bytes] = []
+        self._pieces: deque[bytes] = deque()
         self._writing: Task[None] | None = None
         self._over = False
         self.broken = False
@@ -71,26 +71,27 @@ class Upload:
     async def _drain(self) -> None:
         try:
             while self._pieces:
-                pieces, self._pieces = self._pieces, []
+                pieces = self._next()
                 await self._threads.run(self._write_all, pieces)
                 self.pending -= sum(map(len, pieces))
-                if self.pending <= self._most() // 4:
+                if self.pending <= self._most() // 2:
                     self._flow.resume()
         except Exception as error:
             self._over = self.broken = True
             self._flow.failed(error)
             raise
 
+    def _next(self) -> list[bytes]:
+        """A quarter of what may wait: more comes while it is written."""
+        size, pieces = 0, []
+        while self._pieces and size < self._most() // 4:
+            pieces.append(self._pieces.popleft())
+            size += len(pieces[-1])
+        return pieces
+
     def _write_all(self, pieces: list[bytes]) -> None:
-        """Write in portions that are large enough for the disk and small enough for the processor's cache."""
-        portion: list[bytes] = []
         for piece in pieces:
-            portion.append(piece)
-            if sum(map(len, portion)) >= PORTION:
-                self._write(b"".join(portion))
-                portion.clear()
-        if portion:
-            self._write(b"".join(portion))
+            self._write(piece)
 
     async def written(self) -> None:
         """Wait until everything that arrived is written, nothing more will come; raises what went wrong."""
