@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from scripts.benchmarks.load import loaded
+from scripts.benchmarks.memory import UsedMemory
 from scripts.benchmarks.servers import Server, curl, nginx, ours
 from scripts.benchmarks.tables import megabytes, progress, ratio, show
 from scripts.benchmarks.timing import high_water, must, processor_seconds, run
@@ -58,8 +59,10 @@ def measure(directory: Path, *, install: bool) -> None:
     with ours(directory) as own:
         with nginx(directory, install=install) as others:
             servers = [own, *others]
-            bodies = _transfers(servers, dense) | _at_once(servers, parts)
-            holes = _sparse(directory, servers, dense, sparse)
+            used = UsedMemory(directory)
+            bodies = _transfers(servers, dense, used) | _at_once(servers, parts, used)
+            holes = _sparse(directory, servers, dense, sparse, used)
+            used.close()
         memory = high_water(own.pid)
     _show_bodies(bodies, _disk(directory, dense, partial(_copy, "--sparse=never")))
     _show_holes(holes, _disk(directory, sparse, partial(_copy, "--sparse=always")))
@@ -83,36 +86,44 @@ def _fill(dense: Path, sparse: Path, parts: Sequence[Path]) -> None:
     os.sync()
 
 
-def _transfers(servers: Sequence[Server], dense: Path) -> dict[str, list[Speed]]:
+def _transfers(servers: Sequence[Server], dense: Path, memory: UsedMemory) -> dict[str, list[Speed]]:
     """PUT and GET by curl; the servers take turns, so that both see the same machine."""
-    rounds = []
-    for number in range(ROUNDS):
-        progress(f"one body, round {number + 1} of {ROUNDS}")
-        puts = [_stored(server, partial(curl, "-T", str(dense), f"{server.base}/body")) for server in servers]
-        gets = [_speed(server, partial(curl, f"{server.base}/body")) for server in servers]
-        rounds.append({"PUT": [put for put, _ in puts], "PUT, durable": [safe for _, safe in puts], "GET": gets})
-    for server in servers:
+
+    def measured(server: Server) -> dict[str, Speed]:
+        memory.fill()
+        put, safe = _stored(server, partial(curl, "-T", str(dense), f"{server.base}/body"))
+        get = _speed(server, partial(curl, f"{server.base}/body"))
         curl("-X", "DELETE", f"{server.base}/body")
-    return _middles(rounds)
+        return {"PUT": put, "PUT, durable": safe, "GET": get}
+
+    return _rounds("one body", servers, measured)
 
 
-def _at_once(servers: Sequence[Server], parts: Sequence[Path]) -> dict[str, list[Speed]]:
-    """The same with different bodies in parallel, each time into an empty bucket."""
+def _rounds(
+    what: str, servers: Sequence[Server], measured: Callable[[Server], dict[str, Speed]]
+) -> dict[str, list[Speed]]:
+    """The middle of several rounds; in each another server comes first."""
     rounds = []
     for number in range(ROUNDS):
-        progress(f"{PARALLEL} bodies at once, round {number + 1} of {ROUNDS}")
-        puts = [_stored(server, lambda to=server: _parallel(parts, partial(_send, to))) for server in servers]
-        gets = [_speed(server, lambda to=server: _parallel(parts, partial(_fetch, to))) for server in servers]
-        for server in servers:
-            _parallel(parts, lambda part, to=server: curl("-X", "DELETE", f"{to.base}/{part.name}"))
-        rounds.append(
-            {
-                f"{PARALLEL} PUT at once": [put for put, _ in puts],
-                f"{PARALLEL} PUT at once, durable": [safe for _, safe in puts],
-                f"{PARALLEL} GET at once": gets,
-            }
-        )
+        progress(f"{what}, round {number + 1} of {ROUNDS}")
+        order = list(range(len(servers)))[:: -1 if number % 2 else 1]
+        found = {at: measured(servers[at]) for at in order}
+        rounds.append({name: [found[at][name] for at in range(len(servers))] for name in found[0]})
     return _middles(rounds)
+
+
+def _at_once(servers: Sequence[Server], parts: Sequence[Path], memory: UsedMemory) -> dict[str, list[Speed]]:
+    """The same with different bodies in parallel, each time into an empty bucket."""
+
+    def measured(server: Server) -> dict[str, Speed]:
+        memory.fill()
+        put, safe = _stored(server, lambda: _parallel(parts, partial(_send, server)))
+        get = _speed(server, lambda: _parallel(parts, partial(_fetch, server)))
+        _parallel(parts, lambda part: curl("-X", "DELETE", f"{server.base}/{part.name}"))
+        names = (f"{PARALLEL} PUT at once", f"{PARALLEL} PUT at once, durable", f"{PARALLEL} GET at once")
+        return dict(zip(names, (put, safe, get), strict=True))
+
+    return _rounds(f"{PARALLEL} bodies at once", servers, measured)
 
 
 def _send(server: Server, part: Path) -> None:
@@ -177,12 +188,13 @@ def _disk(directory: Path, source: Path, copy: Callable[[Path, Path], None]) -> 
     return {"PUT": sorted(writes)[ROUNDS // 2], "GET": sorted(reads)[ROUNDS // 2]}
 
 
-def _sparse(directory: Path, servers: Sequence[Server], dense: Path, sparse: Path) -> Holes:
+def _sparse(directory: Path, servers: Sequence[Server], dense: Path, sparse: Path, used: UsedMemory) -> Holes:
     """By our own client, which leaves holes out, and by curl, which knows nothing of them."""
     progress("holes")
     seconds, memory = {}, 0
     for name, file in (("full", dense), ("sparse", sparse)):
         argv = (sys.executable, "-m", "scripts.benchmarks.client", servers[0].base, file, directory)
+        used.fill()
         cost = must(run(*argv, directory=directory))
         words = cost.output.split()
         memory = max(memory, cost.memory)
@@ -220,7 +232,8 @@ def _show_bodies(bodies: Results, disk: Mapping[str, float]) -> None:
     print(
         "Our PUT is on the disk when it is answered, nginx's is not: `durable` is with a sync after it. The disk alone "
         f"is a copy with fsync ({SIZE / disk['PUT'] / 1e6:.0f} MB/s) and a read from the page cache "
-        f"({SIZE / disk['GET'] / 1e6:.0f} MB/s)."
+        f"({SIZE / disk['GET'] / 1e6:.0f} MB/s). Before each PUT all memory is full of the page cache of other "
+        "files."
     )
 
 
