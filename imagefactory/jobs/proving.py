@@ -55,12 +55,13 @@ class BootProver:
             tmpdir=self.tmpdir,
             limit=self.limit,
             report=report,
-            firmware_kind="uefi" if piece.template.os.arch.value == "aarch64" else "bios",
+            hardware=piece.target.hardware,
         )
         return {
             "boot_check": "passed",
             "boot_seconds": f"{proof.seconds:.1f}",
             "boot_firmware": proof.firmware,
+            "boot_disk": proof.disk.value,
             "boot_acceleration": proof.accel,
             **({"boot_ssh": proof.ssh_banner} if proof.ssh_banner else {}),
         }

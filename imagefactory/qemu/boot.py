@@ -23,7 +23,8 @@ from imagefactory.model.report import Report
 from imagefactory.process.interface import Command, Processes
 from imagefactory.qemu.accel import KVM, TCG, Acceleration
 from imagefactory.qemu.banner import ssh_banner
-from imagefactory.qemu.machine import BIOS, UEFI, Machine, argv, firmware
+from imagefactory.qemu.hardware import BIOS, UEFI, Disk, Hardware, possible
+from imagefactory.qemu.machine import PROGRAMS, Machine, argv, firmware
 from imagefactory.qemu.qmp import Qmp, connect
 from imagefactory.qemu.serial import Booted, SerialLog, Trouble
 
@@ -33,6 +34,7 @@ KVM_SILENCE = 30.0  # a KVM guest that said nothing for so long runs on a KVM th
 _LONGEST_SOCKET = 107  # bytes: sun_path of unix(7)
 _FORWARDED = re.compile(r"^\s*TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s", re.MULTILINE)
 _TITLE = "boot check"
+_PLAIN = Hardware()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class BootProof:
     login: bool
     ssh_banner: str | None
     firmware: str
+    disk: Disk
     accel: str
     tail: tuple[str, ...]
 
@@ -85,21 +88,24 @@ async def boot_check(
     tmpdir: Path,
     limit: float,
     report: Report,
-    firmware_kind: str = BIOS,
+    hardware: Hardware = _PLAIN,
 ) -> BootProof:
     """Boot `image` (of qemu's `format`) until its login prompt and, with `ssh`, until an SSH server answers.
 
-    The image is not changed. `limit` is seconds for all of it; `firmware_kind` is bios or uefi. Raises NotBooting
-    with the last lines of the serial port, MissingTool, Unsupported, NoSpace (the machine's writes go to `tmpdir`).
+    The image is not changed. `limit` is seconds for all of it; `hardware` is what the image has been promised to boot
+    on. Raises NotBooting with the last lines of the serial port, MissingTool, Unsupported, NoSpace (the machine's
+    writes go to `tmpdir`).
     """
-    files = await threads.run(firmware, arch, firmware_kind)
+    files = await threads.run(firmware, arch, hardware.firmware)
+    hardware = await _possible(hardware, arch, processes, report)
     accel = await acceleration.choose(arch)
     directory = Path(await threads.run(mkdtemp, prefix="boot.", dir=tmpdir))
     try:
         serial, control = directory / "serial.log", directory / "qmp"
         if len(bytes(control)) > _LONGEST_SOCKET:
             raise BuildFailed("the path is too long for a socket", where=str(control), hint="choose a shorter tmpdir")
-        machine = Machine(arch, accel.kind, image, format, serial, control, files, ssh)
+        devices = (hardware.disk, hardware.card)
+        machine = Machine(arch, accel.kind, image, format, serial, control, files, ssh, *devices)
         check = _Check(machine, processes, threads, clock, network, limit, report)
         try:
             return await check.run()
@@ -108,6 +114,18 @@ async def boot_check(
             return await replace(check, machine=replace(machine, accel=TCG)).run()
     finally:
         await threads.run(shutil.rmtree, directory, ignore_errors=True)
+
+
+async def _possible(hardware: Hardware, arch: str, processes: Processes, report: Report) -> Hardware:
+    """What this host's qemu has of it, and a word about what it has not."""
+    if hardware.plain:
+        return hardware
+    asked = Command((PROGRAMS[arch], "-device", "help"), "asking qemu for its devices")
+    found = possible(hardware, await processes.output(asked))
+    for wanted, taken in ((hardware.disk, found.disk), (hardware.card, found.card)):
+        if wanted is not taken:
+            report.line(f"this qemu has no {wanted.value}: the check is made with {taken.value}")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +141,7 @@ class _Check:
     report: Report
 
     async def run(self) -> BootProof:
-        self.report.activity(f"booting the image ({self.machine.accel})")
+        self.report.activity(f"booting the image ({self.machine.accel}, {self.machine.bus.value})")
         await self.threads.run(self.machine.serial.write_bytes, b"")
         log = SerialLog()
         proofs: list[BootProof] = []
@@ -166,7 +184,7 @@ class _Check:
         self.report.line(f"login prompt after {seconds:.1f} s")
         banner = await self._banner(qmp) if self.machine.ssh else None
         kind = UEFI if self.machine.firmware else BIOS
-        proofs.append(BootProof(seconds, True, banner, kind, self.machine.accel, log.tail()))
+        proofs.append(BootProof(seconds, True, banner, kind, self.machine.bus, self.machine.accel, log.tail()))
         await qmp.quit()
 
     async def _connect(self, full: Event[None]) -> Qmp:

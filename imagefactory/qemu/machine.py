@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagefactory.model.errors import MissingTool, Unsupported
-
-BIOS = "bios"
-UEFI = "uefi"
+from imagefactory.qemu.hardware import BIOS, Card, Disk, card_device, disk_devices
 
 PROGRAMS = {"x86_64": "qemu-system-x86_64", "i386": "qemu-system-x86_64", "aarch64": "qemu-system-aarch64"}
 
@@ -54,6 +52,8 @@ class Machine:
     control: Path
     firmware: Firmware | None = None
     ssh: bool = False
+    bus: Disk = Disk.VIRTIO
+    card: Card = Card.VIRTIO
     memory: int = 1024
 
 
@@ -82,8 +82,8 @@ def argv(machine: Machine) -> tuple[str, ...]:
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-snapshot", "-rtc", "base=utc"),
         *_flash(machine.firmware),
         *("-drive", f"file={_escaped(machine.disk)},format={machine.format},if=none,id=disk"),
-        *("-device", "virtio-blk-pci,drive=disk,bootindex=0", "-device", "virtio-rng-pci"),
-        *(_network() if machine.ssh else ()),
+        *(*disk_devices(machine.bus), "-device", "virtio-rng-pci"),
+        *(_network(machine.card) if machine.ssh else ()),
         # A file and not a socket: a guest blocks on a serial port whose socket nobody reads.
         *("-chardev", f"file,id=serial,path={_escaped(machine.serial)}", "-serial", "chardev:serial"),
         *("-qmp", f"unix:{_escaped(machine.control)},server=on,wait=off"),
@@ -103,11 +103,11 @@ def _flash(files: Firmware | None) -> tuple[str, ...]:
     )
 
 
-def _network() -> tuple[str, ...]:
+def _network(card: Card) -> tuple[str, ...]:
     """Restricted: the guest can be reached, and reaches nobody."""
     return (
         *("-netdev", "user,id=net,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:0-:22"),
-        *("-device", "virtio-net-pci,netdev=net,romfile="),
+        *card_device(card),
     )
 
 

@@ -135,7 +135,8 @@ class Settings:
         False,
         B,
         Kind.FLAG,
-        "boot each built image under qemu until its login prompt, and ssh if installed",
+        "boot each built image under qemu, from the disk its cloud has (vsphere: pvscsi, ec2: NVMe, else virtio), until "
+        "its login prompt, and ssh if installed",
         **_both("boot_check"),
     )
     engine: str = option(

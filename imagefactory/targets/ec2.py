@@ -5,6 +5,7 @@ from __future__ import annotations
 from imagefactory.disk.interface import Conversion
 from imagefactory.families.interface import Needs
 from imagefactory.model.template import Template
+from imagefactory.qemu.hardware import Disk, Hardware
 from imagefactory.targets.interface import Room, Target, cloud_info, no_parameters
 
 
@@ -17,6 +18,7 @@ class Ec2(Target):
     name = "ec2"
     os = True
     pushing = None
+    hardware = Hardware(Disk.NVME)
 
     def needs(self, template: Template) -> Needs:
         """A volume that an instance type lacks must not hold up the boot; EBS wants requests to wait, not to fail.

@@ -15,6 +15,7 @@ from imagefactory.model.credentials import Credentials
 from imagefactory.model.providers import Provider
 from imagefactory.model.report import Report
 from imagefactory.model.template import Template
+from imagefactory.qemu.hardware import Hardware
 from imagefactory.settings.table import Settings
 
 
@@ -77,12 +78,14 @@ class Target(Protocol):
     """One cloud.
 
     `os` False means that it needs no operating system at all (mock): no engine, no guest, `placeholder` is the body.
-    `largest_disk` is in bytes.
+    `largest_disk` is in bytes. `hardware` is what the image is promised to boot on there, as far as qemu can be made
+    of it: the boot check uses it.
     """
 
     name: str
     os: bool
     largest_disk: int = LARGEST_DISK
+    hardware: Hardware = Hardware()
     pushing: Push | None
 
     def needs(self, template: Template) -> Needs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from imagefactory.disk.interface import Conversion
 from imagefactory.families.interface import Needs
 from imagefactory.model.template import Template
+from imagefactory.qemu.hardware import Card, Disk, Hardware
 from imagefactory.targets.interface import Room, Target, cloud_info, no_parameters
 
 
@@ -14,6 +15,7 @@ class VSphere(Target):
     name = "vsphere"
     os = True
     pushing = None
+    hardware = Hardware(Disk.PVSCSI, Card.VMXNET3)
 
     def needs(self, template: Template) -> Needs:
         """See `Target`."""

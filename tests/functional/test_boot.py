@@ -13,16 +13,16 @@ from tempfile import TemporaryDirectory
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SkipTest
 
-from imagefactory.disk.assemble import assemble
-from imagefactory.disk.boot_files import boot_files, split_parameters
+from imagefactory.disk.boot_files import split_parameters
 from imagefactory.disk.convert import convert
-from imagefactory.disk.interface import Conversion, DiskSpec
+from imagefactory.disk.interface import Conversion
 from imagefactory.disk.layout import MIB
 from imagefactory.files.content import content_of
 from imagefactory.model.errors import CommandFailed
 from imagefactory.model.report import Silence
 from imagefactory.qemu.accel import TCG, Acceleration, Host, boot_sector
-from imagefactory.qemu.boot import BootProof, Network, boot_check
+from imagefactory.qemu.hardware import UEFI, Hardware
+from tests.functional.booting import BootCase
 from tests.functional.real import RealTestCase
 from tests.functional.tiny import tiny_tree
 
@@ -38,7 +38,7 @@ def shared_tree() -> Path:
     return tree
 
 
-class BootTests(RealTestCase):
+class BootTests(BootCase):
     """From a tree to a login prompt, under emulation."""
 
     timeout = 240
@@ -48,56 +48,6 @@ class BootTests(RealTestCase):
         if not shutil.which("qemu-system-x86_64"):
             raise SkipTest("needs qemu-system-x86")
         shutil.copytree(shared_tree(), self.tree, symlinks=True)
-
-    @property
-    def tree(self) -> Path:
-        return self.directory / "tree"
-
-    async def disk(self, *parameters: str, kernel: str = "/vmlinuz", initrd: str = "/initrd.img") -> Path:
-        """A disk of the tiny system, started with these kernel parameters."""
-        spec = DiskSpec("x86_64", kernel, initrd, "boot", 256 * MIB, parameters)
-        for path, data, _ in boot_files(spec):
-            (self.tree / path.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
-            (self.tree / path.lstrip("/")).write_bytes(data)
-        disk = self.directory / "disk.raw"
-        await assemble(
-            self.tree,
-            disk,
-            spec,
-            processes=self.processes,
-            privilege=self.privilege,
-            threads=self.threads,
-            report=Silence(),
-        )
-        return disk
-
-    async def boot(
-        self, image: Path, format: str = "raw", *, ssh: bool = False, firmware: str = "bios", limit: float = 100.0
-    ) -> BootProof:
-        return await boot_check(
-            image,
-            format,
-            arch="x86_64",
-            ssh=ssh,
-            acceleration=self.acceleration("tcg"),
-            processes=self.processes,
-            threads=self.threads,
-            clock=self.reactor,
-            network=Network.of(self.reactor),
-            tmpdir=self.directory,
-            limit=limit,
-            report=Silence(),
-            firmware_kind=firmware,
-        )
-
-    def acceleration(self, wish: str) -> Acceleration:
-        return Acceleration(
-            wish, processes=self.processes, threads=self.threads, clock=self.reactor, tmpdir=self.directory
-        )
-
-    def nothing_left(self, *names: str) -> None:
-        shutil.rmtree(self.tree)
-        self.assertEqual(sorted(path.name for path in self.directory.iterdir()), sorted(names))
 
     async def test_bios_with_ssh_leaves_the_image_alone(self) -> None:
         """Login prompt and SSH banner come, and the image is what it was."""
@@ -115,7 +65,7 @@ class BootTests(RealTestCase):
         conversion = Conversion("vmdk", {"subformat": "streamOptimized"})
         work = {"processes": self.processes, "threads": self.threads, "report": Silence()}
         await convert(await self.disk(), image, conversion, **work)
-        proof = await self.boot(image, "vmdk", firmware="uefi")
+        proof = await self.boot(image, "vmdk", hardware=Hardware(firmware=UEFI))
         self.assertEqual((proof.login, proof.ssh_banner, proof.firmware), (True, None, "uefi"))
 
     async def test_a_newer_kernel_is_found_without_links(self) -> None:

@@ -6,9 +6,15 @@ import os
 import subprocess
 from pathlib import Path
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SkipTest
 
+from imagefactory.concurrency.threads import PoolThreads
 from imagefactory.model.records import Kind
+from imagefactory.process.supervise import TwistedProcesses, base_environment
+from imagefactory.qemu.boot import BootProof
+from imagefactory.qemu.hardware import UEFI, Disk, Hardware
+from tests.functional.booting import boot
 from tests.functional.command import CommandCase
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "debian-12.tdl"
@@ -32,7 +38,8 @@ class DebianTests(CommandCase):
         self.assertIn("base", said.out)
 
     async def test_the_example(self) -> None:
-        """It boots to its login prompt and answers by ssh; a second run is answered from the cache."""
+        """It boots on its clouds' hardware and answers by ssh; a second run is answered from the cache, and what it
+        gives boots from NVMe and under UEFI, too."""
         if os.geteuid() != 0:
             raise SkipTest("needs root")
         if not _apt_knows_debian():
@@ -43,6 +50,7 @@ class DebianTests(CommandCase):
         for job in done.document["jobs"]:
             attributes = await self.attributes(Kind.TARGET_IMAGE, job["id"])
             self.assertEqual(attributes["boot_check"], "passed")
+            self.assertEqual(attributes["boot_disk"], {"rhevm": "virtio-blk-pci", "vsphere": "pvscsi"}[job["target"]])
             self.assertIn("OpenSSH", attributes["boot_ssh"])
             format = {"rhevm": "qcow2", "vsphere": "vmdk"}[job["target"]]
             body = await self.body(job["id"])
@@ -52,6 +60,23 @@ class DebianTests(CommandCase):
         again = self.command("--template", str(EXAMPLE), *TARGETS, "--json").document
         hits = [stage["hit"] for job in again["jobs"] for stage in job["stages"]]
         self.assertEqual(set(hits), {True}, again)
+        for hardware in (Hardware(Disk.NVME), Hardware(firmware=UEFI)):
+            proof = await Deferred.fromCoroutine(self.boot(await self.body(again["jobs"][0]["id"]), hardware))
+            self.assertEqual((proof.login, proof.disk, proof.firmware), (True, hardware.disk, hardware.firmware))
+
+    async def boot(self, image: Path, hardware: Hardware) -> BootProof:
+        """Boot a qcow2 image on other machines than its target's."""
+        from twisted.internet import reactor
+
+        threads = PoolThreads(reactor)
+        threads.start()
+        scratch = self.directory / "boot"
+        scratch.mkdir(exist_ok=True)
+        processes = TwistedProcesses(reactor, reactor, base_env=base_environment(scratch, scratch))
+        try:
+            return await boot(image, "qcow2", hardware, scratch, reactor=reactor, processes=processes, threads=threads)
+        finally:
+            await threads.stop()
 
 
 def _apt_knows_debian() -> bool:

@@ -22,12 +22,15 @@ from imagefactory.model.report import Silence
 from imagefactory.process.interface import Command, Exit, LineReader
 from imagefactory.qemu.accel import Accel
 from imagefactory.qemu.boot import KVM_SILENCE, BootProof, Network, boot_check
+from imagefactory.qemu.hardware import Card, Disk, Hardware
 from imagefactory.testing.threads import ImmediateThreads
 
 USERNET = """Hub 0 (net):
   Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ
   TCP[HOST_FORWARD]  13       127.0.0.1 40123       10.0.2.15    22     0     0
 """
+
+VIRTIO = Hardware()
 
 
 class Decided:
@@ -40,12 +43,24 @@ class Decided:
         return Accel(self._kind, "test")
 
 
+class Lines(Silence):
+    """Keeps the lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def line(self, text: str) -> None:
+        self.lines.append(text)
+
+
 class FakeQemu:
     """`Processes` for one program: it runs until `quit`, `end` or cancellation; the test writes its serial port."""
 
     def __init__(self) -> None:
         self.commands: list[Command] = []
         self.cancelled = 0
+        self.questions: list[tuple[str, ...]] = []
+        self.help = 'name "pvscsi", bus PCI\nname "vmxnet3", bus PCI\n'
         self._end: Deferred[Exit] | None = None
 
     async def run(
@@ -58,6 +73,10 @@ class FakeQemu:
         except CancelledError:
             self.cancelled += 1
             raise
+
+    async def output(self, command: Command, limit: int = 1 << 20) -> str:
+        self.questions.append(command.argv)
+        return self.help
 
     @property
     def serial(self) -> Path:
@@ -139,9 +158,16 @@ class BootTestCase(SynchronousTestCase):
         self.control = Control(self.qemu)
         self.ports: list[tuple[str, int]] = []
         self.greetings = [b"", b"SSH-2.0-test\r\n"]
+        self.report = Lines()
 
     def start(
-        self, *, ssh: bool = False, kind: str = "tcg", limit: float = 60, tmpdir: Path | None = None
+        self,
+        *,
+        ssh: bool = False,
+        kind: str = "tcg",
+        limit: float = 60,
+        tmpdir: Path | None = None,
+        hardware: Hardware = VIRTIO,
     ) -> Deferred[BootProof]:
         def tcp(host: str, port: int) -> Ssh:
             self.ports.append((host, port))
@@ -160,7 +186,8 @@ class BootTestCase(SynchronousTestCase):
                 network=Network(unix=lambda _: self.control, tcp=tcp),
                 tmpdir=tmpdir or self.tmpdir,
                 limit=limit,
-                report=Silence(),
+                report=self.report,
+                hardware=hardware,
             )
         )
 
@@ -185,6 +212,29 @@ class BootTests(BootTestCase):
         self.assertTrue(5 <= proof.seconds <= 6)
         self.assertEqual(proof.tail, ("Linux version 6.1", "host login: "))
         self.assertEqual(self.qemu.cancelled, 0)
+
+    def test_the_machine_has_what_the_image_was_promised(self) -> None:
+        """Disk and card are those of the hardware, and the proof says which disk it was."""
+        work = self.start(ssh=True, hardware=Hardware(Disk.PVSCSI, Card.VMXNET3))
+        self.control_answers()
+        self.qemu.say("host login: ")
+        self.advance(2)
+        self.assertIs(self.successResultOf(work).disk, Disk.PVSCSI)
+        self.assertIn("vmxnet3,netdev=net,romfile=", self.qemu.commands[0].argv)
+
+    def test_what_this_qemu_lacks_is_said_and_replaced(self) -> None:
+        """An image can be checked all the same; a machine of virtio asks nothing."""
+        work = self.start(hardware=Hardware(Disk.NVME))
+        self.control_answers()
+        self.qemu.say("host login: ")
+        self.advance(1)
+        self.assertIs(self.successResultOf(work).disk, Disk.VIRTIO)
+        self.assertIn("this qemu has no nvme: the check is made with virtio-blk-pci", self.report.lines)
+        self.control = Control(self.qemu)
+        again = self.start()
+        again.cancel()
+        self.failureResultOf(again, CancelledError)
+        self.assertEqual(self.qemu.questions, [("qemu-system-x86_64", "-device", "help")])
 
     def test_with_ssh_the_server_has_to_answer(self) -> None:
         """On the port that qemu found free; again and again until it does."""

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.model.errors import MissingTool, Unsupported
 from imagefactory.qemu import machine as module
+from imagefactory.qemu.hardware import Card, Disk
 from imagefactory.qemu.machine import Firmware, Machine, argv, firmware
 
 MACHINE = Machine("x86_64", "tcg", Path("/a,b/disk.raw"), "raw", Path("/t/serial"), Path("/t/qmp"))
@@ -37,6 +38,15 @@ class ArgvTests(SynchronousTestCase):
         text = options(replace(MACHINE, ssh=True))
         self.assertIn("restrict=on", text)
         self.assertIn("hostfwd=tcp:127.0.0.1:0-:22", text)
+
+    def test_disk_and_card_are_those_of_the_hardware(self) -> None:
+        """virtio unless something else is asked for."""
+        self.assertIn("-device virtio-blk-pci,drive=disk", options(MACHINE))
+        text = options(replace(MACHINE, ssh=True, bus=Disk.PVSCSI, card=Card.VMXNET3))
+        self.assertIn("-device pvscsi,id=controller -device scsi-hd,drive=disk,bus=controller.0", text)
+        self.assertIn("-device vmxnet3,netdev=net", text)
+        self.assertNotIn("virtio-blk", text)
+        self.assertNotIn("virtio-net", text)
 
     def test_the_accelerator_decides_the_processor(self) -> None:
         """The host's own under KVM; one processor is quicker than two under emulation."""

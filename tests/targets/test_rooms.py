@@ -10,6 +10,7 @@ from imagefactory.model.credentials import Credentials
 from imagefactory.model.errors import InvalidInput, Unavailable
 from imagefactory.model.providers import Provider
 from imagefactory.model.secret import Secret
+from imagefactory.qemu.hardware import Card, Disk, Hardware
 from imagefactory.settings.table import Settings
 from imagefactory.targets.interface import Ready, Surroundings, Target, no_parameters
 from imagefactory.targets.registry import Targets
@@ -36,6 +37,10 @@ class Ec2Tests(Registered):
         self.assertTrue(needs.fstab_nofail)
         self.assertEqual((needs.cloud_init[0], needs.predictable_names), ("Ec2", False))
         self.assertEqual(self.target().conversion().format, "raw")
+
+    def test_it_is_checked_as_nitro_shows_it(self) -> None:
+        """From NVMe."""
+        self.assertIs(self.target().hardware.disk, Disk.NVME)
 
     def test_parameters(self) -> None:
         """The sentence of 1.0."""
@@ -81,6 +86,10 @@ class VSphereTests(Registered):
         self.assertEqual(target.conversion().options["subformat"], "streamOptimized")
         self.assertIn("vmw_pvscsi", target.needs(template()).initrd_modules)
         self.assertEqual(target.parameters(template(), IMAGE_ID, 1), no_parameters("vsphere"))
+
+    def test_it_is_checked_with_the_paravirtual_devices(self) -> None:
+        """Which it has drivers for."""
+        self.assertEqual(self.target().hardware, Hardware(Disk.PVSCSI, Card.VMXNET3))
 
 
 class RhevmTests(Registered):
