@@ -8,7 +8,10 @@ from pathlib import Path
 
 from twisted.trial.unittest import SkipTest
 
+from tests.functional.debs import NATIVE, Debs
+
 BUSYBOX = Path("/usr/bin/busybox")
+KERNELS = {"x86_64": "linux-image-cloud-amd64", "i386": "linux-image-686", "aarch64": "linux-image-cloud-arm64"}
 MODULES = (
     *("virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci"),
     *("failover", "net_failover", "virtio_net"),
@@ -34,55 +37,43 @@ while true; do sleep 1000; done
 """
 
 
-def tiny_tree(tree: Path) -> None:
+def tiny_tree(tree: Path, arch: str = NATIVE) -> None:
     """Make a root tree with kernel and initrd as Debian names them, links in / included.
 
     The kernel comes from the mirror of the host's own apt; SkipTest if it cannot be had.
     """
     if not BUSYBOX.exists() or "statically" not in _output("file", "-L", str(BUSYBOX)):
         raise SkipTest("needs busybox-static")
-    package = _kernel_package(tree.parent)
-    unpacked = tree.parent / "kernel"
-    _output("dpkg-deb", "-x", str(package), str(unpacked))
+    debs = Debs(tree.parent, arch)
+    busybox = BUSYBOX if arch == NATIVE else debs.unpacked("busybox-static") / "bin/busybox"
+    unpacked = debs.unpacked(debs.dependency(KERNELS[arch], "linux-image-"))
     (tree / "boot" / "grub").mkdir(parents=True)
     (tree / "etc").mkdir()
     (kernel,) = (unpacked / "boot").glob("vmlinuz-*")
     shutil.move(kernel, tree / "boot" / kernel.name)
     release = kernel.name.removeprefix("vmlinuz-")
-    _initrd(unpacked, tree / "boot" / f"initrd.img-{release}")
+    _initrd(unpacked, busybox, tree / "boot" / f"initrd.img-{release}")
     (tree / "vmlinuz").symlink_to(f"boot/vmlinuz-{release}")
     (tree / "initrd.img").symlink_to(f"boot/initrd.img-{release}")
     shutil.rmtree(unpacked)
-    package.unlink()
 
 
-def _kernel_package(directory: Path) -> Path:
-    """The kernel that the newest linux-image-cloud-amd64 depends on."""
-    depends = _output("apt-cache", "depends", "--no-recommends", "linux-image-cloud-amd64")
-    names = [line.split()[-1] for line in depends.splitlines() if "Depends: linux-image-" in line]
-    if not names:
-        raise SkipTest("apt knows no linux-image-cloud-amd64")
-    try:
-        subprocess.run(["apt-get", "download", "-qq", names[0]], cwd=directory, check=True, capture_output=True)
-    except subprocess.CalledProcessError as failure:
-        raise SkipTest(f"cannot download the kernel: {failure.stderr.decode(errors='replace')}") from failure
-    (package,) = directory.glob("linux-image-*.deb")
-    return package
-
-
-def _initrd(unpacked: Path, destination: Path) -> None:
+def _initrd(unpacked: Path, busybox: Path, destination: Path) -> None:
     root = unpacked / "initrd"
     for name in ("bin", "lib", "dev", "proc", "sys"):
         (root / name).mkdir(parents=True)
-    shutil.copy(BUSYBOX, root / "bin" / "busybox")
-    subprocess.run([BUSYBOX, "--install", "-s", root / "bin"], check=True)
+    shutil.copy(busybox, root / "bin" / "busybox")
+    subprocess.run([BUSYBOX, "--install", "-s", root / "bin"], check=True)  # the host's own, which it can run
     for link in (root / "bin").iterdir():
         if link.is_symlink():
             link.unlink()
             link.symlink_to("busybox")
+    (modules,) = (unpacked / "lib" / "modules").iterdir()
+    built_in = {Path(line).stem for line in (modules / "modules.builtin").read_text().split()}
     for module in MODULES:
-        (path,) = (unpacked / "lib" / "modules").glob(f"*/kernel/**/{module}.ko")
-        shutil.copy(path, root / "lib")
+        if module not in built_in:
+            (path,) = modules.glob(f"kernel/**/{module}.ko")
+            shutil.copy(path, root / "lib")
     init = root / "init"
     init.write_text(INIT.format(modules=" ".join(MODULES)))
     init.chmod(0o755)
