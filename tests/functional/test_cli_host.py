@@ -10,6 +10,8 @@ from urllib.request import urlopen
 
 from twisted.trial.unittest import SkipTest
 
+from imagefactory.disk.space import free_bytes
+from imagefactory.files.holes import data_size
 from tests.functional.command import COMMAND, CommandCase, Done, Running
 from tests.functional.tinyos import TREE, serve, template
 
@@ -122,7 +124,7 @@ class RoomTests(CommandCase):
         return done
 
     def test_a_full_imgdir(self) -> None:
-        """The base, a command's output, the disk: it is said that there is no room, and where."""
+        """The base, a command's output: it is said that there is no room, and where."""
         sizes: list[tuple[str, Callable[[], str]]] = [
             ("8M", template),
             ("60M", lambda: template(commands=("dd if=/dev/zero of=/large bs=1M count=100",))),
@@ -134,6 +136,37 @@ class RoomTests(CommandCase):
             self.assertIn("hint:", done.out)
             subprocess.run(["umount", str(self.imgdir)], check=True)
         self.command("--template", self.file(template()), *TARGET)
+
+    def test_no_room_for_the_disk(self) -> None:
+        """The system fits, the disk beside it does not, or what the disk is converted to: each is named."""
+        tdl = self.file(template(size="96M"))
+        self.small(self.state, "256M")
+        self.command("--template", tdl, "--target", "ec2")  # base and customised system are in the cache
+        self.small(self.imgdir, "28M")  # one and a half times the system
+        done = self.full(tdl)
+        self.assertRegex(done.out, f"FAILED .*{self.imgdir}/.*/disk: no space left for disk, which needs \\d+ MiB")
+        self.assertIn("hint: make room there", done.out)
+        subprocess.run(["umount", str(self.imgdir)], check=True)
+        ballast = self.state / "ballast"
+        ballast.write_bytes(bytes(free_bytes(self.state) - (8 << 20)))
+        done = self.full(tdl)
+        self.assertRegex(done.out, f"converting to qcow2(?s:.*)FAILED .*{self.state}/cache/.*no space left")
+        ballast.unlink()
+        self.command("--template", tdl, *TARGET)
+
+    async def test_an_image_is_stored_where_there_is_no_room_for_two(self) -> None:
+        """The warehouse and the cache have one file under two names."""
+        tdl = self.file(template(size="96M"))
+        self.small(self.state, "256M")
+        first = self.command("--template", tdl, "--target", "ec2", "--json").document["jobs"][0]
+        size = data_size(await self.body(first["id"]))  # about that of any image that is not compressed
+        ballast = self.state / "ballast"
+        ballast.write_bytes(bytes(free_bytes(self.state) - size * 3 // 2))
+        job = self.command("--template", tdl, *TARGET, "--json").document["jobs"][0]
+        self.assertGreater(job["size"], size * 3 // 4)
+        body = await self.body(job["id"])
+        names = [path for path in self.state.rglob("*") if path.samefile(body)]
+        self.assertEqual(sorted(path.relative_to(self.state).parts[0] for path in names), ["cache", "warehouse"])
 
     def test_a_full_state_directory(self) -> None:
         """What could not be stored is not half there; with room the next run works."""
