@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 LARGEST_UMASK = 0o777
@@ -14,6 +14,15 @@ def network(text: str) -> None:
         ip_network(text, strict=False)
     except ValueError:
         raise ValueError("is no address or network like 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32") from None
+
+
+def listening(text: str) -> None:
+    """An address to listen on; names are not looked up."""
+    try:
+        if text != "localhost":
+            ip_address(text)
+    except ValueError:
+        raise ValueError("is no address of this host like 0.0.0.0, 127.0.0.1, :: or localhost") from None
 
 
 def word(text: str) -> None:

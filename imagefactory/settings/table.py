@@ -192,9 +192,10 @@ class Settings:
         "0.0.0.0",
         D,
         Kind.TEXT,
-        "address the REST API listens on",
+        "IP address the REST API listens on, or localhost",
         metavar="ADDRESS",
         **_both("address"),
+        check=checks.listening,
     )
     no_ssl: bool = option(False, D, Kind.FLAG, "serve plain HTTP", **_both("no_ssl"))
     ssl_pem: str = option(
@@ -377,10 +378,11 @@ class Settings:
         "127.0.0.1",
         W,
         Kind.TEXT,
-        "address the embedded warehouse listens on",
+        "IP address the embedded warehouse listens on, or localhost",
         flag="--warehouse_address",
         key="warehouse_address",
         metavar="ADDRESS",
+        check=checks.listening,
     )
     warehouse_port: int = option(
         9090,

@@ -187,9 +187,10 @@ class FileTests(SynchronousTestCase):
         said = self.said(
             b"""{"port": "x", "timeot": 3, "clients": {"k": 3}, "cache_size": "10 parsecs", "imgdir": 5, "timeout": 0,
             "accel": "xen", "trusted_proxies": ["x"], "no_ssl": "false", "mirrors": [], "target": [1], "umask": "8",
-            "warehouse": "localhost", "image_bucket": "a/b", "port_": 1}""",
+            "warehouse": "localhost", "image_bucket": "a/b", "port_": 1, "warehouse_address": "10.0.0.0/8"}""",
             "--prot=3",
             "--warehouse_port=65536",
+            "--address=foo",
             "stray",
         )
         for expected in (
@@ -211,9 +212,18 @@ class FileTests(SynchronousTestCase):
             "conf: warehouse: 'localhost' is no URL",
             "conf: image_bucket: 'a/b' is no name of a bucket",
             "conf: port_: there is no such key",
+            "--address: 'foo' is no address of this host like 0.0.0.0, 127.0.0.1, :: or localhost",
+            "conf: warehouse_address: '10.0.0.0/8' is no address of this host",
         ):
             self.assertIn(expected, said)
-        self.assertEqual(len(said.splitlines()), 1 + 18)
+        self.assertEqual(len(said.splitlines()), 1 + 20)
+
+    def test_addresses_to_listen_on(self) -> None:
+        """IP of both versions, a link's own with its interface, and the one name that every host has."""
+        for address in ("0.0.0.0", "::", "192.0.2.1", "fe80::1%eth0", "localhost"):
+            self.assertEqual(loaded(f"--address={address}").address, address)
+        for wrong in ("", "300.1.1.1", "localhost:80", "[::1]"):
+            self.assertIn("is no address of this host", self.said(b"{}", f"--address={wrong}"))
 
     def test_a_broken_command_line_does_not_hide_a_broken_file(self) -> None:
         """An option without its value ends the reading of the command line, not that of the file."""
