@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,6 +13,7 @@ from twisted.logger import Logger
 from imagefactory.concurrency.shield import shield
 from imagefactory.guests.entry import NEEDS, POLICY, RESOLV, running, touching
 from imagefactory.guests.interface import File
+from imagefactory.guests.writing import WRITE, batches, not_written, script
 from imagefactory.model.errors import CommandFailed, FactoryError, TooLarge, Unsupported
 from imagefactory.process.interface import Command, LineReader, Privilege, Processes
 
@@ -35,17 +35,9 @@ for path in "$@"; do
     if [ -d "${path%/*}" ] && [ ! -e "$path" ] && [ ! -L "$path" ]; then : > "$path" && echo "$path"; fi
 done"""
 _CLEAR = 'for path in "$@"; do if [ -f "$path" ] && [ ! -s "$path" ]; then rm -f "$path"; fi; done'
-_WRITE = """\
-set -e
-case $1 in ?*/*) mkdir -p "${1%/*}" ;; esac
-if [ -L "$1" ] && [ ! -e "$1" ]; then rm -f "$1"; fi
-cat > "$1"
-chmod "$2" "$1\""""
 _READ = """\
 if [ -f "$1" ]; then echo file; head -c "$2" "$1" | base64; elif [ -e "$1" ]; then exit 21; else echo absent; fi"""
 _REMOVE = 'IFS=; for pattern in "$@"; do rm -rf -- $pattern; done'
-
-_BATCH = 1 << 20
 
 
 class ChrootGuest:
@@ -118,16 +110,16 @@ class ChrootGuest:
     async def put(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
         """See `Guest.put`."""
         _check(path)
-        await self._processes.check(self._bare(f"writing {path}", _WRITE, path, f"{mode:04o}", stdin=data))
+        await self._write(self._bare(f"writing {path}", WRITE, path, f"{mode:04o}", stdin=data))
         self._placeholders.discard(path)
 
     async def put_all(self, files: Sequence[File]) -> None:
         """See `Guest.put_all`."""
-        for batch in _batches(files):
-            script = "".join(_written(file) for file in batch)
-            await self._processes.check(
-                self._bare(f"writing {len(batch)} files", "exec /bin/sh -s", stdin=f"set -e\n{script}".encode())
-            )
+        for file in files:
+            _check(file.path)
+        for batch in batches(files):
+            title = f"writing {len(batch)} files"
+            await self._write(self._bare(title, "exec /bin/sh -s", stdin=script(batch)))
             self._placeholders.difference_update(file.path for file in batch)
 
     async def get(self, path: str, *, limit: int = 1 << 20) -> bytes | None:
@@ -148,6 +140,12 @@ class ChrootGuest:
             _check(path)
         await self._processes.check(self._bare("removing files", _REMOVE, *paths))
 
+    async def _write(self, command: Command) -> None:
+        try:
+            await self._processes.check(command)
+        except CommandFailed as error:
+            raise not_written(error) from error
+
     def _command(self, script: str, title: str, stdin: bytes = b"", total: float | None = None) -> Command:
         argv = self._privilege.argv(*running(self._tree, self._resolv))
         first_line = base64.b64encode(script.encode()) + b"\n"
@@ -161,33 +159,6 @@ class ChrootGuest:
 def _check(path: str) -> None:
     if not path.startswith("/") or "\0" in path or not path.strip("/"):
         raise ValueError(f"not an absolute path in the guest: {path!r}")
-
-
-def _batches(files: Sequence[File]) -> Iterator[list[File]]:
-    """Pieces of about a megabyte: the shell holds what it is told in memory."""
-    batch: list[File] = []
-    size = 0
-    for file in files:
-        _check(file.path)
-        if batch and size + len(file.data) > _BATCH:
-            yield batch
-            batch, size = [], 0
-        batch.append(file)
-        size += len(file.data)
-    if batch:
-        yield batch
-
-
-def _written(file: File) -> str:
-    """Shell text that writes one file (`_WRITE` with the data in the text)."""
-    path, parent = shlex.quote(file.path), shlex.quote(file.path.rpartition("/")[0] or "/")
-    data = base64.encodebytes(file.data).decode()
-    return (
-        f"[ -d {parent} ] || mkdir -p {parent}\n"
-        f"if [ -L {path} ] && [ ! -e {path} ]; then rm -f {path}; fi\n"
-        f"base64 -d > {path} <<'END'\n{data}END\n"
-        f"chmod {file.mode:04o} {path}\n"
-    )
 
 
 def _not_entered(error: CommandFailed) -> Unsupported:

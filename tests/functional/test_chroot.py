@@ -209,6 +209,30 @@ class SurroundingsTests(ChrootCase):
             self.assertEqual(await guest.output('stat -c %a "/tmp/it\'s/here"', title="looking"), "640\n")
         self.assertFalse([path for path in self.tree.iterdir() if "kept" in path.name])
 
+    async def test_what_cannot_be_written_is_named(self) -> None:
+        """The one file of many, by itself or in a batch, and what is in its way."""
+
+        async def use(guest: Guest) -> None:
+            await guest.run(
+                "mkdir -p /opt; echo > /opt/file; ln -s b /opt/a; ln -s a /opt/b", title="going in a circle"
+            )
+            for path, hint in (
+                ("/etc", "a directory of that name"),
+                ("/opt/file/it's\\n", "no directory"),
+                ("/opt/a/x", "in a circle"),
+                ("/opt/" + "x" * 300, "255"),
+            ):
+                with self.assertRaises(CommandFailed) as one:
+                    await guest.put(path, b"x")
+                with self.assertRaises(CommandFailed) as batch:
+                    await guest.put_all([File("/tmp/first", b"x"), File(path, b"x"), File("/tmp/last", b"x")])
+                for error in (one.exception, batch.exception):
+                    self.assertIn(f"writing {path} in the system ended with", str(error))
+                    self.assertIn(hint, error.hint)
+                self.assertIsNone(await guest.get("/tmp/last"))
+
+        await self.enter(use)
+
     async def test_modes(self) -> None:
         """Files have the mode they were given."""
         async with self.guest as guest:
