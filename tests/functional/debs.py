@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,6 +16,8 @@ class Debs:
     """The packages of one architecture (TDL's spelling); another one than the host's has its indexes in `directory`."""
 
     def __init__(self, directory: Path, arch: str = NATIVE) -> None:
+        if not shutil.which("apt-get"):
+            raise SkipTest("needs apt")
         self._directory = directory
         self._options: tuple[str, ...] = ()
         if arch != NATIVE:
@@ -44,8 +47,6 @@ class Debs:
         try:
             command = [program, *self._options, *argv]
             return subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True).stdout
-        except FileNotFoundError:
-            raise SkipTest(f"needs {program}") from None
         except subprocess.CalledProcessError as failure:
             raise SkipTest(f"{program} {argv[0]} failed: {failure.stderr}") from failure
 
