@@ -32,6 +32,9 @@ class DaemonCase(CommandCase):
     system = False
     """Whether templates with an operating system are built."""
 
+    signs_reads = False
+    """Whether requests that change nothing are signed, too."""
+
     def setUp(self) -> None:
         super().setUp()
         self.addCleanup(self._end)
@@ -86,7 +89,7 @@ class DaemonCase(CommandCase):
     def ask(self, method: str, path: str, *, signed: bool = True, **more: Any) -> requests.Response:
         """One request of a client that trusts the kept certificate; `path` begins below /imagefactory."""
         options = {"timeout": 60, "verify": str(self.state / "rest.crt"), **more}
-        if signed and method != "GET":
+        if signed and (method != "GET" or self.signs_reads):
             options.setdefault("auth", OAuth1(*CLIENT))
         return requests.request(method, f"{self.url}/imagefactory{path}", **options)
 
