@@ -1,5 +1,7 @@
 """Which requests were seen."""
 
+import errno
+import os
 from pathlib import Path
 
 from twisted.internet.task import Clock
@@ -66,6 +68,30 @@ class NonceFileTests(SynchronousTestCase):
         nonces.add("key", int(self.clock.seconds()), "last")
         self.assertLess(self.path.read_bytes().count(b"\n"), LINES * 3)
         self.assertTrue(self.start().known("key", int(self.clock.seconds()), "last"))
+
+    def test_a_disk_that_is_full_for_a_while(self) -> None:
+        """What was seen meanwhile is written when there is room, although a line was cut off; it is said each time."""
+        nonces = self.start()
+        nonces.add("key", 1_000_000, "before")
+        write, room = os.write, 7
+
+        def write_little(file: int, data: bytes) -> int:
+            nonlocal room
+            if not room:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            written = write(file, data[:room])
+            room -= written
+            return written
+
+        with capturedLogs() as logged:
+            for round in range(2):
+                self.patch(os, "write", write_little)
+                nonces.add("key", 1_000_000, f"one {round}")
+                nonces.add("key", 1_000_000, f"two {round}")
+                self.patch(os, "write", write)
+                nonces.add("key", 1_000_000, f"after {round}")
+        self.assertEqual(len(logged), 2)
+        self.assertEqual(len(self.start()), 7)
 
     def test_a_place_that_cannot_be_written(self) -> None:
         """Keeps nobody out, and is said once."""
