@@ -18,6 +18,7 @@ from twisted.web.server import Site
 
 from imagefactory.app.arguments import RestArguments
 from imagefactory.app.clients import clients_of
+from imagefactory.app.connections import WAREHOUSE, each_of_factory, most_connections
 from imagefactory.app.factory import Factory, compose
 from imagefactory.app.storage import USUAL, answers, open_embedded, start_replication
 from imagefactory.concurrency.clock import WallClock, wait_steadily
@@ -25,7 +26,7 @@ from imagefactory.concurrency.threads import PoolThreads
 from imagefactory.model.errors import FactoryError
 from imagefactory.model.secret import Secret
 from imagefactory.oauth.memory import NonceFile
-from imagefactory.process.descriptors import connections_within
+from imagefactory.process.descriptors import make_room
 from imagefactory.rest import tls
 from imagefactory.rest.door import Door
 from imagefactory.rest.names import host_names
@@ -36,10 +37,9 @@ from imagefactory.service.listening import BoundSocket, bind
 from imagefactory.service.notify import Notifier
 from imagefactory.service.pidfile import PidFile
 from imagefactory.settings import Settings
-from imagefactory.warehouse.server.application import Outside
-from imagefactory.warehouse.server.site import WarehouseSite
-from imagefactory.warehouse.server.site import make_site as warehouse_site
-from imagefactory.warehouse.server.users import load_users
+from imagefactory.warehouse.server.application import Application, Outside
+from imagefactory.warehouse.server.door import WarehouseDoor
+from imagefactory.warehouse.server.users import Users, load_users
 from imagefactory.warehouse.store.embedded import EmbeddedWarehouse
 
 #: Seconds that a stopping daemon has beside those for its jobs: children are ended, everything is written down.
@@ -53,10 +53,11 @@ log = Logger()
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A warehouse of this process, and where its copies go."""
+    """A warehouse of this process, where its copies go, and how many connections its port may have."""
 
     embedded: EmbeddedWarehouse
     outside: Outside
+    most: int
 
 
 class FactoryBody:
@@ -69,14 +70,17 @@ class FactoryBody:
         self._stack = AsyncExitStack()
         self._factory: Factory | None = None
         self._served: Served | None = None
+        self._most = 0
 
     async def start(self) -> None:
         """Queued jobs go on."""
         self._factory = await compose(self._settings, self._reactor, resume=True, look=self._look)
         self._stack.push_async_callback(self._factory.stop)
+        self._most = most_connections(self._settings, each_of_factory(self._settings))
         if self._factory.storage.embedded is not None:
             embedded = self._factory.storage.embedded
-            self._served = Served(embedded, start_replication(self._settings, embedded, self._reactor, self._stack))
+            outside = start_replication(self._settings, embedded, self._reactor, self._stack)
+            self._served = Served(embedded, outside, self._most)
 
     async def stop(self) -> None:
         """Running jobs are cancelled, bounded in time."""
@@ -92,7 +96,7 @@ class FactoryBody:
             factory.catalogue,
             arguments=RestArguments(factory.templates, factory.clouds),
             clouds=factory.clouds,
-            settings=replace(self._settings, max_connections=_connections(self._settings)),
+            settings=replace(self._settings, max_connections=self._most),
             clock=WallClock(self._reactor),
             threads=factory.threads,
             clients=clients,
@@ -125,7 +129,9 @@ class WarehouseBody:
         threads.start()
         self._stack.push_async_callback(threads.stop)
         embedded = await open_embedded(Path(self._settings.warehouse_path), threads, self._stack)
-        self._served = Served(embedded, start_replication(self._settings, embedded, self._reactor, self._stack))
+        outside = start_replication(self._settings, embedded, self._reactor, self._stack)
+        make_room(self._settings.max_connections, each=WAREHOUSE)
+        self._served = Served(embedded, outside, most_connections(self._settings, WAREHOUSE))
 
     async def stop(self) -> None:
         """Close it."""
@@ -213,7 +219,7 @@ def _rest_face(settings: Settings, site: Callable[[], Door]) -> Face:
 
     async def end() -> None:
         for door in doors:
-            await door.close()
+            await door.crowd.close()
 
     return Face(socket, make, f"the REST API answers on {where}{_said(renewing)}", end=end)
 
@@ -223,21 +229,28 @@ def warehouse_face(socket: BoundSocket, settings: Settings, reactor: Any, wareho
     users = load_users(Path(settings.warehouse_users)) if settings.warehouse_users else None
     pem = Path(settings.warehouse_pem)
     renewing = Renewing(lambda now: tls.chosen(tls.load(pem, now)), tls.today) if settings.warehouse_pem else None
-    sites: list[WarehouseSite] = []
+    doors: list[WarehouseDoor] = []
 
     def make() -> IProtocolFactory:
         served = warehouse()
-        store, threads = served.embedded.store, served.embedded.threads
-        sites.append(warehouse_site(store, threads, WallClock(reactor), users, served.outside))
-        return _wrapped(sites[0], renewing)
+        store, threads, clock = served.embedded.store, served.embedded.threads, WallClock(reactor)
+        known = None if users is None else Users(users, clock.seconds)
+        application = Application(store, threads, clock, known, served.outside)
+        doors.append(WarehouseDoor(application, clock, served.most))
+        return _wrapped(doors[0], renewing)
 
     async def drain() -> None:
-        for site in sites:
-            await site.application.close()
+        for door in doors:
+            await door.application.close()
+
+    async def end() -> None:
+        for door in doors:
+            await door.crowd.close()
 
     host, port = socket.address
     scheme = "https" if renewing else "http"
-    return Face(socket, make, f"the warehouse answers on {scheme}://{host}:{port}/{_said(renewing)}", drain=drain)
+    words = f"the warehouse answers on {scheme}://{host}:{port}/{_said(renewing)}"
+    return Face(socket, make, words, drain=drain, end=end)
 
 
 def _tls(settings: Settings) -> Renewing | None:
@@ -263,17 +276,6 @@ def _said(renewing: Renewing | None) -> str:
     if renewing is None:
         return ""
     return f", certificate SHA-256 {renewing.chosen.fingerprint}, good until {renewing.chosen.expires:%Y-%m-%d}"
-
-
-def _connections(settings: Settings) -> int:
-    most = connections_within(settings.max_connections)
-    if most < settings.max_connections:
-        log.warn(
-            "{most} connections are served at once, not {wanted} (max_connections): raise the limit of open files",
-            most=most,
-            wanted=settings.max_connections,
-        )
-    return most
 
 
 def _wrapped(site: Site, renewing: Renewing | None) -> IProtocolFactory:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from imagefactory.app.connections import each_of_factory
 from imagefactory.concurrency.threads import PoolThreads, Threads
 from imagefactory.jobs.workspaces import Workspaces
 from imagefactory.model.errors import FactoryError
@@ -56,7 +57,7 @@ async def lay(settings: Settings, reactor: Any, stack: AsyncExitStack, *, daemon
     stack.push_async_callback(watchdog.stop)
     watchers: tuple[Watcher, ...] = (journal, watchdog)
     if daemon:  # at a terminal all wait for the build
-        watchers += (Yielding(), Unraised(make_room(settings.max_connections)))
+        watchers += (Yielding(), Unraised(make_room(settings.max_connections, each=each_of_factory(settings))))
     processes = TwistedProcesses(reactor, reactor, base_env=environment, watchers=watchers)
     processes.demand()
     privilege = await find_privilege(processes, threads)

@@ -19,10 +19,15 @@ GetLimit = Callable[[int], Limit]
 SetLimit = Callable[[int, Limit], object]
 
 
-def make_room(connections: int, get: GetLimit = resource.getrlimit, set_: SetLimit = resource.setrlimit) -> Limit:
-    """Raise the soft limit as far as so many connections need and the hard limit allows; the answer is the old one."""
+def make_room(
+    connections: int, get: GetLimit = resource.getrlimit, set_: SetLimit = resource.setrlimit, *, each: int = 1
+) -> Limit:
+    """Raise the soft limit as far as so many connections need and the hard limit allows; the answer is the old one.
+
+    `each` is how many descriptors go with one of them.
+    """
     before = soft, hard = get(resource.RLIMIT_NOFILE)
-    wanted = connections + RESERVE
+    wanted = connections * each + RESERVE
     highest = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and highest > soft:
         with suppress(ValueError, OSError):
@@ -30,10 +35,10 @@ def make_room(connections: int, get: GetLimit = resource.getrlimit, set_: SetLim
     return before
 
 
-def connections_within(wanted: int, get: GetLimit = resource.getrlimit) -> int:
+def connections_within(wanted: int, get: GetLimit = resource.getrlimit, *, each: int = 1) -> int:
     """How many of the wanted connections the limit has room for."""
     soft, _ = get(resource.RLIMIT_NOFILE)
-    return wanted if soft == resource.RLIM_INFINITY else min(wanted, max(FEWEST, soft - RESERVE))
+    return wanted if soft == resource.RLIM_INFINITY else min(wanted, max(FEWEST, (soft - RESERVE) // each))
 
 
 class Unraised:

@@ -7,7 +7,6 @@ counted. What leaves says nothing about the software behind.
 from __future__ import annotations
 
 import re
-from typing import cast
 from urllib.parse import unquote_to_bytes
 
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime, ITCPTransport
@@ -17,12 +16,11 @@ from twisted.python.failure import Failure
 from twisted.web import http, server
 from twisted.web.resource import Resource
 
-from imagefactory.concurrency.event import Event
 from imagefactory.http.channel import PacedChannel
+from imagefactory.http.crowd import LINGER_SECONDS, Crowd
 from imagefactory.model.errors import Busy, InvalidInput, TooLarge
 from imagefactory.rest.errors import error_reply, status_of
 
-LINGER_SECONDS = 1.0
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]+)([/?].*|)", re.DOTALL)
 
 
@@ -93,7 +91,7 @@ class DoorChannel(PacedChannel):
     def connectionMade(self) -> None:
         """A client is at the door."""
         super().connectionMade()
-        self.site.came(self)
+        self.site.crowd.came(self)
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpKeepAlive(True)
 
@@ -102,7 +100,7 @@ class DoorChannel(PacedChannel):
         if self._lingering is not None and self._lingering.active():
             self._lingering.cancel()
         super().connectionLost(reason)
-        self.site.went(self)
+        self.site.crowd.went(self)
 
     def dataReceived(self, data: bytes) -> None:
         """The first bytes of a request start its clock, further ones do not prolong it."""
@@ -159,25 +157,6 @@ class DoorChannel(PacedChannel):
         super().loseConnection()
 
 
-class Refused(Protocol):
-    """A connection too many: told so, and closed."""
-
-    def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
-
-    def connectionMade(self) -> None:
-        """Say it, and do not wait for a client that does not listen."""
-        transport = cast(ITCPTransport, self.transport)
-        transport.write(_last_words(Busy("too many connections", hint="try again later")))
-        self._abort = self._clock.callLater(LINGER_SECONDS, transport.abortConnection)
-        transport.loseConnection()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - Twisted's signature
-        """It is gone."""
-        if self._abort.active():
-            self._abort.cancel()
-
-
 class Door(server.Site):
     """The site: one leaf resource behind limits (bytes, seconds, connections)."""
 
@@ -196,41 +175,11 @@ class Door(server.Site):
     ) -> None:
         super().__init__(resource, timeout=request_timeout, reactor=clock, parsePOSTFormSubmission=False)
         self.request_limit = request_limit
-        self.max_connections = max_connections
-        self._channels: set[DoorChannel] = set()
-        self._empty: Event[None] | None = None
-
-    @property
-    def connections(self) -> int:
-        """How many are open."""
-        return len(self._channels)
-
-    def came(self, channel: DoorChannel) -> None:
-        """A connection is open."""
-        self._channels.add(channel)
-
-    def went(self, channel: DoorChannel) -> None:
-        """It is closed."""
-        self._channels.discard(channel)
-        if self._empty is not None and not self._channels and not self._empty.fired:
-            self._empty.fire(None)
-
-    async def close(self) -> None:
-        """End all connections, streams and requests alike; done when the last one is gone.
-
-        Stop listening first.
-        """
-        self._empty = Event()
-        for channel in list(self._channels):
-            cast(ITCPTransport, channel.transport).abortConnection()
-        if self._channels:
-            await self._empty.wait()
+        self.crowd = Crowd(clock, max_connections, _last_words(Busy("too many connections", hint="try again later")))
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:  # type: ignore[override]
         """A channel, or none if there are too many."""
-        if self.connections >= self.max_connections:
-            return Refused(self.reactor)
-        channel: Protocol = super().buildProtocol(addr)
+        channel: Protocol = self.crowd.turned_away() or super().buildProtocol(addr)
         return channel
 
     def acceptableProtocols(self) -> list[bytes]:

@@ -71,7 +71,7 @@ def make_site(
     """
     door: Door
     streams = Streams(clock, max(1, settings.max_connections * 3 // 4), settings.request_timeout)
-    metrics = Metrics(jobs, lambda: streams.count, lambda: door.connections)
+    metrics = Metrics(jobs, lambda: streams.count, lambda: len(door.crowd))
     probes = [Probe("job_store", jobs.probe, clock), Probe("warehouse", catalogue.probe, clock)]
     info = Info(metrics.text, lambda: jobs.open, probes)
     gate: Gate = OpenGate()

@@ -327,7 +327,9 @@ class Settings:
         key="request_timeout",
         low=1,
     )
-    max_connections: int = option(1000, F, Kind.NUMBER, "connections served at once", key="max_connections", low=1)
+    max_connections: int = option(
+        1000, F, Kind.NUMBER, "connections that a port serves at once", key="max_connections", low=1
+    )
 
     warehouse: str = option(
         "",

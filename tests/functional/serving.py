@@ -45,7 +45,7 @@ class ServingTestCase(TestCase):
         endpoint = wrapServerTLS(chosen(self.identity).options, plain) if self.tls else plain
         listening = await endpoint.listen(self.site)
         verifyObject(IListeningPort, listening)
-        self.addCleanup(self.site.close)
+        self.addCleanup(self.site.crowd.close)
         self.addCleanup(listening.stopListening)
         self.port = listening.getHost().port
         self.url = f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import ssl
 import time
@@ -100,3 +101,35 @@ class CrowdTests(DaemonCase):
         self.assertEqual(self.ask("GET", "/builders/nobody").status_code, 404)
         self.assertEqual(self.ask("DELETE", "/builders").status_code, 405)
         self.assertNotIn("Traceback", self.log)
+
+
+class BoundTests(DaemonCase):
+    """As many connections as one port may have."""
+
+    def test_a_crowd_at_one_port(self) -> None:
+        """Who comes too late is told so; the other port is open to all, and the place of one that went to the next."""
+        self.configure(max_connections=3)
+        self.rest()
+        where = urlsplit(re.findall(r"the warehouse answers on (\S+)", self.log)[-1])
+
+        def connect() -> socket.socket:
+            connection = socket.create_connection((where.hostname or "", where.port or 0), 30)
+            self.addCleanup(connection.close)
+            return connection
+
+        def served() -> bool:
+            connection = connect()
+            with contextlib.suppress(TimeoutError):
+                connection.settimeout(1)
+                self.assertEqual(connection.recv(1000).split()[1], b"503")
+                return False
+            connection.sendall(b"GET /_health HTTP/1.0\r\n\r\n")
+            connection.settimeout(30)
+            return connection.recv(1000).split()[1] == b"200"
+
+        crowd = [connect() for _ in range(3)]
+        self.assertFalse(served())
+        self.until(self.build(), status="COMPLETED")
+        crowd.pop().close()
+        self.soon(served, "the place stays taken")
+        self.stop()

@@ -112,9 +112,9 @@ class StalledTlsTests(ServingTestCase):
         for talker in (stalled, late):
             await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", self.port), talker)
         await late.over
-        self.assertEqual(self.site.connections, 1)
+        self.assertEqual(len(self.site.crowd), 1)
         self.assertEqual(await stalled.over, b"")
-        self.assertEqual(self.site.connections, 0)
+        self.assertEqual(len(self.site.crowd), 0)
 
 
 class CrowdTests(ServingTestCase):
@@ -139,10 +139,10 @@ class CrowdTests(ServingTestCase):
         for _ in range(20):
             quick = await self.talk(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             self.assertIn(b'"ok"', await quick.over)
-        self.assertEqual(self.site.connections, 200)
+        self.assertEqual(len(self.site.crowd), 200)
         ends = await DeferredList([talker.over for talker in slow])
         self.assertTrue(all(success for success, _ in ends))
-        self.assertEqual((self.site.connections, self.jobs.requests), (0, []))
+        self.assertEqual((len(self.site.crowd), self.jobs.requests), (0, []))
 
     async def test_a_client_that_hangs_up_during_its_post(self) -> None:
         """Half a body: nothing happens. A whole one: the job is accepted, whoever reads the answer."""

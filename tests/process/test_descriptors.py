@@ -29,6 +29,15 @@ class RoomTests(SynchronousTestCase):
         self.assertEqual((None, 1000), self.made((INFINITY, INFINITY)))
         self.assertEqual((None, 16), self.made((100, 100)))
 
+    def test_several_each(self) -> None:
+        """Where more than one goes with a connection."""
+        set_: list[Limit] = []
+        make_room(1000, lambda _: (1024, 4096), lambda _, limit: set_.append(limit), each=3)
+        self.assertEqual([(3256, 4096)], set_)
+        self.assertEqual(
+            [1000, 256, 16], [connections_within(1000, lambda _, n=n: (n, n), each=3) for n in (3256, 1024, 256)]
+        )
+
     def test_children(self) -> None:
         """Get the old one; one that has ended meanwhile is no error."""
         told: list[tuple[int, int, Limit]] = []

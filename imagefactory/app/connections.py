@@ -1,0 +1,31 @@
+"""How many clients a daemon serves at once, by what the system lets it open."""
+
+from __future__ import annotations
+
+from twisted.logger import Logger
+
+from imagefactory.process.descriptors import connections_within
+from imagefactory.settings import Settings
+
+#: A client of the warehouse has a connection, and a body that comes or goes; one of the REST API has a connection.
+WAREHOUSE = 2
+REST = 1
+
+log = Logger()
+
+
+def each_of_factory(settings: Settings) -> int:
+    """What one client at each port of the factory's daemon takes."""
+    return REST if settings.warehouse else REST + WAREHOUSE
+
+
+def most_connections(settings: Settings, each: int) -> int:
+    """How many a port may have; says so in the log if these are fewer than were asked for."""
+    most = connections_within(settings.max_connections, each=each)
+    if most < settings.max_connections:
+        log.warn(
+            "{most} connections are served at once, not {wanted} (max_connections): raise the limit of open files",
+            most=most,
+            wanted=settings.max_connections,
+        )
+    return most
