@@ -31,7 +31,10 @@ Answer = tuple[int, bytes]
 
 
 class FakeIwhd(Resource):
-    """The resource; `buckets` are those that were made, `objects` what the metadata knows, by bucket and key."""
+    """The resource; `buckets` are those that were made, `objects` what the metadata knows, by bucket and key.
+
+    A `slave` takes bodies from its master only.
+    """
 
     isLeaf = True
 
@@ -40,6 +43,7 @@ class FakeIwhd(Resource):
         self.buckets: set[str] = set()
         self.objects: dict[str, dict[str, Kept]] = {}
         self.asked: list[str] = []
+        self.slave = False
 
     def render(self, request: Request) -> bytes | int:
         """Answer one request."""
@@ -80,6 +84,8 @@ class FakeIwhd(Resource):
         return 200, b""
 
     def _put_2(self, request: Request, body: bytes, bucket: str, key: str) -> Answer:
+        if request.getHeader("X-redhat-role") != ("master" if self.slave else None):
+            return 403, b""
         if bucket not in self.buckets:
             return 500, b""
         self._kept(bucket, key).body = body

@@ -161,7 +161,8 @@ class Replicator:
         if provider.name not in self._clients:
             host = provider.host if "://" in provider.host else f"http://{provider.host}"
             secret = Secret(provider.password)
-            place = Place(f"{host}:{provider.port}", provider.username, secret, wait=0)  # it is the queue that waits
+            url = f"{host}:{provider.port}"
+            place = Place(url, provider.username, secret, wait=0, copies=True)  # it is the queue that waits
             self._clients[provider.name] = provider, await self._connect(place)
         return self._clients[provider.name][1]
 

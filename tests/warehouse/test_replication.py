@@ -80,7 +80,7 @@ class ReplicationTests(SynchronousTestCase):
         self.assertEqual(self.copy(), (stored.blob.sha256, {"target": "mock"}))
         self.assertTrue(store.replication.has_copy("b", "k", "other"))
         self.assertEqual(store.replication.waiting(), 0)
-        self.assertEqual(self.places[0].url, "http://copy.example:9090")
+        self.assertEqual((self.places[0].url, self.places[0].copies), ("http://copy.example:9090", True))
         self.assertNotIn("p-word", repr(self.places))
 
     def test_changed_attributes(self) -> None:

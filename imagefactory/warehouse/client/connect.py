@@ -35,7 +35,7 @@ class Place:
     """Where a warehouse is, who we are to it, and how long a job waits for it (seconds).
 
     `ca` is a PEM file of authorities, `fingerprint` the SHA-256 of the only certificate that is accepted; without both
-    the system's authorities are trusted.
+    the system's authorities are trusted. `copies`: we are the master of the copies that are there.
     """
 
     url: str
@@ -44,6 +44,7 @@ class Place:
     ca: str = ""
     fingerprint: str = ""
     wait: float = 600
+    copies: bool = False
 
 
 async def connect_warehouse(place: Place, reactor: Any, threads: Threads) -> RemoteWarehouse:
@@ -58,7 +59,7 @@ async def connect_warehouse(place: Place, reactor: Any, threads: Threads) -> Rem
     async def close() -> None:
         await pool.closeCachedConnections()
 
-    return RemoteWarehouse(make_exchange(place, agent, reactor, threads, time.time), close)
+    return RemoteWarehouse(make_exchange(place, agent, reactor, threads, time.time), close, master=place.copies)
 
 
 def make_exchange(

@@ -32,13 +32,16 @@ class RemoteWarehouse:
     """A `Warehouse`; see there for what the methods do.
 
     All of them wait for a warehouse that is down (see `Waiting`) and raise Unavailable in the end; also Unauthorized.
+    `master`: what is there is a copy of what we have, see `Iwhd`.
     """
 
-    def __init__(self, exchange: Exchange, close: Callable[[], Awaitable[None]] = _nothing) -> None:
+    def __init__(
+        self, exchange: Exchange, close: Callable[[], Awaitable[None]] = _nothing, *, master: bool = False
+    ) -> None:
         self._exchange = exchange
         self._close = close
         self._ours = Ours(exchange)
-        self._iwhd = Iwhd(exchange)
+        self._iwhd = Iwhd(exchange, master=master)
 
     @property
     def url(self) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from imagefactory.model.errors import InvalidInput, Unsupported
+from imagefactory.model.errors import Forbidden, InvalidInput, Unsupported
 from imagefactory.testing.iwhd import FakeIwhd, iwhd_site
 from imagefactory.testing.memory_net import MemoryNet
 from imagefactory.testing.threads import ImmediateThreads
@@ -76,3 +76,37 @@ class OrderTests(SynchronousTestCase):
             with self.assertRaises(error):
                 self.world.run(self.world.warehouse.query("b", query))
         self.assertEqual(self.iwhd.asked, [])
+
+
+class SlaveTests(SynchronousTestCase):
+    """An iwhd that has copies of what another one has."""
+
+    def setUp(self) -> None:
+        self.clock = new_clock()
+        self.iwhd = FakeIwhd()
+        self.world = World(iwhd_site(self.iwhd, self.clock), self.clock)
+
+    def warehouse(self, *, master: bool) -> RemoteWarehouse:
+        """A client."""
+        made = make_exchange(Place(URL), self.world.net.agent(), self.clock, ImmediateThreads())
+        return RemoteWarehouse(made, master=master)
+
+    def test_its_master(self) -> None:
+        """Says who it is, once it was told to; one that is no slave would refuse that."""
+        master = self.warehouse(master=True)
+        self.world.run(master.create_bucket("b"))
+        for slave, tries in ((False, 1), (True, 2), (True, 1), (False, 2)):
+            self.iwhd.slave = slave
+            self.iwhd.asked.clear()
+            self.world.run(master.put("b", "k", b"body", {"a": "1"}))
+            self.assertEqual(self.iwhd.asked, ["PUT /b/k"] * tries + ["PUT /b/k/a"])
+        self.assertEqual(self.iwhd.objects["b"]["k"].body, b"body")
+
+    def test_others(self) -> None:
+        """A client is refused, and does not pretend to be what it is not."""
+        self.iwhd.slave = True
+        other = self.warehouse(master=False)
+        self.world.run(other.create_bucket("b"))
+        with self.assertRaises(Forbidden):
+            self.world.run(other.put("b", "k", b"body", {}))
+        self.assertEqual(self.iwhd.asked[-1:], ["PUT /b/k"])
