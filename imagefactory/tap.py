@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from twisted.application.service import Application, IService
@@ -11,7 +10,7 @@ from twisted.python import usage
 from imagefactory.service.daemon import Daemon
 from imagefactory.service.plugin import plugged
 from imagefactory.settings.catalogue import OPTIONS, Declared
-from imagefactory.settings.loading import load
+from imagefactory.settings.loading import load_here
 from imagefactory.settings.option import Group, Kind
 
 #: What is decided by twist itself, or makes no sense for a daemon.
@@ -61,7 +60,7 @@ def makeService(options: Options) -> IService:
     from imagefactory.app.daemons import factory_daemon
 
     def make() -> Daemon:
-        settings = load([*options.arguments(), "--rest", "--foreground"], environ=os.environ, uid=os.geteuid())
+        settings = load_here([*options.arguments(), "--rest", "--foreground"])
         return factory_daemon(settings, reopen_log=None, pidfile=False)
 
     return plugged(make)

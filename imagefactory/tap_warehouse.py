@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from twisted.application.service import IService
 from twisted.python import usage
 
 from imagefactory.service.daemon import Daemon
 from imagefactory.service.plugin import plugged
 from imagefactory.settings.catalogue import OPTIONS
-from imagefactory.settings.loading import load
+from imagefactory.settings.loading import load_here
 
 #: Options under the names that `imagewarehouse` gives them, and their flags in the one table.
 FLAGS = {
@@ -42,8 +39,7 @@ def makeService(options: Options) -> IService:
     from imagefactory.app.daemons import warehouse_daemon
 
     def make() -> Daemon:
-        settings = load([*options.arguments(), "--foreground"], environ=os.environ, uid=os.geteuid())
-        Path(settings.warehouse_path).mkdir(parents=True, exist_ok=True, mode=0o700)
+        settings = load_here([*options.arguments(), "--foreground"])
         return warehouse_daemon(settings, reopen_log=None, pidfile=False)
 
     return plugged(make)

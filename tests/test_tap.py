@@ -2,12 +2,14 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from unittest.mock import Mock, patch
+from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory import tap, tap_warehouse
-from imagefactory.cli import warehouse
+from imagefactory.app.daemons import warehouse_daemon
+from imagefactory.model.errors import FactoryError
+from imagefactory.settings.loading import load_here
 
 
 class OptionsTests(SynchronousTestCase):
@@ -30,22 +32,11 @@ class OptionsTests(SynchronousTestCase):
         """Whoever makes it: images may hold secrets."""
         directory = TemporaryDirectory()
         self.addCleanup(directory.cleanup)
-        for number, make in enumerate((self.with_twist, self.with_the_command)):
-            path = Path(directory.name) / str(number) / "images"
-            make(path)
-            self.assertEqual(oct(path.stat().st_mode & 0o777), "0o700")
-
-    def with_twist(self, path: Path) -> None:
-        """As twist imagewarehouse makes it."""
-        options = tap_warehouse.Options()
-        options.parseOptions(["--path", str(path), "--state_dir", str(path.parent), "--port", "9"])
-        with patch("imagefactory.app.daemons.warehouse_daemon", return_value=Mock(failed=False)):
-            tap_warehouse.makeService(options)
-
-    def with_the_command(self, path: Path) -> None:
-        """As imagewarehouse makes it."""
-        with patch("imagefactory.cli.serving.serve"):
-            warehouse.serve(["-f", "--path", str(path)])
+        path = Path(directory.name) / "state" / "images"
+        settings = load_here(["--foreground", "--warehouse_path", str(path)])
+        with patch("imagefactory.app.daemons.bind", side_effect=FactoryError("that is enough")):
+            self.assertRaises(FactoryError, warehouse_daemon, settings, reopen_log=None, pidfile=False)
+        self.assertEqual(oct(path.stat().st_mode & 0o777), "0o700")
 
     def test_what_cannot_be_used(self) -> None:
         """Ends the process with a message and its way out, not with a stack trace."""

@@ -181,7 +181,7 @@ def warehouse_daemon(settings: Settings, *, reopen_log: Callable[[], None] | Non
     marks = PidFile(Path(settings.pid_file)) if pidfile else None
     if marks is not None:
         marks.check()
-    instance = Instance(Path(settings.warehouse_path), "warehouse.lock")
+    instance = Instance(Path(settings.warehouse_path), "warehouse.lock", option="--path", mode=0o700)
     instance.claim()
     body = WarehouseBody(settings, reactor)
     socket = bind(settings.warehouse_address, settings.warehouse_port, "--address or --port")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -15,7 +14,7 @@ from imagefactory.model.errors import Conflict, FactoryError, Forbidden, Invalid
 from imagefactory.service.logs import Lines as LogLines
 from imagefactory.service.logs import at_least, level_of
 from imagefactory.settings import Settings
-from imagefactory.settings.loading import load
+from imagefactory.settings.loading import load_here
 from imagefactory.settings.manual import early_answer
 
 SUCCESS, FAILURE, USAGE = 0, 1, 2
@@ -34,11 +33,6 @@ def warehouse_command(argv: Sequence[str]) -> int:
     from imagefactory.cli import warehouse
 
     return _answered(argv, lambda: warehouse.early_answer(argv), lambda: warehouse.serve(argv))
-
-
-def load_here(argv: Sequence[str]) -> Settings:
-    """The settings of this process."""
-    return load(argv, environ=os.environ, uid=os.geteuid())
 
 
 def exit_status(error: FactoryError) -> int:

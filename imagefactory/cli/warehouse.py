@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 from imagefactory import __version__
@@ -79,9 +78,8 @@ def settings_arguments(argv: Sequence[str]) -> list[str]:
 def serve(argv: Sequence[str]) -> int:
     """Run the daemon; the answer is the exit status."""
     from imagefactory.app.daemons import warehouse_daemon
-    from imagefactory.cli.entry import load_here
     from imagefactory.cli.serving import serve as run
-    from imagefactory.settings.loading import with_changes
+    from imagefactory.settings.loading import load_here, with_changes
 
     arguments = settings_arguments(argv)
     settings = load_here(arguments)
@@ -89,7 +87,6 @@ def serve(argv: Sequence[str]) -> int:
     defaults = {"log_file": state / "imagewarehouse.log", "pid_file": state / "imagewarehouse.pid"}
     changes = {name: str(path) for name, path in defaults.items() if not _says(arguments, f"--{name}")}
     settings = with_changes(settings, **changes)
-    Path(settings.warehouse_path).mkdir(parents=True, exist_ok=True, mode=0o700)
     return run(
         "imagewarehouse",
         settings,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +35,11 @@ def load(
     InvalidInput with all problems of command line and file.
     """
     return load_with_sources(argv, environ=environ, uid=uid, read=read, cwd=cwd).settings
+
+
+def load_here(argv: Sequence[str]) -> Settings:
+    """The settings of this process for these arguments."""
+    return load(argv, environ=os.environ, uid=os.geteuid())
 
 
 def load_with_sources(

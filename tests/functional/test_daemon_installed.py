@@ -59,7 +59,7 @@ class CheckoutTests(PluginCase):
         argv = [str(SCRIPTS / "twist"), "imagefactory", "--state_dir", "/proc/nowhere", *PORTS]
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
         self.assertNotEqual(done.returncode, 0)
-        self.assertIn("the state directory cannot be written", done.stdout + done.stderr)
+        self.assertIn("the state directory cannot be made", done.stdout + done.stderr)
         self.assertNotIn("Traceback", done.stdout + done.stderr)
 
     def test_twist_with_a_state_that_cannot_be_used(self) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.model.errors import Conflict, FactoryError
+from imagefactory.model.errors import Conflict, InvalidInput
 from imagefactory.service.instance import Instance
 
 
@@ -34,5 +34,17 @@ class InstanceTests(SynchronousTestCase):
     def test_a_directory_that_cannot_be_made_is_an_error_with_a_way_out(self) -> None:
         """The error names the directory and the option."""
         self.directory.write_text("a file")
-        error = self.assertRaises(FactoryError, Instance(self.directory / "state").claim)
+        error = self.assertRaises(InvalidInput, Instance(self.directory / "state").claim)
         self.assertIn("--state_dir", error.hint)
+        error = self.assertRaises(InvalidInput, Instance(self.directory / "warehouse", option="--path").claim)
+        self.assertEqual(
+            (error.where, "--path" in error.hint, "Not a directory" in error.message),
+            (str(self.directory / "warehouse"), True, True),
+        )
+
+    def test_a_directory_of_our_own(self) -> None:
+        """One that is made is for whom it is said to be."""
+        first = Instance(self.directory / "state", mode=0o700)
+        first.claim()
+        self.addCleanup(first.release)
+        self.assertEqual((self.directory / "state").stat().st_mode & 0o777, 0o700)
