@@ -35,6 +35,9 @@ from imagefactory.warehouse.client.waiting import Waiting
 IDLE = 60.0
 """Seconds without a byte in either direction."""
 
+QUICK = 15.0
+"""The same for what takes a server no time, and comes last: whoever was cancelled still clears away."""
+
 REFUSED = 300
 """Statuses from here on mean that nothing more of a body is wanted."""
 
@@ -108,13 +111,14 @@ class Exchange:
 
     async def once(self, ask: Ask, take: Callable[[Arrival], Awaitable[T]]) -> T:
         """One try; Passing if another may work."""
-        patience = Patience(self._clock, ask.idle)
+        idle = self.waiting.patience(ask.idle) if ask.body is None else ask.idle
+        patience = Patience(self._clock, idle)
         where = f"{ask.method} {self.url}{ask.path}"
         try:
             return await patience.guard(self._try(ask, take, patience, where))
         except TimeoutError:
             self.ours = None
-            raise Passing(f"the warehouse was silent for {ask.idle:g} seconds", where=where) from None
+            raise Passing(f"the warehouse was silent for {idle:g} seconds", where=where) from None
         except RequestGenerationFailed as error:
             error.reasons[0].raiseException()
             raise

@@ -14,7 +14,7 @@ from imagefactory.warehouse.client import buckets
 from imagefactory.warehouse.client.buckets import path as place
 from imagefactory.warehouse.client.dialect import Dialect
 from imagefactory.warehouse.client.download import Download
-from imagefactory.warehouse.client.exchange import Ask, Exchange, rubbish
+from imagefactory.warehouse.client.exchange import QUICK, Ask, Exchange, rubbish
 from imagefactory.warehouse.client.iwhd import Iwhd
 from imagefactory.warehouse.client.ours import Ours
 from imagefactory.warehouse.client.receiving import Arrival
@@ -142,7 +142,7 @@ class RemoteWarehouse:
             await arrival.skip()
             return arrival.status == 200 or doubtful
 
-        return await self._exchange.settle(Ask("DELETE", place(bucket, key), {200, 404}), take)
+        return await self._exchange.settle(Ask("DELETE", place(bucket, key), {200, 404}, idle=QUICK), take)
 
     async def keys(self, bucket: str, *, prefix: str = "", after: str = "", limit: int | None = None) -> list[str]:
         names.check(bucket, "a bucket")

@@ -56,6 +56,16 @@ class Waiting:
                 return answer
             await sleep(self._clock, delay)
 
+    def patience(self, usual: float) -> float:
+        """Seconds that the warehouse may be silent: a moment, not the `usual` time, once it was given up."""
+        now = self._clock.seconds()
+        known = self._down is not None and now - self._failed <= 2 * LONGEST
+        return min(usual, BRIEF) if known and self._left(now) <= 0 else usual
+
+    def _left(self, now: float) -> float:
+        limit = self._limit if current_report() else min(self._limit, BRIEF)
+        return (now if self._down is None else self._down) + limit - now
+
     def _delay(self, error: Passing, tries: int, began: float, delays: Iterator[float]) -> float:
         """How long to wait now; Unavailable if that is no use any more."""
         now, delay = self._clock.seconds(), next(delays)
@@ -66,8 +76,7 @@ class Waiting:
         if self._down is None or began - self._failed > 2 * LONGEST:  # else it is still the same outage
             self._down = began
         self._failed = now
-        limit = self._limit if current_report() else min(self._limit, BRIEF)
-        left = self._down + limit - now
+        left = self._left(now)
         if left <= 0:
             raise Unavailable(
                 f"{error.message}; waited {now - self._down:.0f} seconds",

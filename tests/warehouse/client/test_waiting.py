@@ -64,6 +64,26 @@ class OutageTests(SynchronousTestCase):
         self.failureResultOf(self._after(101), Unavailable)
         self.failureResultOf(self.world.begin(self.in_job()), Unavailable)
 
+    def test_clean_up_with_a_silent_server(self) -> None:
+        """Takes a moment for each thing once it was given up, and no minute before; what comes later is patient."""
+        self.world.net.server = BadServer(self.clock, *[Act()] * 20)
+        delete = self.world.begin(self.world.warehouse.delete("b", "k"))
+        self.world.advance(16)
+        self.failureResultOf(delete, Unavailable)
+        self.clock.advance(61)
+        self.failureResultOf(self._after(161), Unavailable)
+        for _ in range(3):
+            delete = self.world.begin(self.world.warehouse.delete("b", "k"))
+            self.world.advance(5)
+            self.assertIn("silent for 5 seconds", self.failureResultOf(delete, Unavailable).value.message)
+        self.clock.advance(61)
+        running = self.world.begin(self.in_job())
+        self.world.advance(59)
+        self.assertNoResult(running)
+        running.cancel()
+        self.world.settle()
+        self.failureResultOf(running, CancelledError)
+
     def test_a_later_outage_is_another_one(self) -> None:
         """Time counts from the beginning of this outage, not from one of last week."""
         self.failureResultOf(self._after(101), Unavailable)
