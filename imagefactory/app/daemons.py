@@ -45,7 +45,7 @@ from imagefactory.warehouse.store.embedded import EmbeddedWarehouse
 #: Seconds that a stopping daemon has beside those for its jobs: children are ended, everything is written down.
 CLEARING_AWAY = 15
 
-#: Where in the state directory it stands what clients have signed.
+#: Where in the state directory, and in that of the warehouse, it stands what clients have signed.
 NONCES = "oauth-nonces"
 
 log = Logger()
@@ -234,7 +234,8 @@ def warehouse_face(socket: BoundSocket, settings: Settings, reactor: Any, wareho
     def make() -> IProtocolFactory:
         served = warehouse()
         store, threads, clock = served.embedded.store, served.embedded.threads, WallClock(reactor)
-        known = None if users is None else Users(users, clock.seconds)
+        nonces = NonceFile(Path(settings.warehouse_path) / NONCES)
+        known = None if users is None else Users(users, clock.seconds, nonces)
         application = Application(store, threads, clock, known, served.outside)
         doors.append(WarehouseDoor(application, clock, served.most))
         return _wrapped(doors[0], renewing)

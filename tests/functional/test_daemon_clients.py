@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import stat
 import subprocess
 from pathlib import Path
@@ -211,6 +212,24 @@ class ReplayTests(DaemonCase):
             answer = session.send(request, timeout=30)
         self.assertEqual(answer.status_code, 401)
         self.assertIn("used before", answer.json()["error"])
+
+    def test_at_the_warehouse(self) -> None:
+        """The same at its port, whose users are others."""
+        users = self.directory / "users.json"
+        users.write_text(json.dumps([{"name": CLIENT[0], "secret": CLIENT[1]}]))
+        users.chmod(0o600)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.configure(warehouse_users=str(users), warehouse_port=port)
+        self.rest()
+        request = requests.Request("PUT", f"http://127.0.0.1:{port}/b", auth=OAuth1(*CLIENT)).prepare()
+        with requests.Session() as session:
+            self.assertEqual(session.send(request, timeout=30).status_code, 201)
+            self.stop(signal.SIGKILL)
+            self.rest()
+            self.assertEqual(session.send(request, timeout=30).status_code, 401)
+            again = requests.get(f"http://127.0.0.1:{port}/b", auth=OAuth1(*CLIENT), timeout=30)
+            self.assertEqual(again.status_code, 200)
 
 
 class FirstStartTests(DaemonCase):

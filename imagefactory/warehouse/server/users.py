@@ -16,6 +16,7 @@ from oauthlib.oauth1.rfc5849.utils import parse_authorization_header
 from imagefactory.concurrency.threads import Threads
 from imagefactory.model.errors import InvalidInput, Problem
 from imagefactory.model.secret import Secret
+from imagefactory.oauth.memory import Memory
 from imagefactory.oauth.verifier import FORM, BodyHash, Limits, Signed, Verifier, refused
 from imagefactory.warehouse.server.call import Call
 
@@ -49,10 +50,10 @@ def load_users(path: Path) -> dict[str, Secret]:
 
 
 class Users:
-    """Checks signatures; a call that was overheard cannot be repeated."""
+    """Checks signatures; a call that was overheard cannot be repeated, also after a restart if `memory` outlives it."""
 
-    def __init__(self, secrets: Mapping[str, Secret], now: Callable[[], float]) -> None:
-        self._verifier = Verifier(secrets, now, LIMITS)
+    def __init__(self, secrets: Mapping[str, Secret], now: Callable[[], float], memory: Memory | None = None) -> None:
+        self._verifier = Verifier(secrets, now, LIMITS, memory)
 
     def check(self, call: Call, *, streamed: bool = False) -> None:
         """Unauthorized unless the call is signed, in its header, by a user we know.
