@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from email import policy
 from email.message import Message
 from email.parser import BytesParser
+from itertools import islice
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -98,14 +99,15 @@ def form_pairs(body: bytes) -> Pairs:
     name follows. `;` separates as in the parser of version 1.0, but only before a name that is known, and not as the
     end of an entity.
     """
-    parts = _parts(body)
-    if len(parts) > MOST_FIELDS:
-        raise InvalidInput(f"more than {MOST_FIELDS} fields")
-    return [(_plain(name), _plain(value)) for name, _, value in (part.partition(b"=") for part in parts) if name]
+    pairs = (part.partition(b"=") for part in _parts(body))
+    return [(_plain(name), _plain(value)) for name, _, value in pairs if name]
 
 
 def _parts(body: bytes) -> list[bytes]:
-    found = [match for match in _SEPARATOR.finditer(body) if match["it"]]
+    separators = (match for match in _SEPARATOR.finditer(body) if match["it"])
+    found = list(islice(separators, MOST_FIELDS))  # and no further: a form of nothing but fields would cost seconds
+    if len(found) == MOST_FIELDS:
+        raise InvalidInput(f"more than {MOST_FIELDS} fields")
     begins, ends = [0, *(match.end() for match in found)], [*(match.start() for match in found), len(body)]
     return [body[begin:end] for begin, end in zip(begins, ends, strict=True)]
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import tracemalloc
 from urllib.parse import urlencode
 
 from hypothesis import given
@@ -91,6 +92,14 @@ class FormTests(SynchronousTestCase):
         for body, media in damaged:
             self.assertRaises(InvalidInput, read_fields, body, media)
         self.assertRaises(UnsupportedMedia, read_fields, b"x", "text/plain")
+
+    def test_nothing_but_fields(self) -> None:
+        """A form of a million fields is refused before it is taken apart."""
+        body = b"&a=1" * 250_000
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        self.assertRaises(InvalidInput, read_fields, body, FORM)
+        self.assertLess(tracemalloc.get_traced_memory()[1], 1 << 20)
 
     def test_parts_without_end(self) -> None:
         """Many parts, nested ones, endless heads: refused at once, whatever they would be."""
