@@ -117,6 +117,18 @@ class LogLine:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class LogExtent:
+    """How much a log has: lines, and bytes of their texts."""
+
+    lines: int = 0
+    size: int = 0
+
+    def with_line(self, text: str) -> LogExtent:
+        """One more."""
+        return LogExtent(self.lines + 1, self.size + len(text.encode("utf-8", "replace")))
+
+
 Unsubscribe = Callable[[], None]
 
 
@@ -263,8 +275,8 @@ class JobStore(Protocol):
 
     async def log(self, id: str, *, after: int, limit: int) -> list[LogLine]: ...
 
-    async def last_line(self, id: str) -> int:
-        """The number of the last line of a job's log; 0 if it has none."""
+    async def extent(self, id: str) -> LogExtent:
+        """How much the log of a job has; its `lines` are the number of the last one."""
         ...
 
     async def events(self, *, after: int, id: str | None, limit: int) -> list[JobEvent]: ...

@@ -12,7 +12,7 @@ from imagefactory.concurrency.event import Event
 from imagefactory.jobs.audience import Audience
 from imagefactory.jobs.book import Book
 from imagefactory.jobs.event_ids import EventIds
-from imagefactory.jobs.interface import Batch, JobEvent, JobStore, LogLine, Unsubscribe
+from imagefactory.jobs.interface import Batch, JobEvent, JobStore, LogExtent, LogLine, Unsubscribe
 from imagefactory.jobs.writer import Writer
 from imagefactory.model.errors import Conflict
 from imagefactory.model.jobs import Job, Queued, is_final
@@ -45,7 +45,7 @@ class Ledger:
         self._ids = EventIds(store)
         self._ending: set[str] = set()
         self._sayings: deque[_Saying] = deque()
-        self._numbers: dict[str, int] = {}
+        self._logs: dict[str, LogExtent] = {}
         self._events = Audience[JobEvent]()
         self._lines: dict[str, Audience[LogLine]] = {}
         self._quiet: dict[str, IDelayedCall] = {}
@@ -107,19 +107,23 @@ class Ledger:
         """A line for the job's log; what a tool still says after the job has ended is dropped."""
         if id not in self.book or not self._may_change(id):
             return
-        number = self._numbers[id] = self._numbers.get(id, 0) + 1
-        line = LogLine(id, number, self._clock.seconds(), text)
+        extent = self._logs[id] = self.extent(id).with_line(text)
+        line = LogLine(id, extent.lines, self._clock.seconds(), text)
         self._writer.line(line)
         if id in self._lines:
             self._lines[id].tell(line)
 
-    def lines_of(self, id: str) -> int:
-        """How many lines the log of a job that has not ended has."""
-        return self._numbers.get(id, 0)
+    def extent(self, id: str) -> LogExtent:
+        """How much the log of a job that has not ended has."""
+        return self._logs.get(id, LogExtent())
 
     def recall(self, job: Job) -> None:
         """A job that the store knows from before."""
         self.book.enter(job)
+
+    async def resume(self, id: str) -> None:
+        """A job that the store knows goes on here, and so does its log."""
+        self._logs[id] = await self._store.extent(id)
 
     def hear(self, job: Job) -> None:
         """Another process has changed its job: told to listeners, written by that process."""
@@ -135,7 +139,7 @@ class Ledger:
         Raises Conflict if somebody else was quicker.
         """
         await self.flush()
-        last = await self._store.last_line(id)
+        extent = await self._store.extent(id)
         job = self.book.job(id)
         if not is_final(job.state):
             raise Conflict(f"job {id} runs again already")
@@ -146,7 +150,7 @@ class Ledger:
         except BaseException:
             self.book.enter(job)
             raise
-        self._numbers[id] = last
+        self._logs[id] = extent
         self._tell(fresh, "job")
         return fresh
 
@@ -187,7 +191,7 @@ class Ledger:
         await self._store.forget(gone)
         for id in gone:
             self.book.forget(id)
-            self._numbers.pop(id, None)
+            self._logs.pop(id, None)
 
     def last_event(self) -> int:
         """See `Jobs.last_event`."""
@@ -249,6 +253,6 @@ class Ledger:
 
     def _settle(self, job: Job) -> None:
         if is_final(job.state):
-            self._numbers.pop(job.id, None)
+            self._logs.pop(job.id, None)
             if (end := self._ends.pop(job.id, None)) is not None:
                 end.fire(job)

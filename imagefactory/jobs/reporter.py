@@ -13,7 +13,7 @@ LINE_LIMIT = 8192
 
 @dataclass(frozen=True, slots=True)
 class LogBounds:
-    """How much of what tools print is kept: lines of a job, bytes of one run of it."""
+    """How much of what tools print is kept of a job, however often it is retried: lines, bytes."""
 
     lines: int = 100_000
     size: int = 16 << 20
@@ -29,8 +29,6 @@ class Reporter:
         self._ledger = ledger
         self._id = id
         self._bounds = bounds
-        self._lines = ledger.lines_of(id)
-        self._size = 0
         self._full = False
 
     def activity(self, text: str) -> None:
@@ -48,9 +46,8 @@ class Reporter:
         if self._full:
             return
         text = text[:LINE_LIMIT]
-        self._lines += 1
-        self._size += len(text.encode("utf-8", "replace"))
-        self._full = self._lines > self._bounds.lines or self._size > self._bounds.size
+        extent = self._ledger.extent(self._id).with_line(text)
+        self._full = extent.lines > self._bounds.lines or extent.size > self._bounds.size
         self._ledger.line(self._id, self._last_words() if self._full else text)
 
     def _last_words(self) -> str:

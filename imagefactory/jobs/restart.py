@@ -66,7 +66,10 @@ class Inheritance:
         elif not _can_wait(job, owner):
             await self._sweep(job)
             await self._end(job, stopped(job.operation) if owner.daemon else _killed(job.operation))
-        return not is_final(job.state) and _can_wait(job, owner)
+        goes_on = not is_final(job.state) and _can_wait(job, owner)
+        if goes_on:
+            await self._ledger.resume(job.id)
+        return goes_on
 
     async def _sweep(self, job: Job) -> None:
         """What the dead left in the warehouse; should that not answer, a retry replaces it."""

@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, LargeBinary, cast, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from twisted.logger import Logger
 
@@ -15,7 +15,7 @@ from imagefactory.concurrency.threads import Threads
 from imagefactory.database.sqlite import Database
 from imagefactory.jobs import schema
 from imagefactory.jobs.codec import Damaged, decode_event, decode_job, encode_event, encode_job
-from imagefactory.jobs.interface import Batch, JobEvent, LogLine, Owner, Remembered
+from imagefactory.jobs.interface import Batch, JobEvent, LogExtent, LogLine, Owner, Remembered
 from imagefactory.model.jobs import Job
 
 #: SQLite takes so many values in one statement.
@@ -63,9 +63,11 @@ class SqliteJobStore:
         query = select(table).where(table.c.job == id, table.c.number > after).order_by(table.c.number).limit(limit)
         return [LogLine(*row) for row in await self._threads.run(self._rows, query)]
 
-    async def last_line(self, id: str) -> int:
-        query = select(func.max(schema.lines.c.number)).where(schema.lines.c.job == id)
-        return int(await self._threads.run(self._scalar, query) or 0)
+    async def extent(self, id: str) -> LogExtent:
+        c = schema.lines.c
+        size = func.sum(func.length(cast(c.text, LargeBinary)))
+        query = select(func.coalesce(func.max(c.number), 0), func.coalesce(size, 0)).where(c.job == id)
+        return LogExtent(*(await self._threads.run(self._rows, query))[0])
 
     async def events(self, *, after: int, id: str | None, limit: int) -> list[JobEvent]:
         c = schema.events.c

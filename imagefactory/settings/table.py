@@ -317,7 +317,7 @@ class Settings:
         key="log_lines",
         low=1,
     )
-    log_limit: int = option(16 << 20, F, Kind.SIZE, "largest log of a job", key="log_limit")
+    log_limit: int = option(16 << 20, F, Kind.SIZE, "largest log of a job, over all its retries", key="log_limit")
     request_limit: int = option(4 << 20, F, Kind.SIZE, "largest REST request body", key="request_limit")
     request_timeout: int = option(
         60,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from unittest import TestCase
 
-from imagefactory.jobs.interface import Batch, JobEvent, JobStore, LogLine, Owner, Remembered
+from imagefactory.jobs.interface import Batch, JobEvent, JobStore, LogExtent, LogLine, Owner, Remembered
 from imagefactory.model.errors import FactoryError
 from imagefactory.model.jobs import Completed, Failed, Failure, Job, Operation, Queued, Running, State
 from imagefactory.model.report import StageOutcome
@@ -73,8 +73,10 @@ class MemoryJobStore:
     async def log(self, id: str, *, after: int, limit: int) -> list[LogLine]:
         return [line for key, line in sorted(self._lines.items()) if key[0] == id and key[1] > after][:limit]
 
-    async def last_line(self, id: str) -> int:
-        return max((number for job, number in self._lines if job == id), default=0)
+    async def extent(self, id: str) -> LogExtent:
+        lines = [line for (job, _), line in self._lines.items() if job == id]
+        size = sum(len(line.text.encode()) for line in lines)
+        return LogExtent(max((line.number for line in lines), default=0), size)
 
     async def events(self, *, after: int, id: str | None, limit: int) -> list[JobEvent]:
         chosen = [event for key, event in sorted(self._events.items()) if key[0] > after and id in {None, key[1]}]
@@ -143,7 +145,8 @@ class JobStoreContract(_Suite):
         await store.write(Batch(lines=lines))
         await store.write(Batch(lines=[*lines[2:], LogLine("b", 1, 1.0, "other")]))
         self.assertEqual(lines[1:2], await store.log("a", after=1, limit=1))
-        self.assertEqual((3, 0), (await store.last_line("a"), await store.last_line("c")))
+        size = sum(len(line.text.encode()) for line in lines)
+        self.assertEqual((LogExtent(3, size), LogExtent()), (await store.extent("a"), await store.extent("c")))
 
     async def test_events(self) -> None:
         """Events come back in order, of all jobs or of one."""

@@ -162,6 +162,24 @@ class LogTests(ServiceCase):
             self.assertIn("the log is cut here", cut)
             self.get(self.jobs.stop())
 
+    def test_a_job_that_is_retried_without_end(self) -> None:
+        """What is kept is counted over all its runs; each adds but that it was cut, and why it failed."""
+        for start, bounds in ((1, LogBounds(3, 1000)), (2, LogBounds(1000, 35))):
+            self.jobs = self.service(self.store.at(Owner(8, start)), log=bounds)
+            self.get(self.jobs.start(resume=True))
+            (id,) = self.build()
+            for run in range(4):
+                for _ in range(2):
+                    self.builder.running[id].progress.line("0123456789")
+                self.builder.running[id].fail(NoSpace("the disk is full"))
+                if run < 3:
+                    self.get(self.jobs.retry(id))
+            lines = self.lines(id)
+            self.assertLessEqual(lines.count("0123456789"), 3)
+            self.assertEqual((lines[:2], lines.count("the disk is full")), (["0123456789"] * 2, 4))
+            self.assertLess(len(lines), 12)
+            self.get(self.jobs.stop())
+
     def test_lines_that_the_store_did_not_take(self) -> None:
         """How many are missing is said where they are missing."""
         self.patch(writer, "WAITING", 10)

@@ -34,6 +34,21 @@ class StopTests(ServiceCase):
         self.builder.running[a].finish()
         self.assertEqual(["COMPLETED", "FAILED", "BUILDING"], self.states())
 
+    def test_the_log_of_a_retry_that_had_to_wait(self) -> None:
+        """Goes on after the restart; what was said before stays."""
+        (id,) = self.build()
+        self.builder.running[id].progress.line("the first time")
+        self.builder.running[id].fail(BuildFailed("no"))
+        self.builds("ec2", "condorcloud")
+        self.get(self.jobs.retry(id))
+        self.clock.advance(1)
+        self.restart()
+        self.clock.advance(1)
+        self.builder.running[id].progress.line("the second time")
+        self.clock.advance(1)
+        lines = [line.text for line in self.get(self.jobs.log(id))]
+        self.assertEqual(["the first time", "no", "the second time"], lines)
+
     def test_killed(self) -> None:
         """After kill -9 the same."""
         self.builds("mock", "ec2", "condorcloud")
