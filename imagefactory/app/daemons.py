@@ -37,8 +37,9 @@ from imagefactory.service.listening import BoundSocket, bind
 from imagefactory.service.notify import Notifier
 from imagefactory.service.pidfile import PidFile
 from imagefactory.settings import Settings
-from imagefactory.warehouse.server.application import Application, Outside
+from imagefactory.warehouse.server.application import Application
 from imagefactory.warehouse.server.door import WarehouseDoor
+from imagefactory.warehouse.server.means import Outside
 from imagefactory.warehouse.server.users import Users, load_users
 from imagefactory.warehouse.store.embedded import EmbeddedWarehouse
 

@@ -23,7 +23,7 @@ from imagefactory.warehouse.copies import CopyDirectory
 from imagefactory.warehouse.interface import Warehouse
 from imagefactory.warehouse.records import Records
 from imagefactory.warehouse.replication import Replicator
-from imagefactory.warehouse.server.application import Outside
+from imagefactory.warehouse.server.means import Outside
 from imagefactory.warehouse.store.embedded import EmbeddedWarehouse, open_store
 
 #: Where version 1.0 expected a warehouse.

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 
 from imagefactory.concurrency.clock import Clock
-from imagefactory.concurrency.shared import SharedRuns
 from imagefactory.concurrency.threads import Threads
 from imagefactory.model.errors import NoSpace, TooLarge
-from imagefactory.oauth.verifier import FORM, BodyHash
+from imagefactory.oauth.verifier import FORM
 from imagefactory.warehouse import names
-from imagefactory.warehouse.copies import CopyDirectory
 from imagefactory.warehouse.server import buckets, control, health, metadata, objects
-from imagefactory.warehouse.server.budget import DOWNLOADS, UPLOADS, Budget
 from imagefactory.warehouse.server.call import Call, Reply
-from imagefactory.warehouse.server.checking import Checks
 from imagefactory.warehouse.server.errors import Answer
-from imagefactory.warehouse.server.metrics import Metrics
+from imagefactory.warehouse.server.means import NOWHERE, Means, Operation, Outside
 from imagefactory.warehouse.server.reception import Reception, WholeBody, attributes, knows_content
 from imagefactory.warehouse.server.sessions import Sessions, part_of
 from imagefactory.warehouse.server.upload import Flow
-from imagefactory.warehouse.server.users import Users, body_hash, signed_at_all
+from imagefactory.warehouse.server.users import Users, signed_at_all
 from imagefactory.warehouse.store.local import Store, check_all
-from imagefactory.warehouse.store.objects import Stored
 
-Operation = Callable[["Application", Call], Awaitable[Reply]]
+__all__ = ["NOWHERE", "Application", "Outside"]
 
 #: (method, number of names in the path): HEAD is answered as GET, and the rest of the API is in `_special`.
 OPERATIONS: dict[tuple[str, int], Operation] = {
@@ -52,52 +45,19 @@ _RESERVED: dict[tuple[str, int, str], Operation] = {
 }
 
 
-_LARGE = 64 << 10
-
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """What is beyond this store: the directories for copies, and who asks other warehouses (None: nobody)."""
-
-    directory: CopyDirectory
-    has: Callable[[str, str, str], Awaitable[bool]] | None = None
-
-
-NOWHERE = Outside(CopyDirectory(None))
-
-
-class Application:
+class Application(Means):
     """The warehouse's API over one store; knows HTTP as values only."""
 
     def __init__(
         self, store: Store, threads: Threads, clock: Clock, users: Users | None = None, outside: Outside = NOWHERE
     ) -> None:
-        self.store = store
-        self.threads = threads
-        self.clock = clock
-        self.metrics = Metrics()
-        self.uploads, self.downloads = Budget(UPLOADS), Budget(DOWNLOADS)
+        super().__init__(store, threads, clock, users, outside)
         self.sessions = Sessions(store, threads, clock, self)
-        self.checks = Checks(store, threads)
-        self.digesting: SharedRuns[str, Stored] = SharedRuns()  # by blob
-        self.copies = outside.directory
-        self._has = outside.has
-        self._users = users
 
     async def close(self) -> None:
         """Drop unfinished uploads, and do nothing more in the background."""
         await self.sessions.close()
         await self.checks.close()
-
-    async def form(self, call: Call) -> dict[str, str]:
-        """The fields of the call's form; a large one is read in a thread."""
-        return await self.threads.run(call.form) if len(call.body) > _LARGE else call.form()
-
-    async def has_copy(self, bucket: str, key: str, provider: str) -> bool:
-        """Whether a provider has the body as it is now; from what is remembered if nobody can be asked."""
-        if self._has is not None:
-            return await self._has(bucket, key, provider)
-        return await self.threads.run(self.store.replication.has_copy, bucket, key, provider)
 
     def streams(self, call: Call) -> bool:
         """Whether the body goes to the store as it comes: `PUT /BUCKET/KEY`."""
@@ -105,8 +65,8 @@ class Application:
 
     async def admit(self, call: Call, length: int | None, flow: Flow) -> Reception:
         """Decide on a streamed body before it is read: who, names, bucket, room. `length` None: not known."""
-        if self._users:
-            self._users.check(call, streamed=True)
+        if self.users:
+            self.users.check(call, streamed=True)
         assert call.path is not None
         _check_names(call)
         part = part_of(call)
@@ -132,17 +92,13 @@ class Application:
 
         False: it is seen only with the body, because the fields of a form are part of it, or nobody signs.
         """
-        if self._users is None or call.path == ("_health",):
+        if self.users is None or call.path == ("_health",):
             return False
         if call.content_type == FORM:
             signed_at_all(call)
             return False
-        self._users.check(call, streamed=True)
+        self.users.check(call, streamed=True)
         return True
-
-    def body_hash(self, call: Call) -> BodyHash | None:
-        """What a call that was found to be well signed says of its body."""
-        return None if self._users is None else body_hash(call)
 
     async def answer(self, call: Call, *, signed: bool = False) -> Reply:
         """The reply to a call whose body has come; `signed`: its signature was found good before."""
@@ -150,8 +106,8 @@ class Application:
             return await health.health(self, call)
         if signed:
             self._check_body(call)
-        elif self._users:
-            await self._users.check_whole(call, self.threads)
+        elif self.users:
+            await self.users.check_whole(call, self.threads)
         return await _operation(call)(self, call)
 
     def _check_body(self, call: Call) -> None:
@@ -198,7 +154,7 @@ def _special(call: Call) -> Operation | None:
     return _RESERVED.get((method, depth, path[-1])) if path else None
 
 
-async def _nothing(_: Application, __: Call) -> Reply:
+async def _nothing(_: Means, __: Call) -> Reply:
     raise Answer(404, "there is no such operation")
 
 

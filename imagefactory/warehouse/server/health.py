@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from imagefactory import __version__
 from imagefactory.warehouse.server.call import Call, Reply
-
-if TYPE_CHECKING:
-    from imagefactory.warehouse.server.application import Application
+from imagefactory.warehouse.server.means import Means
 
 
-async def health(app: Application, _: Call) -> Reply:
+async def health(app: Means, _: Call) -> Reply:
     """GET /_health: 200 if the database answers, else 503; nobody needs to be known for it."""
     await app.threads.run(app.store.buckets)
     state = {"status": "ok", "version": __version__}
     return Reply(200, json.dumps(state).encode() + b"\n", {"Content-Type": "application/json"})
 
 
-async def metrics(app: Application, _: Call) -> Reply:
+async def metrics(app: Means, _: Call) -> Reply:
     """GET /_metrics: Prometheus' text format."""
     usage = await app.threads.run(app.store.usage)
     gauges = {

@@ -13,22 +13,19 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 from imagefactory.concurrency.clock import Clock
 from imagefactory.concurrency.threads import Threads
 from imagefactory.model.errors import Conflict, FactoryError, InvalidInput
+from imagefactory.oauth.verifier import BodyHash
 from imagefactory.warehouse.server.call import Call, Reply
 from imagefactory.warehouse.server.errors import Answer
+from imagefactory.warehouse.server.means import Means
 from imagefactory.warehouse.server.reception import Reception, knows_content, store_body, stored_reply
 from imagefactory.warehouse.server.upload import Flow, Upload
 from imagefactory.warehouse.server.users import hashing
 from imagefactory.warehouse.store.blobs import Receiving
 from imagefactory.warehouse.store.local import Store
-
-if TYPE_CHECKING:
-    from imagefactory.oauth.verifier import BodyHash
-    from imagefactory.warehouse.server.application import Application
 
 NAME, OFFSET = "X-Warehouse-Upload", "X-Warehouse-Offset"
 FORGET_AFTER = 3600
@@ -77,7 +74,7 @@ def part_of(call: Call) -> Part | None:
 class Sessions:
     """All named uploads of a server."""
 
-    def __init__(self, store: Store, threads: Threads, clock: Clock, app: Application) -> None:
+    def __init__(self, store: Store, threads: Threads, clock: Clock, app: Means) -> None:
         self.app = app
         self._store = store
         self._threads = threads
