@@ -94,3 +94,18 @@ class FullTests(DaemonCase):
         for id, job in accepted.items():
             self.assertEqual((self.job(id)["status"], self.job(id)["error"]), (job["status"], job["error"]))
         self.assertNotIn("Traceback", self.log)
+
+    def test_a_start_on_a_full_one(self) -> None:
+        """Says that there is no room; with room it starts, and knows all jobs."""
+        built = self.build()
+        job = self.until(built, status="COMPLETED")
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            self.stop(number)
+            self.fill()
+            done = self.command("--rest", status=1)
+            self.assertNotIn("Traceback", done.err)
+            self.assertIn("no space", done.err.lower())
+            self.make_room()
+            self.rest()
+            self.assertEqual({**self.job(built), "href": job["href"]}, job)
+        self.stop()
