@@ -17,6 +17,7 @@ from imagefactory.database.sqlite import Database
 from imagefactory.model.errors import Conflict, NoSpace, Unavailable
 from imagefactory.warehouse.store import incoming, objects, open_store, search
 from imagefactory.warehouse.store.local import Store
+from imagefactory.warehouse.store.reserve import Reserve
 from imagefactory.warehouse.store.schema import WAREHOUSE
 from tests.warehouse.places import fresh_directory
 
@@ -110,7 +111,9 @@ class ProcessTests(StoreTestCase):
         with self.store.database.write() as connection:
             objects.add_blob(connection, blob)
             received.place()
-            self.assertRaises(Unavailable, Store(impatient, self.store.blobs, time.time).sweep)
+            self.assertRaises(
+                Unavailable, Store(impatient, self.store.blobs, time.time, Reserve(self.path / "r")).sweep
+            )
         self.store.blobs.open(blob.id).close()
 
     def test_orphan_bodies(self) -> None:
@@ -152,6 +155,25 @@ class FaultTests(StoreTestCase):
             self.assertRaises(NoSpace, self.store.adopt, "b", "k", image, {"a": "2"})
         self.assertTrue(image.exists())
         self.unchanged()
+
+    def test_deleting_on_a_full_disk(self) -> None:
+        """The room that is kept for that is used, and kept again; without any it is NoSpace."""
+        reserve, remove = self.path / "reserve", objects.remove
+        self.assertGreaterEqual(reserve.stat().st_blocks * 512, 1 << 20)
+
+        def full(*arguments: Any) -> None:
+            if reserve.exists():
+                raise NoSpace("full")
+            remove(*arguments)
+
+        with patch.object(objects, "remove", full):
+            self.assertTrue(self.store.delete("b", "k"))
+        self.assertIsNone(self.store.find("b", "k"))
+        self.assertGreaterEqual(reserve.stat().st_blocks * 512, 1 << 20)
+        self.store.put("b", "k", b"body", {})
+        with patch.object(objects, "remove", side_effect=NoSpace("full")):
+            self.assertRaises(NoSpace, self.store.delete, "b", "k")
+        self.assertIsNotNone(self.store.find("b", "k"))
 
     def test_condition(self) -> None:
         """A condition that does not hold stops everything."""

@@ -17,6 +17,7 @@ from imagefactory.warehouse.store.database import open_database, plain_errors
 from imagefactory.warehouse.store.directory import DirectoryBlobs
 from imagefactory.warehouse.store.local import Store
 from imagefactory.warehouse.store.objects import Stored
+from imagefactory.warehouse.store.reserve import Reserve
 
 _TRIES = 5
 
@@ -28,8 +29,10 @@ def open_store(path: Path, now: Callable[[], float] = time.time) -> Store:
     """
     database = open_database(path)
     with plain_errors(path):
-        store = Store(database, DirectoryBlobs(path), now)
+        reserve = Reserve(path / "reserve")
+        store = Store(database, DirectoryBlobs(path), now, reserve)
     store.sweep()
+    reserve.hold()
     return store
 
 

@@ -18,6 +18,7 @@ from imagefactory.warehouse.store.blobs import Blob, BlobStore, Incoming, Reader
 from imagefactory.warehouse.store.database import plain_errors
 from imagefactory.warehouse.store.objects import Stored, Usage
 from imagefactory.warehouse.store.replication import Replication
+from imagefactory.warehouse.store.reserve import Reserve
 from imagefactory.warehouse.store.trust import Trust
 
 Condition = Callable[[Stored | None], None]
@@ -43,8 +44,9 @@ class _Change:
 class Store:
     """Buckets of objects in one database and one blob store; may be used by several threads and processes."""
 
-    def __init__(self, database: Database, blobs: BlobStore, now: Callable[[], float]) -> None:
+    def __init__(self, database: Database, blobs: BlobStore, now: Callable[[], float], reserve: Reserve) -> None:
         self.database = database
+        self._reserve = reserve
         self.blobs = blobs
         self.trust = Trust(now)
         self.replication = Replication(database, now)
@@ -252,16 +254,18 @@ class Store:
         """Remove body and attributes; False if there was nothing. The defaults of a bucket stay."""
         if key in names.RESERVED_KEYS:
             return False
+        return self._reserve.helped(lambda: self._delete(bucket, key, condition))
+
+    def _delete(self, bucket: str, key: str, condition: Condition) -> bool:
         with self.database.write() as connection:
             stored = objects.find(connection, bucket, key)
             condition(stored)
             if stored is None:
                 return False
             objects.remove(connection, stored.id)
-            blob = stored.blob
-            gone = blob is not None and objects.drop_unused(connection, blob.id)
-        if blob is not None and gone:
-            self.blobs.remove(blob.id)
+            gone = stored.blob if stored.blob and objects.drop_unused(connection, stored.blob.id) else None
+        if gone is not None:
+            self.blobs.remove(gone.id)
         return True
 
     def keys(self, bucket: str, prefix: str = "", after: str = "", limit: int | None = None) -> list[str]:
