@@ -14,7 +14,16 @@ from imagefactory.disk.copies import adopt, clone, copy_sparse, share
 from imagefactory.files import holes
 from imagefactory.files.holes import data_size
 from imagefactory.model.errors import NoSpace
-from tests.files.test_holes import BLOCK, PIECES, Cancelled, SparseTestCase, stopping
+from tests.files.test_holes import BLOCK, PIECES, SparseTestCase
+
+
+class Cancelled(Exception):
+    """Somebody asked the work to stop."""
+
+
+def stopping(done: int, total: int) -> None:
+    """A `Watch` that ends the work."""
+    raise Cancelled
 
 
 class CopyTests(SparseTestCase):
