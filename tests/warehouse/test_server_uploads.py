@@ -9,7 +9,7 @@ from unittest.mock import patch
 from imagefactory.testing.wire import Wire, read_answer
 from imagefactory.warehouse.server.reception import WholeBody
 from imagefactory.warehouse.server.request import WarehouseRequest
-from imagefactory.warehouse.store.incoming import PORTION, Received
+from imagefactory.warehouse.store.incoming import Received
 from tests.warehouse.serving import UploadTestCase
 
 
@@ -74,12 +74,12 @@ class UploadTests(UploadTestCase):
 
     def test_disk_full_on_the_way(self) -> None:
         """A disk that fills up during an upload is 507; the old body is intact, nothing is left."""
-        wire = self.begin(2 * PORTION)
+        wire = self.begin(200_000)
         with patch.object(os, "pwrite", side_effect=OSError(28, "No space left on device")):
-            wire.send(b"x" * PORTION)
+            wire.send(b"x" * 100_000)
         answer = read_answer(wire.received())
         self.assertEqual((answer.status, answer.body), (507, b""))
-        wire.send(b"x" * PORTION)
+        wire.send(b"x" * 100_000)
         self.assertEqual((self.body(), len(self.blobs())), (b"old", 1))
 
     def test_disk_full_at_the_end(self) -> None:

@@ -10,13 +10,12 @@ silence, and when the server ends.
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 from imagefactory.concurrency.clock import Clock
 from imagefactory.concurrency.threads import Threads
-from imagefactory.model.errors import Conflict, FactoryError, InvalidInput
+from imagefactory.model.errors import Conflict, InvalidInput
 from imagefactory.oauth.verifier import BodyHash
 from imagefactory.warehouse.server.call import Call, Reply
 from imagefactory.warehouse.server.errors import Answer
@@ -121,11 +120,7 @@ class Sessions:
 
     async def leave(self, session: Session) -> None:
         """No connection feeds it for now: nothing is kept open for it."""
-        try:
-            await self._threads.run(session.incoming.rest)
-        except BaseException:  # it could not be written
-            await self.discard(session)
-            raise
+        await self._threads.run(session.incoming.rest)
         session.busy, session.touched = False, self._clock.seconds()
 
     async def discard(self, session: Session) -> None:
@@ -206,6 +201,5 @@ class PartBody:
         await self._upload.settled()
         if self._upload.broken:
             await self._sessions.discard(self._session)
-            return
-        with suppress(FactoryError):  # nobody is there to hear it
+        else:
             await self._sessions.leave(self._session)

@@ -15,8 +15,7 @@ from imagefactory.warehouse.store.database import plain_errors
 BLOCK = 32 << 10
 """Aligned blocks of this size become holes when they are zero: any run of zeros of twice the size has one."""
 
-PORTION = 512 << 10
-"""Bytes that are written at once: a multiple of `BLOCK`."""
+_LARGE = 128 << 10  # bytes that are worth a second thread
 
 AHEAD = 32 << 20
 """Bytes after which the disk is given what there is: at the end there is less to wait for."""
@@ -53,11 +52,7 @@ class _File:
 
 
 class Received(_File):
-    """An `Incoming` that is written piece by piece.
-
-    Pieces are collected until there are `PORTION` bytes: enough to be worth two threads, one of which makes the digest
-    while the other writes, and little enough to stay in the processor's cache meanwhile.
-    """
+    """An `Incoming` that is written piece by piece; large pieces are written while another thread digests them."""
 
     proven = True
 
@@ -68,63 +63,63 @@ class Received(_File):
         self._content = content
         self._digest: Digest = ContentDigest() if content else WholeDigest()
         self._blob: Blob | None = None
-        self._buffer = bytearray()
-        self._filled = 0  # of the buffer
+        self._rest = b""  # less than a block, not yet written
         self._written = 0  # up to here, holes included; a multiple of BLOCK until the end
-        self._sent = 0  # up to here the disk was told of it
+        self._begun = 0  # up to here the disk was told of it
 
     @property
     def size(self) -> int:
-        return self._written + self._filled
+        return self._written + len(self._rest)
 
     def write(self, data: bytes) -> None:
-        if len(self._buffer) < PORTION:
-            self._buffer.extend(bytes(PORTION - len(self._buffer)))
-        view = memoryview(data)
-        while view:
-            taken = view[: PORTION - self._filled]
-            self._buffer[self._filled : self._filled + len(taken)] = taken
-            self._filled += len(taken)
-            view = view[len(taken) :]
-            if self._filled == PORTION:
-                self._flush()
+        start = min(len(data), BLOCK - len(self._rest)) if self._rest else 0
+        if start:
+            self._rest += data[:start]
+            if len(self._rest) < BLOCK:
+                return
+            self._write_whole(self._rest, 0, BLOCK)
+        end = len(data) - (len(data) - start) % BLOCK
+        self._write_whole(data, start, end)
+        self._rest = data[end:]
 
     def skip(self, length: int) -> None:
         fill = min(length, -self.size % BLOCK)
         if fill:
             self.write(ZEROS[:fill])
-        self._flush()
         whole = (length - fill) - (length - fill) % BLOCK
         self._digest.skip(whole)
         self._written += whole
         if length > fill + whole:
             self.write(ZEROS[: length - fill - whole])
 
-    def _flush(self) -> None:
-        """Write the whole blocks of the buffer; what is left goes to its beginning."""
-        whole = self._filled - self._filled % BLOCK
-        if not whole:
+    def _write_whole(self, data: bytes, start: int, end: int) -> None:
+        """Whole blocks."""
+        if start == end:
             return
-        with memoryview(self._buffer) as view, plain_errors(self._path):
-            digesting = _digesters.submit(self._digest.update, view[:whole])
+        view = memoryview(data)[start:end]
+        if len(view) < _LARGE:
+            self._digest.update(view)
+            self._write_blocks(data, start, end)
+        else:
+            digesting = _digesters.submit(self._digest.update, view)
             try:
-                self._write_blocks(view, whole)
+                self._write_blocks(data, start, end)
             finally:
                 digesting.result()
-            self._buffer[: self._filled - whole] = self._buffer[whole : self._filled]
-        self._filled -= whole
-        self._written += whole
-        if self._written - self._sent >= AHEAD:
-            start_writing(self._fd, self._sent, self._written - self._sent)
-            self._sent = self._written
+        self._written += end - start
+        if self._written - self._begun >= AHEAD:
+            start_writing(self._fd, self._begun, self._written - self._begun)
+            self._begun = self._written
 
-    def _write_blocks(self, view: memoryview, whole: int) -> None:
-        start = 0  # from here on nothing is written yet
-        for at in range(0, whole, BLOCK):
-            if self._buffer.startswith(ZEROS, at):
-                self._write_at(view[start:at], self._written + start)
-                start = at + BLOCK
-        self._write_at(view[start:whole], self._written + start)
+    def _write_blocks(self, data: bytes, start: int, end: int) -> None:
+        view, done = memoryview(data), start  # up to here it is written
+        place = self._written - start
+        with plain_errors(self._path):
+            for at in range(start, end, BLOCK):
+                if data.startswith(ZEROS, at):
+                    self._write_at(view[done:at], place + done)
+                    done = at + BLOCK
+            self._write_at(view[done:end], place + done)
 
     def _write_at(self, data: memoryview, offset: int) -> None:
         self._go_on()
@@ -138,11 +133,10 @@ class Received(_File):
         return self._blob
 
     def _finish(self) -> Blob:
-        self._flush()
         size = self.size
-        with memoryview(self._buffer) as view, plain_errors(self._path):
-            self._digest.update(view[: self._filled])
-            self._write_at(view[: self._filled], self._written)
+        self._digest.update(self._rest)
+        with plain_errors(self._path):
+            self._write_at(memoryview(self._rest), self._written)
             self._go_on()
             os.ftruncate(self._fd, size)
             os.fchmod(self._fd, READ_ONLY)
@@ -155,8 +149,6 @@ class Received(_File):
         return Blob(self._id, digest, size, allocated)
 
     def rest(self) -> None:
-        self._flush()
-        self._buffer = self._buffer[: self._filled]
         self._close()
 
     def discard(self) -> None:
