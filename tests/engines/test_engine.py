@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ from imagefactory.testing.threads import ImmediateThreads
 
 ROOT = "http://mirror.example/debian"
 INDEX = f"{ROOT}/dists/bookworm/InRelease"
+PROGRAM = b"#!/bin/sh\n"
+URIS = "apt-get update --print-uris"
+NEAR = "'http://near.example/d/dists/bookworm/InRelease' near.example_d_dists_bookworm_InRelease 0 "
 
 
 @dataclass
@@ -91,12 +95,14 @@ class EngineTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.processes = ScriptedProcesses.of(self)
-        self.processes.expect("mmdebstrap --version", lines=["mmdebstrap 1.3.5"], times=None)
         self.http = Http({INDEX: b"the index"})
         self.clock = Clock()
         self.report = Heard()
         self.directory = Path(self.mktemp()).absolute()
         self.directory.mkdir(parents=True)
+        self.program = self.directory / "mmdebstrap"
+        self.program.write_bytes(PROGRAM)
+        self.program.chmod(0o755)
         self.engine = self.make_engine()
 
     def make_engine(self, mirrors: dict[str, str] | None = None) -> BootstrapEngine:
@@ -105,7 +111,7 @@ class EngineTestCase(SynchronousTestCase):
             Privilege(("enter",)),
             ImmediateThreads(),
             Indexes(self.http, self.clock, patience=10, limit=1000),
-            BootstrapSettings(mirrors or {}, key_directories=(self.directory,)),
+            BootstrapSettings(mirrors or {}, key_directories=(self.directory,), path=str(self.directory)),
             hosts=Hosts("x86_64"),
         )
 
@@ -139,7 +145,7 @@ class PlanTests(EngineTestCase):
     def test_inputs(self) -> None:
         """OS, packages, tool and the digest of each index; a suite that the mirror lacks is left out, aloud."""
         plan = self.planned()
-        self.assertEqual(plan.inputs["tool"], "mmdebstrap mmdebstrap 1.3.5")
+        self.assertEqual(plan.inputs["tool"], f"mmdebstrap {sha256(PROGRAM).hexdigest()}")
         self.assertEqual(plan.inputs["version"], "12")
         self.assertEqual(plan.inputs["signatures"], "not verified")
         self.assertEqual([one.suite for one in plan.bootstrap.sources], ["bookworm"])
@@ -152,11 +158,22 @@ class PlanTests(EngineTestCase):
         self.http.bodies[INDEX] = b"a newer index"
         self.assertNotEqual(self.planned().inputs, before)
 
+    def test_another_tool_is_another_base(self) -> None:
+        """Its own bytes tell, whatever it says of its version; where there is none, its package is named."""
+        before = self.planned().inputs
+        self.program.write_bytes(PROGRAM + b"# repaired")
+        self.assertNotEqual(self.planned().inputs["tool"], before["tool"])
+        self.program.unlink()
+        self.assertEqual(self.failureResultOf(self.plan(), MissingTool).value.hint, "apt-get install mmdebstrap")
+
     def test_the_host_s_mirror(self) -> None:
-        """`apt:` asks the host's apt."""
+        """`apt:` asks the host's apt: its sources first, which is quick, then its lists."""
         self.engine = self.make_engine({ROOT: "apt:"})
         self.http.bodies = {"http://near.example/d/dists/bookworm/InRelease": b"x"}
-        self.processes.expect("apt-get indextargets", lines=["http://near.example/d\tbookworm\tDebian"])
+        self.processes.expect(URIS, lines=[NEAR])
+        self.assertEqual(self.planned().bootstrap.sources[0].url, "http://near.example/d")
+        self.processes.expect(URIS)
+        self.processes.expect("apt-get indextargets", lines=["http://near.example/d\ttrixie\tDebian"])
         self.assertEqual(self.planned().bootstrap.sources[0].url, "http://near.example/d")
 
     def test_a_host_without_apt(self) -> None:
@@ -166,7 +183,7 @@ class PlanTests(EngineTestCase):
             raise MissingTool("the program apt-get is not installed", hint="apt-get install apt")
 
         self.engine = self.make_engine({ROOT: "apt:"})
-        self.processes.expect("apt-get indextargets", effect=absent)
+        self.processes.expect(URIS, effect=absent)
         error = self.failureResultOf(self.plan(), Unavailable).value
         self.assertIn(f'"mirrors": {{"{ROOT}": ', error.hint)
 
@@ -243,7 +260,7 @@ class RepositoryTests(EngineTestCase):
     def test_a_mirror_of_it(self) -> None:
         """The mapping holds for it, too; `apt:` is asked for once, whoever needs it."""
         self.engine = self.make_engine({"http://r.example": "http://near.example/r", ROOT: "apt:"})
-        self.processes.expect("apt-get indextargets", lines=["http://near.example/d\tbookworm\tDebian"])
+        self.processes.expect(URIS, lines=[NEAR])
         self.http.bodies = {
             "http://near.example/r/d/dists/stable/Release": b"x",
             "http://near.example/d/dists/bookworm/InRelease": b"x",

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.engines.bootstrap.mirrors import host_mirror, mapped
+from imagefactory.engines.bootstrap.mirrors import host_mirror, mapped, named_mirror
 from imagefactory.families.interface import Release
 from imagefactory.model.errors import Unavailable
 
@@ -20,6 +20,15 @@ http://third.example/apt\tnodistro\tThird Party
 http://near.example/debian-security\tbookworm-security\tDebian
 http://near.example/debian\tbookworm\tDebian
 """
+
+
+URIS = """\
+'http://third.example/apt/dists/nodistro/InRelease' third.example_apt_dists_nodistro_InRelease 0 
+'http://near.example/debian-security/dists/bookworm-security/InRelease' near.example_debian-security_InRelease 0 
+'file:/srv/debian/dists/bookworm/InRelease' _srv_debian_dists_bookworm_InRelease 0 
+'http://near.example/debian//dists/bookworm/InRelease' near.example_debian_dists_bookworm_InRelease 0 
+'http://near.example/debian/dists/bookworm/main/binary-amd64/Packages.xz' near.example_debian_Packages 0 
+"""  # noqa: W291 - as apt prints it
 
 
 class MappedTests(SynchronousTestCase):
@@ -52,6 +61,19 @@ class MappedTests(SynchronousTestCase):
     def test_without_a_mapping_nothing_changes(self, url: str) -> None:
         """Any URL stays as it is."""
         self.assertEqual(mapped(url, {}), url)
+
+
+class NamedMirrorTests(SynchronousTestCase):
+    """The output of `apt-get update --print-uris`."""
+
+    def test_the_same_suite(self) -> None:
+        """The first source of that very release which others could read, too."""
+        self.assertEqual(named_mirror(URIS, BOOKWORM), "http://near.example/debian")
+
+    def test_none(self) -> None:
+        """Another release or another system is nothing that these lines can tell."""
+        for release in (TRIXIE, NOBLE):
+            self.assertIsNone(named_mirror(URIS, release))
 
 
 class HostMirrorTests(SynchronousTestCase):

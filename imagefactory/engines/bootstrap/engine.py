@@ -27,6 +27,8 @@ from imagefactory.model.report import Report
 from imagefactory.model.secret import without_secrets
 from imagefactory.model.template import Template
 from imagefactory.process.interface import Command, Privilege, Processes
+from imagefactory.process.supervise import SEARCH_PATH
+from imagefactory.process.tools import find_tool
 from imagefactory.settings.mirrors import APT
 
 TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in (Mmdebstrap(), Dnf())}
@@ -35,11 +37,15 @@ TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in (Mmdebstrap(), Dnf())}
 @dataclass(frozen=True, slots=True)
 class BootstrapSettings:
     """What an operator may set: `mirrors` (see the setting), `timeout` in seconds for one run of a tool, and where
-    keys are looked for. `trust` is told the host of the mirror that this host's own sources name."""
+    keys and programs (`path`) are looked for.
+
+    `trust` is told the host of the mirror that this host's own sources name.
+    """
 
     mirrors: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 3600.0
     key_directories: Sequence[Path] = host_keys.DIRECTORIES
+    path: str = SEARCH_PATH
     trust: Callable[[str], object] = bool
 
 
@@ -122,15 +128,22 @@ class BootstrapEngine:
         return places.__getitem__
 
     async def _host_mirror(self, release: Release, wanted: str) -> str:
-        command = Command(mirrors.INDEXTARGETS, "reading this host's package sources", total=60)
         try:
-            return mirrors.host_mirror(await self._processes.output(command), release, wanted)
+            named = mirrors.named_mirror(await self._apt(mirrors.URIS), release)
+            return named or mirrors.host_mirror(await self._apt(mirrors.INDEXTARGETS), release, wanted)
         except MissingTool as error:  # no apt-get: a host of another kind, and nothing to install
             raise mirrors.no_mirror(release, wanted) from error
 
+    async def _apt(self, argv: tuple[str, ...]) -> str:
+        return await self._processes.output(Command(argv, "reading this host's package sources", total=60))
+
     async def _version(self, tool: str) -> str:
-        command = Command(TOOLS[tool].version(), f"{tool} --version", total=60)
-        first, *_ = (await self._processes.output(command)).splitlines() or [""]
+        """What tells one release of the tool from another."""
+        argv = TOOLS[tool].version()
+        if not argv:
+            program = find_tool(tool, self._settings.path)
+            return f"{tool} {await self._threads.run(_digest_files, (program,))}"
+        first, *_ = (await self._processes.output(Command(argv, f"{tool} --version", total=60))).splitlines() or [""]
         return f"{tool} {first}"
 
     async def _inputs(self, bootstrap: Bootstrap, version: str, digests: Mapping[Source, str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from imagefactory.families.interface import Release
@@ -10,6 +11,10 @@ from imagefactory.model.secret import without_secrets
 from imagefactory.model.urls import canonical
 from imagefactory.settings.mirrors import APT
 
+#: Prints what this host's apt would read, as its sources have it. It looks at nothing else, so it answers at once.
+URIS = ("apt-get", "update", "--print-uris")
+
+#: Knows who made each source, too, for which it reads all lists of packages.
 INDEXTARGETS = (
     "apt-get",
     "indextargets",
@@ -35,6 +40,13 @@ def mapped(url: str, mirrors: Mapping[str, str]) -> str:
 
 def _is_below(url: str, prefix: str) -> bool:
     return url == prefix or url.startswith(prefix + "/")
+
+
+def named_mirror(uris: str, release: Release) -> str | None:
+    """The first mirror with the release's own suite among the host's sources, from the output of `URIS`."""
+    suites = "|".join(re.escape(suite) for suite in (release.codename, release.version))
+    found = re.search(rf"^'(https?://\S+?)/+dists/(?:{suites})/(?:InRelease|Release)' ", uris, re.MULTILINE)
+    return found[1] if found else None
 
 
 def host_mirror(targets: str, release: Release, wanted: str) -> str:

@@ -32,7 +32,7 @@ class Mmdebstrap:
     environment = {"INITRD": "No"}  # noqa: RUF012 - read only
 
     def version(self) -> tuple[str, ...]:
-        return ("mmdebstrap", "--version")
+        return ()
 
     def invocation(self, bootstrap: Bootstrap, tree: Path, cache: Path, keys: tuple[Path, ...]) -> Invocation:  # noqa: ARG002
         """The lists stay in the tree, so that customising needs no `apt-get update`."""

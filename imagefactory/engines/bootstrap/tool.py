@@ -44,7 +44,8 @@ class Tool(Protocol):
     environment: dict[str, str]
 
     def version(self) -> tuple[str, ...]:
-        """The command line that prints its version."""
+        """The command line that prints its version; none where the program is one file: its digest says more, at
+        once."""
         ...
 
     def invocation(self, bootstrap: Bootstrap, tree: Path, cache: Path, keys: tuple[Path, ...]) -> Invocation:
