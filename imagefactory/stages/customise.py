@@ -18,7 +18,7 @@ from imagefactory.model.secret import without_secrets
 from imagefactory.model.template import Content, Inline, Repository, Script, Template
 from imagefactory.stages.steps import Steps
 
-RECIPE = "2"
+RECIPE = "3"
 """Part of every key of this stage: raise it when a change of code changes the result of the same template."""
 
 
