@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
+from imagefactory.concurrency.scope import Scope
 from imagefactory.concurrency.threads import Threads
 from imagefactory.disk import grub
 from imagefactory.disk.boot_files import GRUB_CFG
@@ -46,6 +47,8 @@ _FEATURES = (
     ),
     *("huge_file", "flex_bg", "metadata_csum", "64bit", "dir_nlink", "extra_isize"),
 )
+# No kernel knows of the file; sfdisk, which would tell it, would first write all dirty data of this host to its disks.
+_PARTITION = ("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel")
 _FAKE_TIME = "1577836800"  # 2020-01-01: file systems made from the same tree are the same bytes
 
 
@@ -125,9 +128,10 @@ class _Work:
 
     async def run(self, platforms: tuple[grub.Platform, ...]) -> None:
         await self.threads.run(self._create)
-        await self._call("partitioning", ("sfdisk", "--quiet", "--no-reread", str(self.disk)), self._table())
-        await self._make_root()
-        images = {platform: await self._make_grub(platform) for platform in platforms}
+        await self._call("partitioning", (*_PARTITION, str(self.disk)), self._table())
+        async with Scope() as scope:
+            scope.start(self._make_root())
+            images = {platform: await scope.start(self._make_grub(platform)) for platform in platforms}
         await self._make_esp({platform.efi: path for platform, path in images.items() if platform.efi})
         if grub.BIOS in images:
             await self.threads.run(self._install_bios, images[grub.BIOS])

@@ -60,7 +60,7 @@ class AssembleTests(SynchronousTestCase):
     def test_the_disk_appears_when_all_is_done(self) -> None:
         """Only the file system is made as the tree's root; everything else needs no rights."""
         self.measured()
-        self.processes.expect("^sfdisk")
+        self.processes.expect("^sfdisk .*--no-tell-kernel ")
         self.processes.expect("^as-root mkfs.ext4 .*-d .*/tree .*disk.raw 168960k$")
         self.processes.expect("^grub-mkimage .*i386-pc.img", effect=lambda command: image(command, bytes(1024)))
         self.processes.expect("^grub-mkimage .*x86_64-efi.img")
@@ -83,6 +83,7 @@ class AssembleTests(SynchronousTestCase):
         self.measured()
         self.processes.expect("^sfdisk")
         self.processes.expect("mkfs.ext4", exit=1, lines=["mkfs.ext4: No space left on device while writing"])
+        self.processes.expect("^grub-mkimage", hangs=True)
         error = self.failureResultOf(self.start(), NoSpace).value
         self.assertIn(f"{50 * MIB} bytes", str(error))
         self.assertEqual(self.left(), [])
@@ -92,6 +93,7 @@ class AssembleTests(SynchronousTestCase):
         self.measured()
         self.processes.expect("^sfdisk")
         self.processes.expect("mkfs.ext4", hangs=True)
+        self.processes.expect("^grub-mkimage", hangs=True)
         work = self.start()
         self.assertEqual(len(self.left()), 1)
         work.cancel()
