@@ -343,6 +343,7 @@ class BuildTests(EngineTestCase):
         command = self.processes.commands[-2]
         self.assertEqual(command.argv[0], "enter")
         self.assertIn(f"deb [trusted=yes] {ROOT} bookworm main\n", command.stdin.decode())
+        self.assertIn('--aptopt=Dir::Cache::pkgcache ""', command.argv)
 
     def test_the_cause_of_a_failure(self) -> None:
         """A line far above the last ones tells it."""

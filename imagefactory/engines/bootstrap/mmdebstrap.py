@@ -25,6 +25,11 @@ MILESTONES = {
 INITRD = 'test ! -x "$1/usr/sbin/update-initramfs" || chroot "$1" update-initramfs -c -k all'
 
 
+# What apt knows of its lists, once without and once with what is installed: two files of 37 MB, which every stage would
+# pack. From the first one (srcpkgcache.bin) it makes the second in a twentieth of a second.
+NO_PKGCACHE = '--aptopt=Dir::Cache::pkgcache ""'
+
+
 class Mmdebstrap:
     """See `Tool`."""
 
@@ -43,6 +48,7 @@ class Mmdebstrap:
             f"--architectures={bootstrap.arch}",
             f"--include={','.join(bootstrap.packages)}",
             '--aptopt=Acquire::Languages "none"',
+            NO_PKGCACHE,
             "--dpkgopt=force-unsafe-io",
             "--skip=cleanup/apt/lists",
             f"--customize-hook={INITRD}",
