@@ -32,6 +32,7 @@ from imagefactory.jobs.results import Results
 from imagefactory.jobs.unstored import Unstored
 from imagefactory.model.merging import merge_target_content
 from imagefactory.model.template import Template
+from imagefactory.process.interface import Privilege
 from imagefactory.qemu.accel import Acceleration
 from imagefactory.qemu.boot import Network
 from imagefactory.settings import Settings
@@ -107,8 +108,8 @@ def _hosts_of(mirrors: Mapping[str, str]) -> set[str]:
 
 
 def _craft(settings: Settings, ground: Ground, engine: Engine) -> ChrootCraft:
-    def guest(tree: Path) -> ChrootGuest:
-        return ChrootGuest(tree, ground.processes, ground.privilege, timeout=settings.timeout)
+    def guest(tree: Path, privilege: Privilege) -> ChrootGuest:
+        return ChrootGuest(tree, ground.processes, privilege, timeout=settings.timeout)
 
     return ChrootCraft(
         engine=engine,

@@ -6,10 +6,11 @@ The cache has them as archives; to unpack one right after it was packed would co
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from imagefactory.concurrency.shared import SharedRuns
 from imagefactory.concurrency.shield import shield
 from imagefactory.jobs.workspaces import Workspaces
 
@@ -17,13 +18,15 @@ from imagefactory.jobs.workspaces import Workspaces
 class Attic:
     """Rooms (workspaces with a tree in them) by the digest of the stage that made the tree.
 
-    A room is kept while a job runs that may want it, and given to the first that asks; who comes later unpacks.
+    A room is kept while a job runs that may want it. It is given away to the first that asks, or lent to all whose own
+    trees can be laid over it.
     """
 
     def __init__(self, workspaces: Workspaces) -> None:
         self._workspaces = workspaces
         self._kept: dict[str, Path] = {}
         self._wanted: Counter[str] = Counter()
+        self._filling: SharedRuns[str, None] = SharedRuns()
 
     @asynccontextmanager
     async def wanting(self, digests: Sequence[str]) -> AsyncIterator[None]:
@@ -36,12 +39,12 @@ class Attic:
             await shield(self._sweep(digests))
 
     @asynccontextmanager
-    async def room(self, name: str, parent: str, own: str = "") -> AsyncIterator[tuple[Path, bool]]:
+    async def room(self, name: str, parent: str = "", own: str = "") -> AsyncIterator[tuple[Path, bool]]:
         """A room for one stage, and whether the tree of stage `parent` is in it already.
 
         When the stage has succeeded the room is kept as that of stage `own`, if anybody wants it.
         """
-        kept = self._kept.pop(parent, None)
+        kept = self._kept.pop(parent, None) if parent else None
         room = kept or await self._workspaces.make(name)
         try:
             yield room, kept is not None
@@ -52,6 +55,17 @@ class Attic:
             self._kept[own] = room
         else:
             await shield(self._workspaces.remove(room))
+
+    async def lend(self, name: str, digest: str, fill: Callable[[Path], Awaitable[None]]) -> Path:
+        """The room of stage `digest`, which the caller wants and does not change; `fill` if there is none yet."""
+
+        async def make() -> None:
+            async with self.room(name, "", digest) as (room, _):
+                await fill(room)
+
+        if digest not in self._kept:
+            await self._filling.run(digest, make)
+        return self._kept[digest]
 
     async def _sweep(self, digests: Sequence[str]) -> None:
         for digest in digests:

@@ -21,6 +21,7 @@ from imagefactory.model.icicle import PackageInfo, render_icicle
 from imagefactory.model.report import Report
 from imagefactory.model.template import Template
 from imagefactory.process.interface import Privilege, Processes
+from imagefactory.process.layers import laid, lay, within
 from imagefactory.stages.customise import customise
 from imagefactory.stages.sealing import fulfil_needs, kernel, seal
 from imagefactory.stages.trees import Trees
@@ -35,10 +36,10 @@ TREE = "root"
 
 @dataclass(frozen=True, slots=True)
 class ChrootCraft:
-    """`Craft` with root trees; `guest` is the way into one, `timeout` seconds for one step."""
+    """`Craft` with root trees; `guest` is the way into one (as its root), `timeout` seconds for one step."""
 
     engine: Engine
-    guest: Callable[[Path], Guest]
+    guest: Callable[[Path, Privilege], Guest]
     trees: Trees
     processes: Processes
     privilege: Privilege
@@ -55,15 +56,19 @@ class ChrootCraft:
         """See `Craft`."""
         plan = piece.plan
         template = replace(piece.template, repositories=plan.repositories)
-        async with self.guest(room / TREE) as guest:
+        async with self.guest(room / TREE, self.privilege) as guest:
             packages = await customise(guest, plan.family, plan.release, template, report, timeout=self.timeout)
         return _icicle(piece, packages)
+
+    async def lay(self, below: Path, room: Path) -> bool:
+        """See `Craft`."""
+        return await lay(below / TREE, room / TREE, self.processes, self.privilege)
 
     async def adapt(self, piece: Piece, room: Path, image: Path, seed: str, report: Report) -> bytes:
         """See `Craft`."""
         family, template = piece.plan.family, piece.template
         needs = piece.target.needs(template)
-        async with self.guest(room / TREE) as guest:
+        async with self.guest(room / TREE, await self._root(room)) as guest:
             packages = await fulfil_needs(guest, family, needs, template, report, timeout=self.timeout)
             spec = disk_spec(piece, await kernel(guest, family, timeout=self.timeout), seed)
             await guest.put_all([File(*file) for file in boot_files(spec, nofail=needs.fstab_nofail)])
@@ -79,6 +84,11 @@ class ChrootCraft:
         """See `Craft`."""
         await self.trees.unpack(archive, room / TREE)
 
+    async def _root(self, room: Path) -> Privilege:
+        """How to work on the tree in there, which may have been laid over another."""
+        laid_over = await self.threads.run(laid, room / TREE)
+        return within(room / TREE, self.privilege) if laid_over else self.privilege
+
     async def _image(self, piece: Piece, room: Path, image: Path, spec: DiskSpec, report: Report) -> None:
         conversion = piece.target.conversion()
         raw = image if conversion.format == "raw" else room / "disk"
@@ -87,7 +97,7 @@ class ChrootCraft:
             raw,
             spec,
             processes=self.processes,
-            privilege=self.privilege,
+            privilege=await self._root(room),
             threads=self.threads,
             report=report,
         )

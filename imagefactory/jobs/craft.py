@@ -34,6 +34,13 @@ class Craft(Protocol):
         """Do to the system what the template says; the answer is the ICICLE."""
         ...
 
+    async def lay(self, below: Path, room: Path) -> bool:
+        """Let an empty room have the system of the room `below`, which must not be changed from then on.
+
+        False, with the room still empty, if this host cannot.
+        """
+        ...
+
     async def adapt(self, piece: Piece, room: Path, image: Path, seed: str, report: Report) -> bytes:
         """Make the target's image file `image` (not yet there) of the system; the answer is the ICICLE of the image.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from imagefactory.jobs.attic import Attic
@@ -77,15 +78,25 @@ class Making:
     async def _make_adapted(self, image: Path, report: Report) -> Mapping[str, str]:
         customised = await self.customised(report)
         seed = self._keys.adapt.digest
-        async with (
-            self._processors.place(seed),
-            self._attic.room("adapt", self._keys.customise.digest) as (room, filled),
-        ):
-            if not filled:
-                await self._unpack(customised, room, report)
+        async with self._processors.place(seed), self._copy(customised, report) as room:
             report.activity(f"adapting to {self._piece.target.name}")
             icicle = await self._craft.adapt(self._piece, room, image, seed, report)
         return {ICICLE: icicle.decode()}
+
+    @asynccontextmanager
+    async def _copy(self, customised: Entry, report: Report) -> AsyncIterator[Path]:
+        """A room with the customised system, to be changed: a layer over the one tree of all targets, if this host can
+        do that."""
+        digest = self._keys.customise.digest
+        below = await self._attic.lend("customise", digest, lambda room: self._unpack(customised, room, report))
+        async with self._attic.room("adapt") as (room, _):
+            if await self._craft.lay(below, room):
+                yield room
+                return
+        async with self._attic.room("adapt", digest) as (room, filled):
+            if not filled:
+                await self._unpack(customised, room, report)
+            yield room
 
     async def _pack(self, room: Path, archive: Path, report: Report) -> None:
         report.activity("packing for the cache")

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 
 from imagefactory.model.errors import MissingTool
+from imagefactory.process.layers import ENTER
 
 PACKAGES = {
     "apt-ftparchive": "apt-utils",
@@ -84,6 +85,7 @@ def programs(argv: Sequence[str]) -> Iterator[str]:
     rest = list(argv)
     while rest:
         yield rest[0]
-        if rest[0].rpartition("/")[2] not in FRONTS or "--" not in rest:
+        front = rest[0].rpartition("/")[2] in FRONTS or ENTER in rest[:3]
+        if not front or "--" not in rest:
             return
         rest = rest[rest.index("--") + 1 :]

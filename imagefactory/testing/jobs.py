@@ -209,13 +209,15 @@ class FakePusher:
 class FakeCraft:
     """A `Craft` whose systems are text files: each step adds a line.
 
-    `steps` notes what was done; `pause` is awaited before each step, `broken` fails the step it names.
+    `steps` notes what was done; `pause` is awaited before each step, `broken` fails the step it names. Without
+    `layers` no system can be laid over another.
     """
 
     def __init__(self) -> None:
         self.steps: list[str] = []
         self.pause: Callable[[str], Awaitable[None]] = _without_pause
         self.broken: dict[str, Exception] = {}
+        self.layers = True
 
     async def base(self, piece: Piece, room: Path, report: Report) -> None:
         await self._step("base", room / "root", piece.template.os.version)
@@ -223,6 +225,11 @@ class FakeCraft:
     async def customise(self, piece: Piece, room: Path, report: Report) -> bytes:
         await self._step("customise", room / "root", *piece.template.packages)
         return b"<icicle/>"
+
+    async def lay(self, below: Path, room: Path) -> bool:
+        if self.layers:
+            (room / "root").write_text((below / "root").read_text())
+        return self.layers
 
     async def adapt(self, piece: Piece, room: Path, image: Path, seed: str, report: Report) -> bytes:
         await self._step("adapt", room / "root", piece.target.name)

@@ -265,7 +265,15 @@ class PipelineTests(SynchronousTestCase):
         self.assertEqual(["unpack", "adapt"], self.craft.steps)
 
     def test_three_targets_at_once(self) -> None:
-        """One base and one customisation for all; one plan; the tree goes to the first, the others unpack."""
+        """One base and one customisation for all; one plan; each target's tree is laid over that of all."""
+        self.three_at_once(unpacked=0)
+
+    def test_three_targets_where_no_tree_can_be_laid_over_another(self) -> None:
+        """The tree goes to the first, the others unpack."""
+        self.craft.layers = False
+        self.three_at_once(unpacked=2)
+
+    def three_at_once(self, unpacked: int) -> None:
         gate: Deferred[None] = Deferred()
         self.craft.pause = lambda step: gate if step == "base" and not gate.called else _nothing()
         orders = [self.order(name) for name in ("ec2", "rhevm", "vsphere")]
@@ -276,8 +284,21 @@ class PipelineTests(SynchronousTestCase):
         self.assertEqual(1, self.craft.steps.count("base"))
         self.assertEqual(1, self.craft.steps.count("customise"))
         self.assertEqual(3, self.craft.steps.count("adapt"))
-        self.assertEqual(2, self.craft.steps.count("unpack"))
+        self.assertEqual(unpacked, self.craft.steps.count("unpack"))
         self.assertEqual(b"base 12\ncustomise\nadapt vsphere\n", self.image(orders[2]))
+        self.assert_clean()
+
+    def test_one_stage_from_the_cache_for_two_more_targets(self) -> None:
+        """It is unpacked once for both."""
+        self.build(self.order())
+        self.craft.steps.clear()
+        gate: Deferred[None] = Deferred()
+        self.craft.pause = lambda step: gate if step == "unpack" and not gate.called else _nothing()
+        builds = [self.begin(self.order(name)) for name in ("rhevm", "vsphere")]
+        gate.callback(None)
+        for build in builds:
+            self.successResultOf(build)
+        self.assertEqual(["unpack", "adapt", "adapt"], sorted(self.craft.steps, reverse=True))
         self.assert_clean()
 
     def test_as_many_at_once_as_there_are_places(self) -> None:
@@ -285,12 +306,11 @@ class PipelineTests(SynchronousTestCase):
         gate: Deferred[None] = Deferred()
         self.craft.pause = lambda step: gate if step == "adapt" else _nothing()
         builds = [self.begin(self.order(name)) for name in ("ec2", "rhevm", "vsphere")]
-        self.assertEqual(1, self.craft.steps.count("unpack"))
-        self.assertEqual(2, len(self.journal.noted))
+        self.assertEqual(3, len(self.journal.noted))  # theirs, and the one below
         gate.callback(None)
         for build in builds:
             self.successResultOf(build)
-        self.assertEqual(2, self.craft.steps.count("unpack"))
+        self.assertEqual(3, self.craft.steps.count("adapt"))
         self.assert_clean()
 
     def test_cancel_at_every_step(self) -> None:

@@ -1,8 +1,12 @@
 """Tools: what is missing and where to get it."""
 
+from pathlib import Path
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.model.errors import MissingTool
+from imagefactory.process.interface import Privilege
+from imagefactory.process.layers import within
 from imagefactory.process.tools import find_tool, programs
 
 
@@ -32,3 +36,5 @@ class ToolsTests(SynchronousTestCase):
         self.assertEqual(list(programs(argv)), ["unshare", "/usr/bin/setpriv", "mkfs.ext4"])
         self.assertEqual(list(programs(("unshare", "--", "chroot", "tree", "--", "apt-get"))), ["unshare", "chroot"])
         self.assertEqual(list(programs(("unshare", "sh"))), ["unshare"])
+        laid = within(Path("/room/root"), Privilege()).argv("mkfs.ext4", "-d", "--", "tree")
+        self.assertEqual(list(programs(laid)), ["unshare", "sh", "mkfs.ext4"])

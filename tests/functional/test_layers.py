@@ -1,0 +1,111 @@
+"""A busybox tree laid over another one, as root and as an ordinary user."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+from pathlib import Path
+from unittest import SkipTest
+
+from imagefactory.guests.chroot import ChrootGuest
+from imagefactory.process.interface import Command, Privilege
+from imagefactory.process.layers import laid, lay, within
+from imagefactory.process.privilege import NAMESPACE
+from imagefactory.process.trees import remove_tree
+from imagefactory.testing.guests import GuestContract
+from tests.functional import test_chroot
+
+USER = "imagefactory-laid"
+
+CHANGE = """set -e
+rm -rf usr
+mkdir usr
+echo new > etc/new
+echo more >> bin/text
+chown 33:33 bin/text
+mv bin/text tmp/text"""
+
+
+class LayersCase(test_chroot.ChrootCase):
+    """`self.tree` is the lower one; the guest is in the one above."""
+
+    async def setUp(self) -> None:
+        await super().setUp()
+        self.room = self.tree.parent / "room, of: one"
+        self.addCleanup(self.room_goes)
+        await self.as_root("mkdir", str(self.room))
+        await self.as_root("sh", "-c", 'echo text > "$1/bin/text"; chmod 0751 "$1"', "sh", str(self.tree))
+        self.above = self.room / "root"
+        if not await lay(self.tree, self.above, self.processes, self.privilege):
+            raise SkipTest("no tree can be laid over another here")
+        self.within = within(self.above, self.privilege)
+        self.guest = ChrootGuest(self.above, self.processes, self.within, resolv=self.resolv)
+
+    async def as_root(self, *argv: str) -> None:
+        await self.processes.check(Command(self.privilege.argv(*argv), "preparing"))
+
+    async def room_goes(self) -> None:
+        """Like any other."""
+        self.assertNotIn(str(self.room.name), Path("/proc/self/mountinfo").read_text())
+        await remove_tree(self.room, self.processes, self.privilege)
+        self.assertFalse(self.room.exists())
+
+    async def output(self, privilege: Privilege, script: str, tree: Path) -> str:
+        argv = privilege.argv("sh", "-c", f'cd "$1" && {script}', "sh", str(tree))
+        return await self.processes.output(Command(argv, "looking", merge=False))
+
+
+class ContractTests(LayersCase, GuestContract):
+    """The contract of all guests."""
+
+
+class ChangeTests(LayersCase):
+    """What is changed, and what is not."""
+
+    async def test_the_lower_tree_stays_as_it_is(self) -> None:
+        """One command sees what the last one did; below, nothing has happened."""
+        self.assertTrue(laid(self.above))
+        look = "find . | sort && stat -c '%n %u %a %s' . bin/* && cat bin/text"
+        before = await self.output(self.privilege, look, self.tree)
+        self.assertEqual(await self.output(self.within, look, self.above), before)
+        await self.output(self.within, CHANGE, self.above)
+        seen = await self.output(self.within, "ls usr; cat etc/new tmp/text; stat -c %u tmp/text", self.above)
+        self.assertEqual(seen, "new\ntext\nmore\n33\n")
+        self.assertEqual(await self.output(self.privilege, look, self.tree), before)
+
+    async def test_several_over_one(self) -> None:
+        """They do not see each other's changes."""
+        other = self.tree.parent / "other"
+        await self.as_root("mkdir", str(other))
+        self.assertTrue(await lay(self.tree, other / "root", self.processes, self.privilege))
+        await self.output(self.within, CHANGE, self.above)
+        seen = await self.output(within(other / "root", self.privilege), "cat bin/text", other / "root")
+        self.assertEqual(seen, "text\n")
+        await remove_tree(other, self.processes, self.privilege)
+
+    async def test_where_it_cannot_be(self) -> None:
+        """A tree cannot be changed above another that was laid itself; nothing is left of the attempt."""
+        room = self.above / "inner"
+        await self.output(self.within, "mkdir inner", self.above)
+        self.assertFalse(await lay(self.tree, room / "root", self.processes, self.within))
+        self.assertEqual(await self.output(self.within, "ls inner", self.above), "")
+
+
+class UserTests(ChangeTests):
+    """An ordinary user with subordinate ids."""
+
+    async def setUp(self) -> None:
+        if os.getuid() != 0:
+            raise SkipTest("needs root to become somebody else")
+        subprocess.run(["useradd", "--create-home", USER], check=True)
+        self.addCleanup(subprocess.run, ["userdel", "--remove", USER], capture_output=True)
+        self.user = pwd.getpwnam(USER)
+        become = ("setpriv", "--reuid", str(self.user.pw_uid), "--regid", str(self.user.pw_gid), "--init-groups", "--")
+        self.privilege = Privilege((*become, *NAMESPACE))
+        if subprocess.run(self.privilege.argv("true"), capture_output=True, check=False).returncode:
+            raise SkipTest("ordinary users cannot enter user namespaces here")
+        await super().setUp()
+
+    def place(self) -> Path:
+        return Path(self.user.pw_dir)
