@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
@@ -73,6 +73,22 @@ class Event(Generic[T]):
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             waiter.callback(outcome)
+
+
+async def either(*events: Event[Any]) -> None:
+    """Wait until one of them has happened, well or not."""
+    first: Event[None] = Event()
+
+    def happened(_outcome: object) -> None:
+        if not first.fired:
+            first.fire(None)
+
+    waiting = [event.wait().addBoth(happened) for event in events]
+    try:
+        await first.wait()
+    finally:
+        for waiter in waiting:
+            waiter.cancel()
 
 
 def _unless_cancelled(failure: Failure, event: Event[T]) -> Failure | None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from imagefactory.concurrency.event import Event
 from imagefactory.concurrency.shared import SharedRuns
 from imagefactory.concurrency.shield import shield
 from imagefactory.jobs.workspaces import Workspaces
@@ -27,6 +28,8 @@ class Attic:
         self._kept: dict[str, Path] = {}
         self._wanted: Counter[str] = Counter()
         self._filling: SharedRuns[str, None] = SharedRuns()
+        self._shown: dict[str, Event[None]] = {}
+        self._shown_rooms: set[Path] = set()  # of stages that are still being made
 
     @asynccontextmanager
     async def wanting(self, digests: Sequence[str]) -> AsyncIterator[None]:
@@ -44,17 +47,36 @@ class Attic:
 
         When the stage has succeeded the room is kept as that of stage `own`, if anybody wants it.
         """
-        kept = self._kept.pop(parent, None) if parent else None
+        kept = self._give(parent)
         room = kept or await self._workspaces.make(name)
         try:
             yield room, kept is not None
-        except BaseException:
-            await shield(self._workspaces.remove(room))
-            raise
+            self.show(own, room)
+        finally:
+            if room in self._shown_rooms:
+                self._shown_rooms.remove(room)
+            else:
+                await shield(self._workspaces.remove(room))
+
+    def _give(self, digest: str) -> Path | None:
+        room = self._kept.pop(digest, None)
+        if room is not None:
+            self._shown.pop(digest, None)
+        return room
+
+    def show(self, own: str, room: Path) -> None:
+        """Keep the room as that of stage `own` from now on, if anybody wants it.
+
+        Its tree is not changed any more, although the stage itself may not be done, or even fail.
+        """
         if self._wanted[own] > 0 and own not in self._kept:
             self._kept[own] = room
-        else:
-            await shield(self._workspaces.remove(room))
+            self._shown_rooms.add(room)
+            self.shown(own).fire(None)
+
+    def shown(self, digest: str) -> Event[None]:
+        """Happens when there is a room of that stage, which the caller wants."""
+        return self._shown.setdefault(digest, Event())
 
     async def lend(self, name: str, digest: str, fill: Callable[[Path], Awaitable[None]]) -> Path:
         """The room of stage `digest`, which the caller wants and does not change; `fill` if there is none yet."""
@@ -63,7 +85,7 @@ class Attic:
             async with self.room(name, "", digest) as (room, _):
                 await fill(room)
 
-        if digest not in self._kept:
+        while digest not in self._kept:
             await self._filling.run(digest, make)
         return self._kept[digest]
 
@@ -71,6 +93,7 @@ class Attic:
         for digest in digests:
             if self._wanted[digest] <= 0:
                 del self._wanted[digest]
-                room = self._kept.pop(digest, None)
+                room = self._give(digest)
+                self._shown.pop(digest, None)
                 if room is not None:
                     await self._workspaces.remove(room)

@@ -118,12 +118,9 @@ class Pipeline:
         making = Making(
             piece, keys, self._tools.craft, self._tools.cache, self._attic, processors=self._tools.processors
         )
-        async with self._attic.wanting([key.digest for key in keys.stages]):
-            try:
-                image = await self._image(making, keys, progress)
-                return await self._store(order, piece, image, progress)
-            finally:
-                making.release()
+        async with self._attic.wanting([key.digest for key in keys.stages]), making:
+            image = await self._image(making, keys, progress)
+            return await self._store(order, piece, image, progress)
 
     async def forget(self, id: str) -> None:
         """See `Builder`."""

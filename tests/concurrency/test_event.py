@@ -4,7 +4,31 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.concurrency.event import Event
+from imagefactory.concurrency.event import Event, either
+
+
+class EitherTests(SynchronousTestCase):
+    """Waiting for what comes first."""
+
+    def test_the_first_counts(self) -> None:
+        """Well or not; the other one has no waiter any more."""
+        for happen in (lambda event: event.fire(None), lambda event: event.fail(Failure(ValueError("no")))):
+            one: Event[None] = Event()
+            other: Event[None] = Event()
+            waiting = Deferred.fromCoroutine(either(one, other))
+            self.assertNoResult(waiting)
+            happen(other)
+            self.assertIsNone(self.successResultOf(waiting))
+            one.fail(Failure(ValueError("of no interest")))
+            self.assertIsNone(self.successResultOf(Deferred.fromCoroutine(either(one, Event()))))
+
+    def test_cancelled(self) -> None:
+        """Neither event is touched."""
+        one: Event[None] = Event()
+        waiting = Deferred.fromCoroutine(either(one, Event()))
+        waiting.cancel()
+        self.failureResultOf(waiting, CancelledError)
+        one.fire(None)
 
 
 class EventTests(SynchronousTestCase):

@@ -130,8 +130,8 @@ async def remove(path: Path) -> None:
         path.rmdir()
 
 
-class PipelineTests(SynchronousTestCase):
-    """Hits, misses, hand-overs and clean ends."""
+class PipelineCase(SynchronousTestCase):
+    """A pipeline, and what it leaves."""
 
     def setUp(self) -> None:
         self.root = Path(self.mktemp())
@@ -188,6 +188,10 @@ class PipelineTests(SynchronousTestCase):
 
     def image(self, order: BuildOrder) -> bytes | None:
         return self.get(self.records.warehouse.body("target_images", order.id))
+
+
+class PipelineTests(PipelineCase):
+    """Hits, misses, hand-overs and clean ends."""
 
     def test_what_can_never_become_a_disk_is_refused_at_once(self) -> None:
         """Too small, too large, too large for this cloud, or parameters that no boot loader hands over."""
