@@ -31,15 +31,14 @@ class Attic:
         self._shown: dict[str, Event[None]] = {}
         self._shown_rooms: set[Path] = set()  # of stages that are still being made
 
-    @asynccontextmanager
-    async def wanting(self, digests: Sequence[str]) -> AsyncIterator[None]:
-        """While this lasts the trees of these stages are kept; afterwards those that nobody wants are removed."""
+    def want(self, digests: Sequence[str]) -> None:
+        """The trees of these stages are kept from now on, until `leave` has been called as often."""
         self._wanted.update(digests)
-        try:
-            yield
-        finally:
-            self._wanted.subtract(digests)
-            await shield(self._sweep(digests))
+
+    async def leave(self, digests: Sequence[str]) -> None:
+        """Trees that nobody wants any more are removed."""
+        self._wanted.subtract(digests)
+        await shield(self._sweep(digests))
 
     @asynccontextmanager
     async def room(self, name: str, parent: str = "", own: str = "") -> AsyncIterator[tuple[Path, bool]]:

@@ -45,9 +45,12 @@ class Making:
         self._scope = Scope()
         self._packed: Task[Entry] | None = None
         self._users = 0
+        self._wanted: tuple[str, ...] = ()
 
     async def __aenter__(self) -> Self:
         self._users += 1
+        self._wanted = tuple(key.digest for key in self._keys.stages)
+        self._attic.want(self._wanted)
         await self._scope.__aenter__()
         return self
 
@@ -59,6 +62,12 @@ class Making:
             await self._scope.__aexit__(kind, value, trace)
         finally:
             self._leave()
+            await self._clear()
+
+    async def _clear(self) -> None:
+        """No tree is needed any more."""
+        wanted, self._wanted = self._wanted, ()
+        await self._attic.leave(wanted)
 
     @asynccontextmanager
     async def _used(self) -> AsyncIterator[None]:
@@ -129,6 +138,8 @@ class Making:
                 report.activity(f"adapting to {self._piece.target.name}")
                 adapting = self._craft.adapt(self._piece, room, image, seed, report)
                 icicle = await scope.start(_patient(adapting, packed))
+        if self._wanted:  # while the image is read and stored, which are other files
+            self._scope.start(self._clear())
         return {ICICLE: icicle.decode()}
 
     async def _usable(self, packed: Task[Entry]) -> None:

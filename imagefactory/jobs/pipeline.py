@@ -118,7 +118,7 @@ class Pipeline:
         making = Making(
             piece, keys, self._tools.craft, self._tools.cache, self._attic, processors=self._tools.processors
         )
-        async with self._attic.wanting([key.digest for key in keys.stages]), making:
+        async with making:
             image = await self._image(making, keys, progress)
             return await self._store(order, piece, image, progress)
 

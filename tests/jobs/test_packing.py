@@ -5,6 +5,7 @@ from dataclasses import replace
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
+from imagefactory.jobs.pipeline import Pipeline
 from imagefactory.model.errors import BuildFailed, NoSpace
 from imagefactory.stages.cache import DirectoryCache
 from imagefactory.testing.jobs import template
@@ -102,3 +103,18 @@ class PackingTests(test_pipeline.PipelineCase):
         small = DirectoryCache(self.root / "cache", 0, threads=ImmediateThreads(), clock=Clock())
         self.get(small.start())
         self.assertEqual([], list((self.root / "cache").rglob("body")))
+
+    def test_trees_go_while_the_image_is_stored(self) -> None:
+        """That takes its time; the job's end waits for both."""
+        self.gates = {"prove": Deferred()}
+        self.tools = replace(self.tools, prove=self.proof)
+        self.pipeline = Pipeline(self.tools)
+        build = self.begin(self.order(template=EDITED, boot_check=True))
+        self.assertNoResult(build)
+        self.assert_clean()
+        self.gates["prove"].callback(None)
+        self.successResultOf(build)
+
+    async def proof(self, *_: object) -> dict[str, str]:
+        await self.pause("prove")
+        return {}
