@@ -12,7 +12,8 @@ from imagefactory.process.interface import Command, Privilege, Processes
 LOWER, UPPER, WORK = "below", "upper", "work"
 """What is in a room beside the place of the whole tree; the first is a link to the lower tree."""
 
-_PARTS = f"lowerdir={LOWER},upperdir={UPPER},workdir={WORK}"
+# Without an index, whatever the kernel's default: it is for file handles, and keeps a tree from being mounted again.
+_PARTS = f"lowerdir={LOWER},upperdir={UPPER},workdir={WORK},index=off"
 
 ENTER = '(cd "$1" && mount -t overlay -o "$2" overlay "$3") && shift 4 && exec "$@"'
 """Runs what follows `--` where the whole tree is mounted.
@@ -62,7 +63,10 @@ async def lay(lower: Path, tree: Path, processes: Processes, privilege: Privileg
 
 
 def within(tree: Path, privilege: Privilege) -> Privilege:
-    """How to work on a tree that was laid over another; every command has the whole tree in a namespace of its own."""
+    """How to work on a tree that was laid over another, with one command at a time.
+
+    Every command has the whole tree in a namespace of its own; what two of them saw of each other would be undefined.
+    """
     arguments = (str(tree.parent), _options(privilege), tree.name)
     return Privilege(privilege.argv(*_MOUNTS, "sh", "-c", ENTER, "sh", *arguments, "--"))
 

@@ -149,12 +149,14 @@ class AssembleTests(DiskTestCase):
         """Whenever the cancellation comes, no file stays."""
         for moment in (0.0, 0.05, 0.2, 0.4):
             work = Deferred.fromCoroutine(self.make())
-            self.reactor.callLater(moment, work.cancel)
+            cancelling = self.reactor.callLater(moment, work.cancel)
             try:
                 await work
                 self.disk.unlink()  # it was quicker
             except CancelledError:
                 pass
+            if cancelling.active():
+                cancelling.cancel()
             self.assertEqual(self.left(), [])
 
 
