@@ -138,7 +138,7 @@ class Making:
                 report.activity(f"adapting to {self._piece.target.name}")
                 adapting = self._craft.adapt(self._piece, room, image, seed, report)
                 icicle = await scope.start(_patient(adapting, packed))
-        if self._wanted:  # while the image is read and stored, which are other files
+        if self._wanted:  # all rooms go while the image is read and stored: that is another file
             self._scope.start(self._clear())
         return {ICICLE: icicle.decode()}
 
@@ -156,14 +156,15 @@ class Making:
         async def unpack(room: Path) -> None:
             await self._unpack(await packed, room, report)
 
-        digest = self._keys.customise.digest
+        digest, own = self._keys.customise.digest, self._keys.adapt.digest
         below = await self._attic.lend("customise", digest, unpack)
         async with self._attic.room("adapt") as (room, _):
             if await self._craft.lay(below, room):
                 yield room
+                self._attic.show(own, room)
                 return
         await packed
-        async with self._attic.room("adapt", digest) as (room, filled):
+        async with self._attic.room("adapt", digest, own) as (room, filled):
             if not filled:
                 await unpack(room)
             yield room
