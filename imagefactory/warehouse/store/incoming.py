@@ -72,8 +72,9 @@ class Received(_File):
         return self._written + len(self._rest)
 
     def write(self, data: bytes) -> None:
-        start = min(len(data), BLOCK - len(self._rest)) if self._rest else 0
-        if start:
+        start = 0
+        if self._rest:
+            start = min(len(data), BLOCK - len(self._rest))
             self._rest += data[:start]
             if len(self._rest) < BLOCK:
                 return
