@@ -27,6 +27,7 @@ from imagefactory.model.errors import FactoryError
 from imagefactory.model.secret import Secret
 from imagefactory.oauth.memory import NonceFile
 from imagefactory.process.descriptors import make_room
+from imagefactory.process.heap import keep_pieces
 from imagefactory.rest import tls
 from imagefactory.rest.door import Door
 from imagefactory.rest.names import host_names
@@ -233,6 +234,7 @@ def warehouse_face(socket: BoundSocket, settings: Settings, reactor: Any, wareho
     doors: list[WarehouseDoor] = []
 
     def make() -> IProtocolFactory:
+        keep_pieces()
         served = warehouse()
         store, threads, clock = served.embedded.store, served.embedded.threads, WallClock(reactor)
         nonces = NonceFile(Path(settings.warehouse_path) / NONCES)

@@ -57,6 +57,7 @@ class WarehouseRequest(Request):
         )
         self._streams = self._app.streams(self._call)
         if self._streams:
+            self.channel.read_more_at_once()
             self._run(self._admit(length))
         elif length is not None and length > LARGEST_BODY:
             self._refuse(self._app.too_large(self._call))

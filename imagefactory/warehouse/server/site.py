@@ -22,6 +22,9 @@ from imagefactory.warehouse.store.local import Store
 IDLE = 120
 """Seconds that a client may be silent while it sends a request, or between two."""
 
+RECEIVED = 256 << 10
+"""Bytes of a body that are received at once; less comes from a client that is slower than we are."""
+
 _HEADERS = 256 << 10  # attributes may come in headers
 _log = Logger()
 
@@ -41,6 +44,12 @@ class WarehouseChannel(PacedChannel):
         request = self.requests[-1]
         self.persistent = self.checkPersistence(request, self._version)
         request.began(self._command, self._path, self._version, self.length)
+
+    def read_more_at_once(self) -> None:
+        """A body comes: a turn of the reactor takes all of it that is there, up to a limit (`bufferSize` of Twisted's
+        sockets)."""
+        if not self.isSecure():
+            self.transport.bufferSize = RECEIVED  # type: ignore[union-attr]
 
     def write_more_at_once(self) -> None:
         """A body goes out: a block in one turn of the reactor, not in eight (`SEND_LIMIT` of Twisted's sockets)."""
