@@ -127,7 +127,7 @@ class WarehouseBody:
     async def start(self) -> None:
         """Open the store."""
         wait_steadily(self._reactor)
-        threads = PoolThreads(self._reactor, size=8)
+        threads = PoolThreads(self._reactor, size=8, yielding=True)
         threads.start()
         self._stack.push_async_callback(threads.stop)
         embedded = await open_embedded(Path(self._settings.warehouse_path), threads, self._stack)

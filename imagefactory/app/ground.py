@@ -43,7 +43,7 @@ async def lay(settings: Settings, reactor: Any, stack: AsyncExitStack, *, daemon
 
     A `daemon` has many clients, who come before its builds.
     """
-    threads = PoolThreads(reactor, size=THREADS)
+    threads = PoolThreads(reactor, size=THREADS, yielding=daemon)
     threads.start()
     stack.push_async_callback(threads.stop)
     directory = settings.state_dir / "journal"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable
 from typing import ParamSpec, Protocol, TypeVar
 
@@ -11,6 +13,9 @@ from twisted.python.threadpool import ThreadPool
 
 from imagefactory.concurrency.event import Event
 from imagefactory.concurrency.shield import shield
+
+NICE = 5
+"""A third of the share of others, and all that they leave (sched(7))."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,11 +33,18 @@ class Threads(Protocol):
 
 
 class PoolThreads:
-    """`Threads` over a pool of its own, between `start()` and `stop()`."""
+    """`Threads` over a pool of its own, between `start()` and `stop()`.
 
-    def __init__(self, reactor: IReactorFromThreads, size: int = 4, name: str = "imagefactory") -> None:
+    `yielding`: when the processors are busy, the reactor's thread comes first, and what they start yields, too.
+    """
+
+    def __init__(
+        self, reactor: IReactorFromThreads, size: int = 4, name: str = "imagefactory", *, yielding: bool = False
+    ) -> None:
         self._reactor = reactor
         self._pool = ThreadPool(minthreads=0, maxthreads=size, name=name)
+        if yielding:
+            self._pool.threadFactory = _YieldingThread
         self._busy = 0
         self._idle: Event[None] | None = None
 
@@ -56,3 +68,13 @@ class PoolThreads:
             self._busy -= 1
             if self._idle is not None and not self._busy:
                 self._idle.fire(None)
+
+
+class _YieldingThread(threading.Thread):
+    """Linux gives each thread a priority of its own, which threads that it starts inherit."""
+
+    def run(self) -> None:
+        """See Thread."""
+        me = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, me, max(NICE, os.getpriority(os.PRIO_PROCESS, me)))
+        super().run()

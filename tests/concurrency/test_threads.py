@@ -1,13 +1,18 @@
 """Threads: blocking calls elsewhere."""
 
+import os
 import threading
 
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from imagefactory.concurrency.threads import PoolThreads, Threads
+from imagefactory.concurrency.threads import NICE, PoolThreads, Threads
 from imagefactory.testing.threads import ImmediateThreads
+
+
+def _nice() -> int:
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
 
 class PoolThreadsTests(TestCase):
@@ -23,6 +28,16 @@ class PoolThreadsTests(TestCase):
         name, total = await self.threads.run(lambda a, b=0: (threading.get_ident(), a + b), 1, b=2)
         self.assertEqual(total, 3)
         self.assertNotEqual(name, threading.get_ident())
+
+    async def test_yielding(self) -> None:
+        """The reactor's thread keeps its priority, those of the pool have less; nobody gets more than the process."""
+        threads = PoolThreads(reactor, size=1, yielding=True)
+        threads.start()
+        self.addCleanup(lambda: Deferred.fromCoroutine(threads.stop()))
+        before = _nice()
+        self.assertEqual(await threads.run(_nice), max(before, NICE))
+        self.assertEqual(_nice(), before)
+        self.assertEqual(await self.threads.run(_nice), before)
 
     async def test_error_passes(self) -> None:
         """What the function raises is raised here."""
