@@ -103,7 +103,7 @@ def _work(directory: Path) -> Work:
 
 
 def _entries(bootstrap: Bootstrap) -> str:
-    return sources.entries(bootstrap.sources, f"[signed-by={bootstrap.keyrings[0]}]")
+    return sources.entries(bootstrap.sources, f"[signed-by={bootstrap.keyrings[-1]}]")
 
 
 def _mmdebstrap(work: Work, place: Path) -> Cost:

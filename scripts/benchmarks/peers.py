@@ -47,7 +47,7 @@ class Work:
 
 
 _TROUBLE = re.compile(r"(?i)\b(error|failed|failure|cannot|can't|no such|unable|not found|unknown|missing|invalid)\b")
-_CAUSE = re.compile(r"(?i)open failed|unknown filesystem|support missing")
+_CAUSE = re.compile(r"(?i)open failed|unknown filesystem|support missing|^\w+(Error|Exception): ")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 Peer = Callable[[Work, Path], Cost]

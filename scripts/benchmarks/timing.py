@@ -78,7 +78,7 @@ def install_packages(packages: Sequence[str], directory: Path) -> Cost:
 def must(cost: Cost) -> Cost:
     """The cost of a program that has to succeed; raises Failed."""
     if cost.status:
-        raise Failed(f"exit status {cost.status}: {cost.output[-2000:]}")
+        raise Failed(f"exit status {cost.status}\n{cost.output[-8000:]}")
     return cost
 
 
