@@ -5,10 +5,12 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h: M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # malloc.h: M_TRIM_THRESHOLD and so on
 
 #: Bytes of one piece of a body, and of all of them that wait somewhere.
-LARGEST, ALL = 4 << 20, 32 << 20
+LARGEST, ALL = 4 << 20, 16 << 20
+#: Heaps: else each thread would keep so much for itself.
+HEAPS = 1
 
 Mallopt = Callable[[int, int], int]
 _mallopt: Mallopt | None = getattr(ctypes.CDLL(None), "mallopt", None)
@@ -23,3 +25,4 @@ def keep_pieces(mallopt: Mallopt | None = _mallopt) -> None:
     if mallopt is not None:
         mallopt(_MMAP_THRESHOLD, LARGEST)
         mallopt(_TRIM_THRESHOLD, ALL)
+        mallopt(_ARENA_MAX, HEAPS)
