@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -28,10 +27,10 @@ from imagefactory.process.supervise import TwistedProcesses, base_environment
 from imagefactory.process.trees import remove_tree
 from imagefactory.stages.sealing import aside, back
 from imagefactory.testing.guests import GuestContract
+from tests.functional.ordinary import USER, OrdinaryUser
 
 BUSYBOX = Path("/bin/busybox")
 MARK = "IMAGEFACTORY_TEST"
-USER = "imagefactory-test"
 
 MAKE = r"""set -e
 mkdir -p "$1"
@@ -368,23 +367,8 @@ class HostileTests(ChrootCase):
         self.assertTrue((self.host / "file").exists())
 
 
-class OrdinaryUserTests(ChrootCase, GuestContract):
+class OrdinaryUserTests(OrdinaryUser, ChrootCase, GuestContract):
     """The contract again, without being root: in a user namespace with subordinate ids."""
-
-    async def setUp(self) -> None:
-        if os.getuid() != 0:
-            raise SkipTest("needs root to become somebody else")
-        subprocess.run(["useradd", "--create-home", USER], check=True)
-        self.addCleanup(subprocess.run, ["userdel", "--remove", USER], capture_output=True)
-        self.user = pwd.getpwnam(USER)
-        become = ("setpriv", "--reuid", str(self.user.pw_uid), "--regid", str(self.user.pw_gid), "--init-groups", "--")
-        self.privilege = Privilege((*become, *NAMESPACE))
-        if subprocess.run(self.privilege.argv("true"), capture_output=True, check=False).returncode:
-            raise SkipTest("ordinary users cannot enter user namespaces here")
-        await super().setUp()
-
-    def place(self) -> Path:
-        return Path(self.user.pw_dir)
 
     async def test_owners_are_what_they_seem(self) -> None:
         """A file of user 33 is that user's inside, and a subordinate id's outside."""

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-import subprocess
 from pathlib import Path
 from unittest import SkipTest
 
 from imagefactory.guests.chroot import ChrootGuest
 from imagefactory.process.interface import Command, Privilege
 from imagefactory.process.layers import laid, lay, within
-from imagefactory.process.privilege import NAMESPACE
 from imagefactory.process.trees import remove_tree
 from imagefactory.testing.guests import GuestContract
 from tests.functional import test_chroot
-
-USER = "imagefactory-laid"
+from tests.functional.ordinary import OrdinaryUser
 
 CHANGE = """set -e
 rm -rf usr
@@ -92,20 +87,5 @@ class ChangeTests(LayersCase):
         self.assertEqual(await self.output(self.within, "ls inner", self.above), "")
 
 
-class UserTests(ChangeTests):
+class UserTests(OrdinaryUser, ChangeTests):
     """An ordinary user with subordinate ids."""
-
-    async def setUp(self) -> None:
-        if os.getuid() != 0:
-            raise SkipTest("needs root to become somebody else")
-        subprocess.run(["useradd", "--create-home", USER], check=True)
-        self.addCleanup(subprocess.run, ["userdel", "--remove", USER], capture_output=True)
-        self.user = pwd.getpwnam(USER)
-        become = ("setpriv", "--reuid", str(self.user.pw_uid), "--regid", str(self.user.pw_gid), "--init-groups", "--")
-        self.privilege = Privilege((*become, *NAMESPACE))
-        if subprocess.run(self.privilege.argv("true"), capture_output=True, check=False).returncode:
-            raise SkipTest("ordinary users cannot enter user namespaces here")
-        await super().setUp()
-
-    def place(self) -> Path:
-        return Path(self.user.pw_dir)
