@@ -74,12 +74,10 @@ def make_site(
     metrics = Metrics(jobs, lambda: streams.count, lambda: len(door.crowd))
     probes = [Probe("job_store", jobs.probe, clock), Probe("warehouse", catalogue.probe, clock)]
     info = Info(metrics.text, lambda: jobs.open, probes)
-    gate: Gate = OpenGate()
-    if not settings.no_oauth:
-        gate = OAuthGate(settings.clients if clients is None else clients, clock, nonces)
-    families = _families(jobs, catalogue, arguments, clouds, streams=streams, info=info)
+    known = settings.clients if clients is None else clients
+    gate: Gate = OpenGate() if settings.no_oauth else OAuthGate(known, clock, nonces)
     switch = Switch(
-        families,
+        _families(jobs, catalogue, arguments, clouds, streams=streams, info=info),
         gate,
         Origin(settings.trusted_proxies),
         metrics,

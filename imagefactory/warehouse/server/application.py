@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from imagefactory.concurrency.clock import Clock
 from imagefactory.concurrency.threads import Threads
 from imagefactory.model.errors import NoSpace, TooLarge
@@ -73,7 +71,7 @@ class Application(Means):
         await self.threads.run(self._check_room, call.path[0], length)
         if part is not None:
             return await self.sessions.admit(call, part, length, flow)
-        incoming = await self.threads.run(partial(self.store.blobs.receive, content=knows_content(call)))
+        incoming = await self.threads.run(self.store.blobs.receive, content=knows_content(call))
         try:
             return WholeBody(call, incoming, self, flow)
         except BaseException:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import partial
 
 from imagefactory.concurrency.clock import Clock
 from imagefactory.concurrency.threads import Threads
@@ -103,7 +102,7 @@ class Sessions:
     async def _begin(self, key: tuple[str, ...], call: Call, part: Part) -> Session:
         if len(self._open) >= MOST:
             raise Answer(503, "too many uploads are open")
-        incoming = await self._threads.run(partial(self._store.blobs.receive, content=knows_content(call)))
+        incoming = await self._threads.run(self._store.blobs.receive, content=knows_content(call))
         if key in self._open:  # meanwhile another connection has begun the same
             await self._threads.run(incoming.discard)
             raise Conflict("another connection feeds this upload")

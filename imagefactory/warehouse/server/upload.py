@@ -72,7 +72,7 @@ class Upload:
         try:
             while self._pieces:
                 pieces = self._next()
-                await self._threads.run(lambda: self._write(b"".join(pieces)))  # noqa: B023 - awaited at once
+                await self._threads.run(self._write_all, pieces)
                 self.pending -= sum(map(len, pieces))
                 if self.pending <= self._most() // 2:
                     self._flow.resume()
@@ -88,6 +88,9 @@ class Upload:
             pieces.append(self._pieces.popleft())
             size += len(pieces[-1])
         return pieces
+
+    def _write_all(self, pieces: list[bytes]) -> None:
+        self._write(b"".join(pieces))
 
     async def written(self) -> None:
         """Wait until everything that arrived is written, nothing more will come; raises what went wrong."""

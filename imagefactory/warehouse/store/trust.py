@@ -36,16 +36,11 @@ class Trust:
         if reader.size != blob.size:
             return False
         if not self.holds(blob, reader):
-            if not is_stored(blob, reader):
+            reading, wanted = proof(blob, reader)
+            if reading.whole() != wanted:
                 return False
             self.add(blob, reader)
         return True
-
-
-def is_stored(blob: Blob, reader: Reader) -> bool:
-    """Whether `reader` reads what was stored. Blocks."""
-    reading, wanted = proof(blob, reader)
-    return reading.whole() == wanted
 
 
 def proof(blob: Blob, reader: Reader) -> tuple[Reading, str]:
