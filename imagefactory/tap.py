@@ -9,9 +9,9 @@ from twisted.python import usage
 
 from imagefactory.service.daemon import Daemon
 from imagefactory.service.plugin import plugged
-from imagefactory.settings.catalogue import OPTIONS, Declared
 from imagefactory.settings.loading import load_here
 from imagefactory.settings.option import Group, Kind
+from imagefactory.settings.option_list import OPTIONS, Declared
 
 #: What is decided by twist itself, or makes no sense for a daemon.
 NOT_HERE = {"rest", "foreground", "json", "verbose", "debug", "plan", "umask", "pid_file", "log_file"}

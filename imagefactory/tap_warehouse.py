@@ -7,8 +7,8 @@ from twisted.python import usage
 
 from imagefactory.service.daemon import Daemon
 from imagefactory.service.plugin import plugged
-from imagefactory.settings.catalogue import OPTIONS
 from imagefactory.settings.loading import load_here
+from imagefactory.settings.option_list import OPTIONS
 
 #: Options under the names that `imagewarehouse` gives them, and their flags in the one table.
 FLAGS = {

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from imagefactory.rest.openapi import openapi_document
-from imagefactory.rest.routes import ROUTES, Route
-from imagefactory.rest.schemas import ANSWERS, BODIES, QUERY, Schema
+from imagefactory.rest.v1.openapi import openapi_document
+from imagefactory.rest.v1.routes import ROUTES, Route
+from imagefactory.rest.v1.schemas import ANSWERS, BODIES, QUERY, Schema
 
 TYPES = {
     "string": "text",

@@ -8,20 +8,38 @@ from twisted.trial.unittest import SynchronousTestCase
 
 PACKAGE = Path(__file__).resolve().parent.parent / "imagefactory"
 
-#: From the bottom up: a room imports rooms of lower floors, its own, and nothing else of ours.
+#: From the bottom up: a package imports packages of lower floors, itself, and nothing else of ours.
 FLOORS = (
-    ("model", "concurrency", "files"),
-    ("settings", "process", "oauth", "database", "http"),
-    ("disk", "guests", "qemu", "aws", "warehouse"),
-    ("families",),
-    ("engines", "targets", "stages"),
+    ("lib",),
+    ("model",),
+    ("settings",),
+    ("warehouse", "systems"),
+    ("templates", "targets"),
+    ("build", "push"),
     ("jobs",),
     ("rest", "service"),
     ("app",),
     ("cli", "tap", "tap_warehouse"),
 )
-FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-SIBLINGS_APART = ("families", "targets", "engines")
+FLOOR_OF = {package: floor for floor, packages in enumerate(FLOORS) for package in packages}
+#: The floors inside of large packages, likewise.
+INNER_FLOORS = {
+    "lib": (
+        ("errors", "secret", "concurrency", "files", "runtime"),
+        ("process", "oauth", "database", "tls"),
+        ("http",),
+    ),
+    "systems": (("disk", "guests", "qemu"), ("families",), ("engines", "stages")),
+    "jobs": (
+        ("interface",),
+        ("store",),
+        ("state",),
+        ("execution",),
+        ("admission", "recovery", "retention"),
+        ("service", "inventory"),
+    ),
+}
+SIBLINGS_APART = (("systems", "families"), ("targets",), ("systems", "engines"))
 SHARED_IN_ROOM = {"interface", "registry", "systemd", "causes"}
 SEES_A_REACTOR = {"app", "cli", "tap", "tap_warehouse"}
 LARGEST_FILE = 300
@@ -90,18 +108,40 @@ class ArchitectureTests(SynchronousTestCase):
         rooms = {room_of(path) for path, _ in modules()} - {"__init__", "__main__", "testing"}
         self.assertEqual(rooms - FLOOR_OF.keys(), set())
 
+    def test_inner_floors(self) -> None:
+        """Inside of a large package arrows point one way, too."""
+        wrong = []
+        for path, tree in modules():
+            package, *inside = (part.removesuffix(".py") for part in path.relative_to(PACKAGE).parts)
+            if package not in INNER_FLOORS or inside == ["__init__"]:
+                continue
+            floors = {name: floor for floor, names in enumerate(INNER_FLOORS[package]) for name in names}
+            self.assertIn(inside[0], floors, f"{package}/{inside[0]} has no floor")
+            for name in imports(tree):
+                theirs = ours(name)
+                if len(theirs) < 2 or theirs[0] != package or theirs[1] == inside[0]:
+                    continue
+                if floors[theirs[1]] >= floors[inside[0]] and theirs[1] != inside[0]:
+                    wrong.append(f"{path.relative_to(PACKAGE)} imports {name}")
+        self.assertEqual(wrong, [])
+
     def test_siblings_do_not_know_each_other(self) -> None:
         """families/x never imports families/y, and likewise targets and engines."""
         wrong = []
         for path, tree in modules():
-            parts = path.relative_to(PACKAGE).parts
-            if parts[0] not in SIBLINGS_APART or parts[1].removesuffix(".py") in {*SHARED_IN_ROOM, "__init__"}:
-                continue
-            mine = parts[1].removesuffix(".py")
-            for name in imports(tree):
-                theirs = ours(name)
-                if len(theirs) > 1 and theirs[0] == parts[0] and theirs[1] not in {mine, *SHARED_IN_ROOM}:
-                    wrong.append(f"{'/'.join(parts)} imports {name}")
+            parts = tuple(part.removesuffix(".py") for part in path.relative_to(PACKAGE).parts)
+            for package in SIBLINGS_APART:
+                depth = len(package)
+                if parts[:depth] != package or parts[depth] in {*SHARED_IN_ROOM, "__init__"}:
+                    continue
+                for name in imports(tree):
+                    theirs = ours(name)
+                    if (
+                        theirs[:depth] == package
+                        and len(theirs) > depth
+                        and theirs[depth] not in {parts[depth], *SHARED_IN_ROOM}
+                    ):
+                        wrong.append(f"{'/'.join(parts)} imports {name}")
         self.assertEqual(wrong, [])
 
     def test_only_the_rim_sees_a_reactor(self) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.rest.routes import ROOT, ROUTES
-from imagefactory.settings.catalogue import OPTIONS
+from imagefactory.rest.v1.routes import ROOT, ROUTES
+from imagefactory.settings.option_list import OPTIONS
 
 TOP = Path(__file__).resolve().parent.parent
 README = (TOP / "README.md").read_text("utf-8")

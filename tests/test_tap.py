@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory import tap, tap_warehouse
 from imagefactory.app.daemons import warehouse_daemon
-from imagefactory.model.errors import FactoryError
+from imagefactory.lib.errors import FactoryError
 from imagefactory.settings.loading import load_here
 
 

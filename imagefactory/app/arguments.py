@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from imagefactory.app.clouds import InstalledClouds
-from imagefactory.jobs.templates import Templates
 from imagefactory.model.credentials import Credentials, parse_credentials
 from imagefactory.model.providers import Provider
 from imagefactory.rest.interface import ReadTemplate
+from imagefactory.templates.resolve import Templates
 
 
 class RestArguments:

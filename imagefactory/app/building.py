@@ -14,31 +14,31 @@ from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.iweb import IAgent
 
 from imagefactory.app.clouds import InstalledClouds, target_content
-from imagefactory.app.ground import Ground
-from imagefactory.concurrency.clock import WallClock
-from imagefactory.engines.bootstrap.engine import BootstrapSettings
-from imagefactory.engines.bootstrap.indexes import AT_ONCE, Indexes
-from imagefactory.engines.bootstrap.keys import DIRECTORIES
-from imagefactory.engines.interface import Engine
-from imagefactory.engines.registry import engine_class
-from imagefactory.guests.chroot import ChrootGuest
-from imagefactory.jobs.addresses import networks
-from imagefactory.jobs.chroot_craft import ChrootCraft
-from imagefactory.jobs.lanes import Lane
-from imagefactory.jobs.pipeline import Pipeline, Tools
-from imagefactory.jobs.proving import BootProver
-from imagefactory.jobs.remote import Rules, checked_agent
-from imagefactory.jobs.results import Results
-from imagefactory.jobs.unstored import Unstored
+from imagefactory.app.runtime import Ground
+from imagefactory.build.boot_check import BootProver
+from imagefactory.build.cache.cache import DirectoryCache
+from imagefactory.build.image_writer import Results
+from imagefactory.build.pending_uploads import Unstored
+from imagefactory.build.pipeline import Pipeline, Tools
+from imagefactory.build.tree_actions import ChrootCraft
+from imagefactory.lib.concurrency.clock import WallClock
+from imagefactory.lib.concurrency.queue import Lane
+from imagefactory.lib.http.address_policy import networks
+from imagefactory.lib.http.guarded import Rules, checked_agent
+from imagefactory.lib.process.interface import Privilege
+from imagefactory.lib.tls.client import StrictPolicy
 from imagefactory.model.merging import merge_target_content
 from imagefactory.model.template import Template
-from imagefactory.process.interface import Privilege
-from imagefactory.qemu.accel import Acceleration
-from imagefactory.qemu.boot import Network
 from imagefactory.settings import Settings
-from imagefactory.stages.cache import DirectoryCache
-from imagefactory.stages.trees import Trees
-from imagefactory.warehouse.client.tls import StrictPolicy
+from imagefactory.systems.engines.bootstrap.engine import BootstrapSettings
+from imagefactory.systems.engines.bootstrap.indexes import AT_ONCE, Indexes
+from imagefactory.systems.engines.bootstrap.keys import DIRECTORIES
+from imagefactory.systems.engines.interface import Engine
+from imagefactory.systems.engines.registry import engine_class
+from imagefactory.systems.guests.chroot import ChrootGuest
+from imagefactory.systems.qemu.accel import Acceleration
+from imagefactory.systems.qemu.boot import Network
+from imagefactory.systems.stages.trees import Trees
 from imagefactory.warehouse.records import Records
 
 CONNECT_SECONDS = 30

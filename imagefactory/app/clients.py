@@ -9,9 +9,9 @@ from pathlib import Path
 
 from twisted.logger import Logger
 
-from imagefactory.files.durable import write_whole
-from imagefactory.model.errors import FactoryError
-from imagefactory.model.secret import Secret
+from imagefactory.lib.errors import FactoryError
+from imagefactory.lib.files.durable import write_whole
+from imagefactory.lib.secret import Secret
 from imagefactory.settings import Settings
 
 FIRST_CLIENT = "oauth-client.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from imagefactory.model.errors import InvalidInput
+from imagefactory.lib.errors import InvalidInput
 from imagefactory.model.providers import Provider, ProviderDefinitions, name_forms, parse_definitions, resolve_provider
 from imagefactory.settings import Settings
 from imagefactory.targets.interface import Target

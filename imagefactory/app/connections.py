@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.logger import Logger
 
-from imagefactory.process.descriptors import connections_within
+from imagefactory.lib.runtime.descriptors import connections_within
 from imagefactory.settings import Settings
 
 #: A client of the warehouse has a connection, and a body that comes or goes; one of the REST API has a connection.

@@ -21,17 +21,17 @@ from imagefactory.app.clients import clients_of
 from imagefactory.app.connections import WAREHOUSE, each_of_factory, most_connections
 from imagefactory.app.factory import Factory, compose
 from imagefactory.app.storage import USUAL, answers, open_embedded, start_replication
-from imagefactory.concurrency.clock import WallClock, wait_steadily
-from imagefactory.concurrency.threads import PoolThreads
-from imagefactory.model.errors import FactoryError
-from imagefactory.model.secret import Secret
-from imagefactory.oauth.memory import NonceFile
-from imagefactory.process.descriptors import make_room
-from imagefactory.process.heap import keep_pieces
-from imagefactory.rest import tls
-from imagefactory.rest.door import Door
-from imagefactory.rest.names import host_names
-from imagefactory.rest.renewal import Renewing
+from imagefactory.lib.concurrency.clock import WallClock, wait_steadily
+from imagefactory.lib.concurrency.threads import PoolThreads
+from imagefactory.lib.errors import FactoryError
+from imagefactory.lib.oauth.memory import NonceFile
+from imagefactory.lib.runtime.descriptors import make_room
+from imagefactory.lib.runtime.heap import keep_pieces
+from imagefactory.lib.secret import Secret
+from imagefactory.lib.tls import identity as tls
+from imagefactory.lib.tls.host_names import host_names
+from imagefactory.lib.tls.renewal import Renewing
+from imagefactory.rest.limits import Door
 from imagefactory.service.daemon import Daemon, Face
 from imagefactory.service.instance import Instance
 from imagefactory.service.listening import BoundSocket, bind
@@ -39,8 +39,8 @@ from imagefactory.service.notify import Notifier
 from imagefactory.service.pidfile import PidFile
 from imagefactory.settings import Settings
 from imagefactory.warehouse.server.application import Application
-from imagefactory.warehouse.server.door import WarehouseDoor
-from imagefactory.warehouse.server.means import Outside
+from imagefactory.warehouse.server.context import Outside
+from imagefactory.warehouse.server.limits import WarehouseDoor
 from imagefactory.warehouse.server.users import Users, load_users
 from imagefactory.warehouse.store.embedded import EmbeddedWarehouse
 

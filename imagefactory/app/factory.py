@@ -11,23 +11,23 @@ from uuid import uuid4
 
 from imagefactory.app.building import make_pipeline
 from imagefactory.app.clouds import InstalledClouds
-from imagefactory.app.ground import Ground, lay
+from imagefactory.app.runtime import Ground, lay
 from imagefactory.app.storage import Storage, open_storage
-from imagefactory.concurrency.clock import WallClock, wait_steadily
-from imagefactory.concurrency.threads import Threads
-from imagefactory.jobs.addresses import networks
-from imagefactory.jobs.catalogue import Catalogue
-from imagefactory.jobs.owner import alive, this_process
-from imagefactory.jobs.pusher import CloudPusher
-from imagefactory.jobs.remote import Fetcher, Rules, checked_agent
-from imagefactory.jobs.reporter import LogBounds
+from imagefactory.jobs.execution.reporter import LogBounds
+from imagefactory.jobs.inventory import Catalogue
+from imagefactory.jobs.recovery.owner import alive, this_process
 from imagefactory.jobs.service import Collaborators, JobService, Limits
-from imagefactory.jobs.sources import Bounds, Sources
-from imagefactory.jobs.store import open_store
-from imagefactory.jobs.templates import Templates
+from imagefactory.jobs.store.sqlite import open_store
+from imagefactory.lib.concurrency.clock import WallClock, wait_steadily
+from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.http.address_policy import networks
+from imagefactory.lib.http.guarded import Fetcher, Rules, checked_agent
+from imagefactory.push.pusher import CloudPusher
 from imagefactory.settings import Settings
 from imagefactory.targets.interface import Surroundings
 from imagefactory.targets.registry import Targets
+from imagefactory.templates.gather import Bounds, Sources
+from imagefactory.templates.resolve import Templates
 
 
 @dataclass(frozen=True, slots=True)

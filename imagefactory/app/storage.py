@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 from twisted.logger import Logger
 
-from imagefactory.concurrency.threads import Threads
+from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.model.records import Buckets, Kind
 from imagefactory.settings import Settings
 from imagefactory.warehouse.client.connect import Place, connect_warehouse, probe
@@ -23,7 +23,7 @@ from imagefactory.warehouse.copies import CopyDirectory
 from imagefactory.warehouse.interface import Warehouse
 from imagefactory.warehouse.records import Records
 from imagefactory.warehouse.replication import Replicator
-from imagefactory.warehouse.server.means import Outside
+from imagefactory.warehouse.server.context import Outside
 from imagefactory.warehouse.store.embedded import EmbeddedWarehouse, open_store
 
 #: Where version 1.0 expected a warehouse.

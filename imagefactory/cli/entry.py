@@ -10,7 +10,7 @@ from twisted.logger import globalLogBeginner
 from imagefactory.cli import results
 from imagefactory.cli.modes import Mode, Serve, mode_of
 from imagefactory.cli.watch import Lines, Quiet, Watcher
-from imagefactory.model.errors import Conflict, FactoryError, Forbidden, InvalidInput, NotFound, TooLarge
+from imagefactory.lib.errors import Conflict, FactoryError, Forbidden, InvalidInput, NotFound, TooLarge
 from imagefactory.service.logs import Lines as LogLines
 from imagefactory.service.logs import at_least, level_of
 from imagefactory.settings import Settings

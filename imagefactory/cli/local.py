@@ -14,10 +14,10 @@ from imagefactory.app import Factory
 from imagefactory.cli import results
 from imagefactory.cli.modes import Build, Import, Log, Mode, Push
 from imagefactory.cli.watch import Watcher
-from imagefactory.concurrency.scope import Scope
 from imagefactory.jobs.interface import BuildRequest, ImportRequest, JobEvent, PushRequest, Unsubscribe
+from imagefactory.lib.concurrency.scope import Scope
+from imagefactory.lib.errors import Conflict, InvalidInput
 from imagefactory.model.credentials import Credentials, parse_credentials
-from imagefactory.model.errors import Conflict, InvalidInput
 from imagefactory.model.jobs import Completed, Job, Operation
 from imagefactory.model.records import Kind
 from imagefactory.model.visible import visible

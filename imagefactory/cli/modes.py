@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from imagefactory.model.errors import InvalidInput
+from imagefactory.lib.errors import InvalidInput
 from imagefactory.settings import Settings
 
 USAGE = """\

@@ -9,7 +9,7 @@ from typing import Any
 
 from imagefactory.cli.watch import destination, stage_text
 from imagefactory.jobs.interface import Imported
-from imagefactory.model.errors import FactoryError, InvalidInput
+from imagefactory.lib.errors import FactoryError, InvalidInput
 from imagefactory.model.jobs import Completed, Failed, Job, Operation
 from imagefactory.model.report import StageOutcome
 from imagefactory.model.visible import visible

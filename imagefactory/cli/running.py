@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorCore, IReactorFromThreads
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from imagefactory.model.errors import FactoryError
+from imagefactory.lib.errors import FactoryError
 
 log = Logger()
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from imagefactory import __version__
-from imagefactory.model.errors import InvalidInput, Problem
+from imagefactory.lib.errors import InvalidInput, Problem
 
 DESCRIPTION = "Store images and their metadata, over the HTTP API of iwhd."
 

@@ -6,9 +6,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from imagefactory.concurrency.clock import Clock
-from imagefactory.jobs.ledger import Ledger
-from imagefactory.model.errors import FactoryError
+from imagefactory.jobs.state.job_log import Ledger
+from imagefactory.lib.concurrency.clock import Clock
+from imagefactory.lib.errors import FactoryError
 from imagefactory.model.jobs import is_final
 
 DAY = 86_400.0

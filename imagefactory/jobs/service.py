@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from imagefactory.concurrency.clock import Clock
-from imagefactory.concurrency.shield import shield
-from imagefactory.concurrency.threads import Threads
-from imagefactory.jobs.builds import BuildDesk, Fetch, Wish
-from imagefactory.jobs.imports import ImportDesk
+from imagefactory.build.interface import Builder, BuildOrder
+from imagefactory.jobs.admission.builds import BuildDesk, Fetch, Wish
+from imagefactory.jobs.admission.imports import ImportDesk
+from imagefactory.jobs.admission.pushes import PushDesk
+from imagefactory.jobs.admission.request_codec import decode_order, encode_order
+from imagefactory.jobs.execution.completion import Settlement
+from imagefactory.jobs.execution.latest_build import Lineage
+from imagefactory.jobs.execution.reporter import LogBounds
+from imagefactory.jobs.execution.runner import Runner
 from imagefactory.jobs.interface import (
     Accepted,
     BuildRequest,
@@ -22,22 +26,20 @@ from imagefactory.jobs.interface import (
     PushRequest,
     Unsubscribe,
 )
-from imagefactory.jobs.lanes import Lane
-from imagefactory.jobs.ledger import Ledger
-from imagefactory.jobs.lineage import Lineage
-from imagefactory.jobs.neighbours import Neighbours
-from imagefactory.jobs.orders import Parse, decode_order, encode_order
-from imagefactory.jobs.pushes import PushDesk
-from imagefactory.jobs.records import Records
-from imagefactory.jobs.reporter import LogBounds
-from imagefactory.jobs.restart import Inheritance
+from imagefactory.jobs.recovery.orphans import Inheritance
+from imagefactory.jobs.recovery.other_processes import Neighbours
 from imagefactory.jobs.retention import Retention
-from imagefactory.jobs.runner import Runner
-from imagefactory.jobs.settlement import Settlement
-from imagefactory.jobs.work import Builder, BuildOrder, Progress, Pusher, PushOrder
-from imagefactory.model.errors import Conflict, FactoryError, Unavailable
+from imagefactory.jobs.state.job_log import Ledger
+from imagefactory.lib.concurrency.clock import Clock
+from imagefactory.lib.concurrency.queue import Lane
+from imagefactory.lib.concurrency.shield import shield
+from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.errors import Conflict, FactoryError, Unavailable
 from imagefactory.model.jobs import Completed, Failed, Job, Operation, is_final
-from imagefactory.model.report import StageOutcome
+from imagefactory.model.report import Progress, StageOutcome
+from imagefactory.model.template import Parse
+from imagefactory.push.interface import Pusher, PushOrder
+from imagefactory.warehouse.records import Records
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from imagefactory.model.errors import InvalidInput, Problem
-from imagefactory.model.secret import Secret
+from imagefactory.lib.errors import InvalidInput, Problem
+from imagefactory.lib.secret import Secret
 from imagefactory.model.xml import parse_xml, string_value
 
 #: What clients call the two parts of an EC2 key pair, and what version 1.0 called them.

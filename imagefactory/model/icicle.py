@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from lxml import etree
 
+from imagefactory.lib.errors import InvalidInput
 from imagefactory.model import tdl_values as values
-from imagefactory.model.errors import InvalidInput
 from imagefactory.model.reading import Node, Problems
 from imagefactory.model.xml import parse_xml
 

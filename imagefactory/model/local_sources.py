@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from imagefactory.model.errors import Forbidden
+from imagefactory.lib.errors import Forbidden
 from imagefactory.model.template import Content, Install, Remote, Template, UrlInstall
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from imagefactory.model.errors import InvalidInput, Problem, Unsupported
+from imagefactory.lib.errors import InvalidInput, Problem, Unsupported
 from imagefactory.model.reading import quoted
 from imagefactory.model.xml import parse_xml, string_value
 

@@ -12,7 +12,7 @@ from typing import cast
 
 from lxml import etree
 
-from imagefactory.model.errors import InvalidInput, Problem
+from imagefactory.lib.errors import InvalidInput, Problem
 from imagefactory.model.xml import string_value
 
 MOST_PROBLEMS = 100

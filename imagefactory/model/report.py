@@ -45,6 +45,17 @@ class Report(Protocol):
         """A stage was answered from the cache, or has to be made."""
 
 
+class Progress(Report, Protocol):
+    """A job's report, which also knows the milestones of the whole job."""
+
+    def reached(self, percent: int) -> None:
+        """The job as a whole is that far; it never goes back."""
+
+    def between(self, low: int, high: int) -> Report:
+        """A report whose 0 to 100 are the job's `low` to `high`."""
+        ...
+
+
 class Silence:
     """A `Report` that nobody listens to."""
 

@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from lxml import etree
 
-from imagefactory.model.errors import InvalidInput, Problem
+from imagefactory.lib.errors import InvalidInput, Problem
 
 
 @cache

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from lxml import etree
 
+from imagefactory.lib.errors import InvalidInput
 from imagefactory.model import tdl_values as values
-from imagefactory.model.errors import InvalidInput
 from imagefactory.model.reading import Node, Problems, Text, quoted
 from imagefactory.model.schema import check_schema
 from imagefactory.model.template import (

@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from imagefactory.lib.secret import Secret, without_secrets
 from imagefactory.model.reading import Text, quoted
-from imagefactory.model.secret import Secret, without_secrets
 from imagefactory.model.sizes import parse_size
 from imagefactory.model.visible import is_control, is_hidden
 

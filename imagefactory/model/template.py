@@ -6,10 +6,11 @@ filled in.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from imagefactory.model.secret import Secret
+from imagefactory.lib.secret import Secret
 
 
 class Arch(StrEnum):
@@ -141,3 +142,7 @@ class Template:
     precommands: tuple[Script, ...] = ()
     commands: tuple[Script, ...] = ()
     source: bytes = field(default=b"", repr=False)  # holds the passwords in clear
+
+
+Parse = Callable[[bytes], Template]
+"""Makes a template from its XML; raises InvalidInput."""

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagefactory.model.errors import InvalidInput
+from imagefactory.lib.errors import InvalidInput
 from imagefactory.model.ids import is_uuid
 
 

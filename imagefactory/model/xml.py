@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lxml import etree
 
-from imagefactory.model.errors import InvalidInput, Problem, TooLarge
+from imagefactory.lib.errors import InvalidInput, Problem, TooLarge
 
 XINCLUDE = "http://www.w3.org/2001/XInclude"
 MOST_SYNTAX_PROBLEMS = 10  # one slip makes libxml2 report many more

@@ -9,8 +9,8 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from imagefactory.concurrency.task import Task
-from imagefactory.model.errors import FactoryError
+from imagefactory.lib.concurrency.task import Task
+from imagefactory.lib.errors import FactoryError
 
 T = TypeVar("T")
 _log = Logger()

@@ -8,11 +8,11 @@ from urllib.parse import quote
 
 from twisted.web.http import Request
 
-from imagefactory.model.errors import InvalidInput
+from imagefactory.lib.errors import InvalidInput
 from imagefactory.model.ids import canonical
+from imagefactory.rest.client_address import Origin
 from imagefactory.rest.errors import UnsupportedMedia
-from imagefactory.rest.fields import read_fields
-from imagefactory.rest.origin import Origin
+from imagefactory.rest.v1.fields import read_fields
 
 
 class Call:

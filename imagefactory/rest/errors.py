@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 from twisted.web import http
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from imagefactory.model import errors
+from imagefactory.lib import errors
 from imagefactory.rest.reply import JSON, Reply
 
 _log = Logger()

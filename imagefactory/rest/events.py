@@ -8,12 +8,12 @@ from collections.abc import Callable
 from twisted.internet.defer import Deferred
 
 from imagefactory.jobs.interface import JobEvent, Jobs, Unsubscribe
-from imagefactory.model.errors import InvalidInput
-from imagefactory.rest import links
+from imagefactory.lib.errors import InvalidInput
 from imagefactory.rest.call import Call
-from imagefactory.rest.documents import JobDocuments, timestamp
 from imagefactory.rest.reply import Reply
 from imagefactory.rest.stream import Streams, follow
+from imagefactory.rest.v1 import links
+from imagefactory.rest.v1.documents import JobDocuments, timestamp
 
 MEDIA = b"text/event-stream"
 HEARTBEAT = b":\n\n"

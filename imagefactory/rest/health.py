@@ -8,7 +8,7 @@ from twisted.internet.defer import TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from imagefactory.concurrency.task import Task
+from imagefactory.lib.concurrency.task import Task
 
 #: Seconds that a neighbour has for an answer.
 PATIENCE = 3.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from twisted.web.http import Request
 
-from imagefactory.rest.pouring import PIECE, joined, pieces_of, whole
+from imagefactory.rest.large_replies import PIECE, joined, pieces_of, whole
 
 JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"

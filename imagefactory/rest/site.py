@@ -20,32 +20,32 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 from werkzeug.exceptions import HTTPException
 
-from imagefactory.concurrency.threads import Threads
 from imagefactory.jobs.interface import Jobs
-from imagefactory.model.secret import Secret
-from imagefactory.oauth.memory import Memory
-from imagefactory.rest.builders import Builders
-from imagefactory.rest.builds import Builds
+from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.oauth.memory import Memory
+from imagefactory.lib.secret import Secret
+from imagefactory.rest.authentication import Gate, OAuthGate, OpenGate
 from imagefactory.rest.call import Call
-from imagefactory.rest.documents import JobDocuments
-from imagefactory.rest.door import Door, DoorRequest
+from imagefactory.rest.client_address import Origin
 from imagefactory.rest.errors import error_reply, reply_to
 from imagefactory.rest.events import Events
-from imagefactory.rest.gate import Gate, OAuthGate, OpenGate
 from imagefactory.rest.health import Probe
-from imagefactory.rest.images import Images
-from imagefactory.rest.info import Info
 from imagefactory.rest.interface import Arguments, Catalogue, Clouds
-from imagefactory.rest.large import SMALL, LargeBodies
+from imagefactory.rest.large_bodies import SMALL, LargeBodies
+from imagefactory.rest.large_replies import pour
+from imagefactory.rest.limits import Door, DoorRequest
 from imagefactory.rest.metrics import Metrics
-from imagefactory.rest.origin import Origin
-from imagefactory.rest.pouring import pour
-from imagefactory.rest.provider_images import ProviderImages
 from imagefactory.rest.reply import Reply
-from imagefactory.rest.routes import ROUTES, Route
 from imagefactory.rest.stream import Streams
-from imagefactory.rest.target_images import TargetImages
-from imagefactory.rest.targets import Targets
+from imagefactory.rest.v1.builders import Builders
+from imagefactory.rest.v1.builds import Builds
+from imagefactory.rest.v1.documents import JobDocuments
+from imagefactory.rest.v1.images import Images
+from imagefactory.rest.v1.info import Info
+from imagefactory.rest.v1.provider_images import ProviderImages
+from imagefactory.rest.v1.routes import ROUTES, Route
+from imagefactory.rest.v1.target_images import TargetImages
+from imagefactory.rest.v1.targets import Targets
 from imagefactory.settings.table import Settings
 
 Answer = Reply | Coroutine[Deferred[Any], Any, Reply | None]

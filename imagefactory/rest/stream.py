@@ -13,7 +13,7 @@ from twisted.web.http import Request
 from zope.interface import implementer
 
 from imagefactory.jobs.interface import Unsubscribe
-from imagefactory.model.errors import Busy
+from imagefactory.lib.errors import Busy
 
 T = TypeVar("T")
 MOST_WAITING = 256 << 10

@@ -17,8 +17,8 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from imagefactory.concurrency.task import Task
-from imagefactory.model.errors import FactoryError
+from imagefactory.lib.concurrency.task import Task
+from imagefactory.lib.errors import FactoryError
 from imagefactory.service.instance import Instance
 from imagefactory.service.listening import BoundSocket
 from imagefactory.service.notify import Notifier

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import IO
 
-from imagefactory.model.errors import Conflict, FactoryError, InvalidInput
+from imagefactory.lib.errors import Conflict, FactoryError, InvalidInput
 
 
 class Instance:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorSocket
 
-from imagefactory.model.errors import FactoryError
+from imagefactory.lib.errors import FactoryError
 
 BACKLOG = 511
 

@@ -19,7 +19,7 @@ from twisted.logger import (
 )
 from zope.interface import implementer
 
-from imagefactory.model.errors import FactoryError
+from imagefactory.lib.errors import FactoryError
 from imagefactory.settings import Settings
 
 NOISY = ("twisted.web.", "twisted.internet.", "klein.")

@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagefactory.model.errors import Conflict, FactoryError
-from imagefactory.process.proc import Stat, stat
+from imagefactory.lib.errors import Conflict, FactoryError
+from imagefactory.lib.process.proc import Stat, stat
 
 
 @dataclass(frozen=True, slots=True)

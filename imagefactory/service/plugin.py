@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from twisted.application.service import IService
 
-from imagefactory.model.errors import FactoryError
+from imagefactory.lib.errors import FactoryError
 from imagefactory.service.daemon import Daemon
 
 

@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from imagefactory.model.errors import Problem
-from imagefactory.settings.catalogue import BY_FLAG, OPTIONS, nearest
+from imagefactory.lib.errors import Problem
 from imagefactory.settings.option import Kind, Option
+from imagefactory.settings.option_list import BY_FLAG, OPTIONS, nearest
 
 
 class _Broken(Exception):

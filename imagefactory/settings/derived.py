@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from imagefactory.model.errors import Problem
+from imagefactory.lib.errors import Problem
 from imagefactory.settings.mirrors import with_examples
 from imagefactory.settings.table import Settings
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from imagefactory.model.errors import Problem
-from imagefactory.settings.catalogue import BY_KEY, Declared, nearest
+from imagefactory.lib.errors import Problem
+from imagefactory.settings.option_list import BY_KEY, Declared, nearest
 
 Read = Callable[[Path], bytes]
 

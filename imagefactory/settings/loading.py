@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from imagefactory.model.errors import InvalidInput, Problem
-from imagefactory.settings.catalogue import OPTIONS, Declared
+from imagefactory.lib.errors import InvalidInput, Problem
 from imagefactory.settings.commandline import read_arguments
 from imagefactory.settings.derived import derive
 from imagefactory.settings.jsonfile import Read, known_key, read_file
 from imagefactory.settings.option import Kind
+from imagefactory.settings.option_list import OPTIONS, Declared
 from imagefactory.settings.table import Settings
 from imagefactory.settings.values import from_json, from_text
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from imagefactory import __version__
-from imagefactory.model.secret import Secret
+from imagefactory.lib.secret import Secret
 from imagefactory.model.sizes import format_size
-from imagefactory.settings.catalogue import OPTIONS, Declared, of_group
 from imagefactory.settings.loading import Loaded
 from imagefactory.settings.option import Group, Kind, Option
+from imagefactory.settings.option_list import OPTIONS, Declared, of_group
 
 WIDTH = 100
 COLUMN = 30

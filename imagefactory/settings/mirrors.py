@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from imagefactory.lib.secret import without_secrets
 from imagefactory.model.reading import quoted
-from imagefactory.model.secret import without_secrets
 from imagefactory.model.urls import canonical
 
 APT = "apt:"

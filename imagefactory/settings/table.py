@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagefactory.model.secret import Secret
+from imagefactory.lib.secret import Secret
 from imagefactory.settings import checks
 from imagefactory.settings.mirrors import entry as mirror
 from imagefactory.settings.option import Group, Kind, option

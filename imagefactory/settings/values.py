@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from imagefactory.lib.secret import Secret
 from imagefactory.model.reading import quoted
-from imagefactory.model.secret import Secret
 from imagefactory.model.sizes import parse_size
 from imagefactory.settings.option import Kind, Option
 

@@ -8,20 +8,20 @@ from uuid import UUID
 
 from lxml import etree
 
-from imagefactory.concurrency.threads import Threads
-from imagefactory.disk.copies import adopt, clone
-from imagefactory.disk.interface import Conversion
-from imagefactory.disk.space import full_disk
-from imagefactory.disk.stoppable import stoppable
-from imagefactory.families.interface import Needs
-from imagefactory.files.holes import Watch
+from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.errors import InvalidInput, Unavailable
+from imagefactory.lib.files.holes import Watch
 from imagefactory.model.credentials import Credentials
-from imagefactory.model.errors import InvalidInput, Unavailable
 from imagefactory.model.libvirt_xml import Domain, domain_xml
 from imagefactory.model.providers import Provider
 from imagefactory.model.report import Report
 from imagefactory.model.template import Arch, Template
 from imagefactory.model.xml import parse_xml
+from imagefactory.systems.disk.copies import adopt, clone
+from imagefactory.systems.disk.interface import Conversion
+from imagefactory.systems.disk.space import full_disk
+from imagefactory.systems.disk.stoppable import stoppable
+from imagefactory.systems.families.interface import Needs
 from imagefactory.targets.interface import Pushed, Ready, Room, Surroundings, Target, cloud_info
 
 NAME = "condorcloud"

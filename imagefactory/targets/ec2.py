@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from imagefactory.disk.interface import Conversion
-from imagefactory.families.interface import Needs
 from imagefactory.model.template import Template
-from imagefactory.qemu.hardware import Disk, Hardware
+from imagefactory.systems.disk.interface import Conversion
+from imagefactory.systems.families.interface import Needs
+from imagefactory.systems.qemu.hardware import Disk, Hardware
 from imagefactory.targets.interface import Room, Target, cloud_info, no_parameters
 
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from imagefactory.concurrency.threads import Threads
-from imagefactory.disk.interface import Conversion
-from imagefactory.disk.layout import LARGEST_DISK
-from imagefactory.families.interface import Needs
+from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.providers import Provider
 from imagefactory.model.report import Report
 from imagefactory.model.template import Template
-from imagefactory.qemu.hardware import Hardware
 from imagefactory.settings.table import Settings
+from imagefactory.systems.disk.interface import Conversion
+from imagefactory.systems.disk.layout import LARGEST_DISK
+from imagefactory.systems.families.interface import Needs
+from imagefactory.systems.qemu.hardware import Hardware
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,15 @@ import pwd
 import re
 from pathlib import Path
 
-from imagefactory.concurrency.threads import Threads
-from imagefactory.disk.interface import Conversion
-from imagefactory.disk.space import full_disk
-from imagefactory.families.interface import Needs
+from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.errors import InvalidInput, Problem
 from imagefactory.model.credentials import Credentials
-from imagefactory.model.errors import InvalidInput, Problem
 from imagefactory.model.providers import Provider
 from imagefactory.model.report import Report
 from imagefactory.model.template import Template
+from imagefactory.systems.disk.interface import Conversion
+from imagefactory.systems.disk.space import full_disk
+from imagefactory.systems.families.interface import Needs
 from imagefactory.targets.interface import Pushed, Ready, Room, Surroundings, Target
 
 NAME = "mock"

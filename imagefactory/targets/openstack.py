@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from imagefactory.disk.interface import Conversion
-from imagefactory.families.interface import Needs
 from imagefactory.model.template import Template
+from imagefactory.systems.disk.interface import Conversion
+from imagefactory.systems.families.interface import Needs
 from imagefactory.targets.interface import Room, Target, cloud_info
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from imagefactory.disk.interface import Conversion
-from imagefactory.disk.layout import GIB
-from imagefactory.families.interface import Needs
 from imagefactory.model.template import Template
+from imagefactory.systems.disk.interface import Conversion
+from imagefactory.systems.disk.layout import GIB
+from imagefactory.systems.families.interface import Needs
 from imagefactory.targets.interface import Room, Target, cloud_info
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 
-from imagefactory.model.errors import FactoryError, Unsupported
+from imagefactory.lib.errors import FactoryError, Unsupported
 from imagefactory.targets.interface import Room, Surroundings, Target
 
 GROUP = "imagefactory.targets"

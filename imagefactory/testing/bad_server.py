@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
 
-from imagefactory.concurrency.clock import Clock
+from imagefactory.lib.concurrency.clock import Clock
 
 
 def reply(status: int, body: bytes = b"", **headers: str) -> bytes:

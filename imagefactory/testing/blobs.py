@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from imagefactory.files.content import content_of
-from imagefactory.model.errors import NotFound
+from imagefactory.lib.errors import NotFound
+from imagefactory.lib.files.content import content_of
 from imagefactory.warehouse.store.blobs import BlobStore
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.interfaces import IAddress, IProtocolFactory
 from twisted.internet.protocol import Factory, Protocol
 
-from imagefactory.concurrency.clock import Clock
+from imagefactory.lib.concurrency.clock import Clock
 from imagefactory.testing.bad_server import reply
 
 _LENGTH = re.compile(rb"(?i)content-length: (\d+)")

@@ -11,9 +11,9 @@ from typing import Any, Protocol, Self
 
 from twisted.internet.defer import Deferred
 
-from imagefactory.guests.interface import File, Guest
-from imagefactory.model.errors import CommandFailed, TooLarge
-from imagefactory.process.interface import LineReader
+from imagefactory.lib.errors import CommandFailed, TooLarge
+from imagefactory.lib.process.interface import LineReader
+from imagefactory.systems.guests.interface import File, Guest
 
 
 @dataclass(frozen=True, slots=True)

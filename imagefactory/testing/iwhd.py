@@ -11,8 +11,8 @@ from twisted.web.http import Request
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
-from imagefactory.concurrency.clock import Clock
-from imagefactory.model.errors import InvalidInput
+from imagefactory.lib.concurrency.clock import Clock
+from imagefactory.lib.errors import InvalidInput
 from imagefactory.warehouse.query import matches, parse
 
 _OLD_QUERY = re.compile(r'(?:"[^"]*"|[^"A-Z-])*')

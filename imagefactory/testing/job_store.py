@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from unittest import TestCase
 
 from imagefactory.jobs.interface import Batch, JobEvent, JobStore, LogExtent, LogLine, Owner, Remembered
-from imagefactory.model.errors import FactoryError
+from imagefactory.lib.errors import FactoryError
 from imagefactory.model.jobs import Completed, Failed, Failure, Job, Operation, Queued, Running, State
 from imagefactory.model.report import StageOutcome
 

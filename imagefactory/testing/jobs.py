@@ -9,15 +9,16 @@ from pathlib import Path
 
 from twisted.internet.defer import CancelledError, Deferred
 
-from imagefactory.jobs.craft import Piece
-from imagefactory.jobs.work import BuildOrder, Progress, PushOrder
+from imagefactory.build.actions import Piece
+from imagefactory.build.interface import BuildOrder
+from imagefactory.lib.errors import FactoryError, InvalidInput, Unsupported
 from imagefactory.model.credentials import Credentials
-from imagefactory.model.errors import FactoryError, InvalidInput, Unsupported
 from imagefactory.model.jobs import Completed
 from imagefactory.model.providers import Provider
 from imagefactory.model.records import BuildRecord, ImageRecord, Kind, ProviderImageRecord, TargetImageRecord
-from imagefactory.model.report import Report, StageOutcome
+from imagefactory.model.report import Progress, Report, StageOutcome
 from imagefactory.model.template import Arch, OperatingSystem, Template, UrlInstall
+from imagefactory.push.interface import PushOrder
 
 
 def template(name: str = "demo") -> Template:

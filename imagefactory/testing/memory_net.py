@@ -13,7 +13,7 @@ from twisted.web.client import URI, Agent, HTTPConnectionPool
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
-from imagefactory.concurrency.clock import Clock
+from imagefactory.lib.concurrency.clock import Clock
 
 #: Bytes on their way in one direction before the writer is told to wait.
 HIGH_WATER = 1 << 20

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 
-from imagefactory.model.errors import CommandFailed
-from imagefactory.process.interface import Command, Exit, LineReader
+from imagefactory.lib.errors import CommandFailed
+from imagefactory.lib.process.interface import Command, Exit, LineReader
 
 Matches = Callable[[Command], bool]
 Effect = Callable[[Command], None]

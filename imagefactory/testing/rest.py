@@ -20,13 +20,13 @@ from imagefactory.jobs.interface import (
     PushRequest,
     Unsubscribe,
 )
+from imagefactory.lib.errors import Conflict, InvalidInput, NotFound, Unsupported
+from imagefactory.lib.secret import Secret
 from imagefactory.model.credentials import Credentials
-from imagefactory.model.errors import Conflict, InvalidInput, NotFound, Unsupported
 from imagefactory.model.jobs import Failed, Job, Operation, Queued, is_final
 from imagefactory.model.jobs import Failure as Reason
 from imagefactory.model.providers import Provider
 from imagefactory.model.report import StageOutcome
-from imagefactory.model.secret import Secret
 from imagefactory.model.template import Arch, OperatingSystem, Template, UrlInstall
 from imagefactory.rest.interface import ReadTemplate
 

@@ -11,10 +11,10 @@ from lxml import etree
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import TestCase
 
-from imagefactory.concurrency.shield import shield
-from imagefactory.concurrency.threads import Threads
+from imagefactory.lib.concurrency.shield import shield
+from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.errors import InvalidInput
 from imagefactory.model.credentials import Credentials
-from imagefactory.model.errors import InvalidInput
 from imagefactory.model.providers import Provider
 from imagefactory.model.report import Silence
 from imagefactory.model.template import Arch, OperatingSystem, Template, UrlInstall

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from imagefactory.model.errors import InvalidInput, NotFound, TooLarge
+from imagefactory.lib.errors import InvalidInput, NotFound, TooLarge
 from imagefactory.warehouse.interface import Warehouse
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-from imagefactory.files.holes import copy_data
-from imagefactory.model.errors import InvalidInput
+from imagefactory.lib.errors import InvalidInput
+from imagefactory.lib.files.holes import copy_data
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 

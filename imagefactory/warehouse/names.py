@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from imagefactory.model.errors import InvalidInput, Problem
+from imagefactory.lib.errors import InvalidInput, Problem
 
 LONGEST = 63
 ATTRIBUTE_LIMIT = 4 << 20

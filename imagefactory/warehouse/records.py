@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from imagefactory.concurrency.parallel import in_parallel
-from imagefactory.model.errors import InvalidInput, NotFound
+from imagefactory.lib.concurrency.parallel import in_parallel
+from imagefactory.lib.errors import InvalidInput, NotFound
 from imagefactory.model.records import (
     Buckets,
     BuildRecord,

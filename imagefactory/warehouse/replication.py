@@ -13,15 +13,15 @@ from pathlib import Path
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from imagefactory.concurrency.backoff import backoff
-from imagefactory.concurrency.clock import Clock, sleep
-from imagefactory.concurrency.task import Task
-from imagefactory.concurrency.threads import Threads
-from imagefactory.model.errors import Unavailable
-from imagefactory.model.secret import Secret
+from imagefactory.lib.concurrency.backoff import backoff
+from imagefactory.lib.concurrency.clock import Clock, sleep
+from imagefactory.lib.concurrency.task import Task
+from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.errors import Unavailable
+from imagefactory.lib.secret import Secret
 from imagefactory.warehouse.client import Place, RemoteWarehouse
 from imagefactory.warehouse.copies import CopyDirectory
-from imagefactory.warehouse.server.reception import digests
+from imagefactory.warehouse.server.body_sink import digests
 from imagefactory.warehouse.store.digests import digested
 from imagefactory.warehouse.store.local import Store
 from imagefactory.warehouse.store.objects import Stored

@@ -8,11 +8,11 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from imagefactory.engines.bootstrap.mirrors import INDEXTARGETS, host_mirror
-from imagefactory.families.debian import sources
-from imagefactory.families.interface import Bootstrap
-from imagefactory.families.registry import find
 from imagefactory.model.tdl import parse_template
+from imagefactory.systems.engines.bootstrap.mirrors import INDEXTARGETS, host_mirror
+from imagefactory.systems.families.debian import sources
+from imagefactory.systems.families.interface import Bootstrap
+from imagefactory.systems.families.registry import find
 from scripts.benchmarks.peers import PEERS, Work, attempt, customise
 from scripts.benchmarks.timing import Cost, Failed, program, run
 from scripts.benchmarks.trials import Trial, Trials

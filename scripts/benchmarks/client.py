@@ -11,8 +11,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
-from imagefactory.concurrency.threads import PoolThreads
-from imagefactory.files.content import content_of
+from imagefactory.lib.concurrency.threads import PoolThreads
+from imagefactory.lib.files.content import content_of
 from imagefactory.warehouse.client import Place, connect_warehouse
 
 

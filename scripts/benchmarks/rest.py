@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagefactory.rest import tls
+from imagefactory.lib.tls import identity as tls
 from scripts.benchmarks.load import Answers, loaded, unverified
 from scripts.benchmarks.tables import megabytes, progress, ratio, show
 from scripts.benchmarks.timing import free_port, high_water, program, resident, service

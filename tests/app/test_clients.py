@@ -6,8 +6,8 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.app.clients import FIRST_CLIENT, clients_of
-from imagefactory.model.errors import FactoryError
-from imagefactory.model.secret import Secret
+from imagefactory.lib.errors import FactoryError
+from imagefactory.lib.secret import Secret
 from imagefactory.settings import Settings
 
 

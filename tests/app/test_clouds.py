@@ -6,7 +6,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.app.clouds import InstalledClouds, target_content
-from imagefactory.model.errors import InvalidInput, Unsupported
+from imagefactory.lib.errors import InvalidInput, Unsupported
 from imagefactory.settings import Settings
 from imagefactory.targets.registry import Targets
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.cli.local import read_credentials
-from imagefactory.model.errors import InvalidInput
+from imagefactory.lib.errors import InvalidInput
 
 XML = (
     "<provider_credentials><mock_credentials><username>me</username><password>hidden</password>"

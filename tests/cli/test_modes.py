@@ -5,7 +5,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.cli.modes import Build, Import, Log, Push, Serve, mode_of
-from imagefactory.model.errors import InvalidInput
+from imagefactory.lib.errors import InvalidInput
 from imagefactory.settings import Settings
 
 IMAGE = "6d9aee26-0a4b-4d0c-b0d9-4b2b7f9e1ce5"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.cli.results import NONE, Details, error_document, error_text, result_line, run_document, size_text
-from imagefactory.model.errors import InvalidInput, Problem
+from imagefactory.lib.errors import InvalidInput, Problem
 from imagefactory.model.jobs import Completed, Failed, Failure, Job, Operation
 
 DONE = Job(

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory import __version__
 from imagefactory.cli.warehouse import early_answer, settings_arguments
-from imagefactory.model.errors import InvalidInput
+from imagefactory.lib.errors import InvalidInput
 
 
 class WarehouseOptionTests(SynchronousTestCase):

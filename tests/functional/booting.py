@@ -6,16 +6,16 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from imagefactory.concurrency.threads import Threads
-from imagefactory.disk.assemble import assemble
-from imagefactory.disk.boot_files import boot_files
-from imagefactory.disk.interface import DiskSpec
-from imagefactory.disk.layout import MIB
+from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.process.interface import Processes
 from imagefactory.model.report import Silence
-from imagefactory.process.interface import Processes
-from imagefactory.qemu.accel import Acceleration
-from imagefactory.qemu.boot import BootProof, Network, boot_check
-from imagefactory.qemu.hardware import Hardware
+from imagefactory.systems.disk.assemble import assemble
+from imagefactory.systems.disk.boot_files import boot_files
+from imagefactory.systems.disk.interface import DiskSpec
+from imagefactory.systems.disk.layout import MIB
+from imagefactory.systems.qemu.accel import Acceleration
+from imagefactory.systems.qemu.boot import BootProof, Network, boot_check
+from imagefactory.systems.qemu.hardware import Hardware
 from tests.functional.real import RealTestCase
 
 PLAIN = Hardware()

@@ -22,10 +22,10 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from imagefactory.app.storage import open_embedded
-from imagefactory.concurrency.threads import PoolThreads
+from imagefactory.lib.concurrency.threads import PoolThreads
+from imagefactory.lib.process.journal import VARIABLE
+from imagefactory.lib.process.proc import carries, everybody
 from imagefactory.model.records import Kind
-from imagefactory.process.journal import VARIABLE
-from imagefactory.process.proc import carries, everybody
 from imagefactory.warehouse.records import Records
 from tests.functional.tinyos import TREE, TinyOs, tiny_os
 

@@ -14,7 +14,7 @@ from typing import Any
 import requests
 from requests_oauthlib import OAuth1
 
-from imagefactory.process.proc import stat
+from imagefactory.lib.process.proc import stat
 from tests.functional.command import CommandCase, Running
 from tests.functional.tinyos import TREE
 

@@ -14,8 +14,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from imagefactory.cli import main
-from imagefactory.files.holes import Watch
-from imagefactory.stages.trees import Trees
+from imagefactory.lib.files.holes import Watch
+from imagefactory.systems.stages.trees import Trees
 from imagefactory.targets import condorcloud, mock
 from imagefactory.warehouse.records import Records
 

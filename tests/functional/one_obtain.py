@@ -13,11 +13,11 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
-from imagefactory.concurrency.clock import sleep
-from imagefactory.concurrency.threads import PoolThreads
+from imagefactory.build.cache.cache import DirectoryCache
+from imagefactory.build.cache.keys import stage_key
+from imagefactory.lib.concurrency.clock import sleep
+from imagefactory.lib.concurrency.threads import PoolThreads
 from imagefactory.model.report import Report, Silence
-from imagefactory.stages.cache import DirectoryCache
-from imagefactory.stages.keys import stage_key
 
 
 class Printer(Silence):

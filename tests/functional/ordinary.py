@@ -10,8 +10,8 @@ from unittest import SkipTest
 
 from twisted.trial.unittest import TestCase
 
-from imagefactory.process.interface import Privilege
-from imagefactory.process.privilege import NAMESPACE
+from imagefactory.lib.process.interface import Privilege
+from imagefactory.lib.process.privilege import NAMESPACE
 
 USER = "imagefactory-test"
 

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from imagefactory.concurrency.threads import PoolThreads
-from imagefactory.process.interface import Privilege
-from imagefactory.process.supervise import TwistedProcesses, base_environment
+from imagefactory.lib.concurrency.threads import PoolThreads
+from imagefactory.lib.process.interface import Privilege
+from imagefactory.lib.process.supervise import TwistedProcesses, base_environment
 
 T = TypeVar("T")
 

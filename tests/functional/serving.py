@@ -12,11 +12,11 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
-from imagefactory.concurrency.threads import PoolThreads
+from imagefactory.lib.concurrency.threads import PoolThreads
+from imagefactory.lib.tls.identity import chosen, make, today
 from imagefactory.rest.site import make_site
-from imagefactory.rest.tls import chosen, make, today
 from imagefactory.settings.table import Settings
-from imagefactory.testing.catalogue import FakeCatalogue
+from imagefactory.testing.inventory import FakeCatalogue
 from imagefactory.testing.rest import FakeArguments, FakeClouds, FakeJobs
 
 

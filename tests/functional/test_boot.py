@@ -13,15 +13,15 @@ from tempfile import TemporaryDirectory
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SkipTest
 
-from imagefactory.disk.boot_files import split_parameters
-from imagefactory.disk.convert import convert
-from imagefactory.disk.interface import Conversion
-from imagefactory.disk.layout import MIB
-from imagefactory.files.content import content_of
-from imagefactory.model.errors import CommandFailed
+from imagefactory.lib.errors import CommandFailed
+from imagefactory.lib.files.content import content_of
 from imagefactory.model.report import Silence
-from imagefactory.qemu.accel import TCG, Acceleration, Host, boot_sector
-from imagefactory.qemu.hardware import UEFI, Hardware
+from imagefactory.systems.disk.boot_files import split_parameters
+from imagefactory.systems.disk.convert import convert
+from imagefactory.systems.disk.interface import Conversion
+from imagefactory.systems.disk.layout import MIB
+from imagefactory.systems.qemu.accel import TCG, Acceleration, Host, boot_sector
+from imagefactory.systems.qemu.hardware import UEFI, Hardware
 from tests.functional.booting import BootCase
 from tests.functional.real import RealTestCase
 from tests.functional.tiny import tiny_tree
@@ -148,9 +148,9 @@ class ProbeTests(RealTestCase):
         """probe.hex is what the assembler makes of probe.S."""
         if not shutil.which("as") or not shutil.which("ld"):
             raise SkipTest("needs binutils")
-        import imagefactory.qemu
+        import imagefactory.systems.qemu
 
-        source = Path(imagefactory.qemu.__file__).with_name("probe.S")
+        source = Path(imagefactory.systems.qemu.__file__).with_name("probe.S")
         parts, image = self.directory / "probe.o", self.directory / "probe.img"
         subprocess.run(["as", "--64", "-o", parts, source], check=True)
         link = ["ld", "-m", "elf_x86_64", "-Ttext", "0x7c00", "--oformat", "binary", "-o", image, parts]

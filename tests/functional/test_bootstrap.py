@@ -13,16 +13,16 @@ from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.server import Site
 from twisted.web.static import File as Directory
 
-from imagefactory.engines.bootstrap.engine import BootstrapEngine, BootstrapSettings
-from imagefactory.engines.bootstrap.indexes import Indexes
-from imagefactory.engines.interface import RootTree
-from imagefactory.guests.chroot import ChrootGuest
-from imagefactory.model.errors import BuildFailed, Unavailable
+from imagefactory.lib.errors import BuildFailed, Unavailable
+from imagefactory.lib.secret import Secret
 from imagefactory.model.report import Silence
-from imagefactory.model.secret import Secret
 from imagefactory.model.template import Arch, GuestFile, Inline, OperatingSystem, Script, Template, UrlInstall
-from imagefactory.stages.customise import customise
-from imagefactory.stages.sealing import kernel, seal
+from imagefactory.systems.engines.bootstrap.engine import BootstrapEngine, BootstrapSettings
+from imagefactory.systems.engines.bootstrap.indexes import Indexes
+from imagefactory.systems.engines.interface import RootTree
+from imagefactory.systems.guests.chroot import ChrootGuest
+from imagefactory.systems.stages.customise import customise
+from imagefactory.systems.stages.sealing import kernel, seal
 from tests.functional.real import RealTestCase
 
 MIRROR = "http://mirror.example/debian"

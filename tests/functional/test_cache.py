@@ -13,14 +13,14 @@ from pathlib import Path
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SkipTest
 
-from imagefactory.concurrency.event import Event
-from imagefactory.model.errors import NoSpace
+from imagefactory.build.cache.cache import DirectoryCache
+from imagefactory.build.cache.interface import Producer
+from imagefactory.build.cache.keys import stage_key
+from imagefactory.lib.concurrency.event import Event
+from imagefactory.lib.errors import NoSpace
+from imagefactory.lib.process.interface import Command, Exit, Privilege
 from imagefactory.model.report import Report, Silence
-from imagefactory.process.interface import Command, Exit, Privilege
-from imagefactory.stages.cache import DirectoryCache
-from imagefactory.stages.interface import Producer
-from imagefactory.stages.keys import stage_key
-from imagefactory.stages.trees import Trees
+from imagefactory.systems.stages.trees import Trees
 from tests.functional.real import RealTestCase
 
 MIB = 1 << 20

@@ -16,16 +16,16 @@ from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import TestCase
 
-from imagefactory.concurrency.clock import sleep
-from imagefactory.guests.chroot import ChrootGuest
-from imagefactory.guests.interface import File, Guest
-from imagefactory.model.errors import CommandFailed, Conflict, TimedOut, Unsupported
-from imagefactory.process.interface import Command, Privilege
-from imagefactory.process.privilege import NAMESPACE, decide, look_at_host
-from imagefactory.process.proc import carries, everybody
-from imagefactory.process.supervise import TwistedProcesses, base_environment
-from imagefactory.process.trees import remove_tree
-from imagefactory.stages.sealing import aside, back
+from imagefactory.lib.concurrency.clock import sleep
+from imagefactory.lib.errors import CommandFailed, Conflict, TimedOut, Unsupported
+from imagefactory.lib.process.interface import Command, Privilege
+from imagefactory.lib.process.privilege import NAMESPACE, decide, look_at_host
+from imagefactory.lib.process.proc import carries, everybody
+from imagefactory.lib.process.supervise import TwistedProcesses, base_environment
+from imagefactory.lib.process.trees import remove_tree
+from imagefactory.systems.guests.chroot import ChrootGuest
+from imagefactory.systems.guests.interface import File, Guest
+from imagefactory.systems.stages.sealing import aside, back
 from imagefactory.testing.guests import GuestContract
 from tests.functional.ordinary import USER, OrdinaryUser
 

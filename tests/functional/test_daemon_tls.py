@@ -10,8 +10,8 @@ from datetime import timedelta
 
 from cryptography.hazmat.primitives import serialization
 
-from imagefactory.rest.pem import Identity
-from imagefactory.rest.tls import make, today
+from imagefactory.lib.tls.identity import make, today
+from imagefactory.lib.tls.pem import Identity
 from tests.functional.command import COMMAND, Running
 from tests.functional.daemon import ANSWERS, DaemonCase
 from tests.functional.warehouse_process import can_mount

@@ -9,11 +9,11 @@ from pathlib import Path
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SkipTest
 
-from imagefactory.concurrency.threads import PoolThreads
+from imagefactory.lib.concurrency.threads import PoolThreads
+from imagefactory.lib.process.supervise import TwistedProcesses, base_environment
 from imagefactory.model.records import Kind
-from imagefactory.process.supervise import TwistedProcesses, base_environment
-from imagefactory.qemu.boot import BootProof
-from imagefactory.qemu.hardware import UEFI, Disk, Hardware
+from imagefactory.systems.qemu.boot import BootProof
+from imagefactory.systems.qemu.hardware import UEFI, Disk, Hardware
 from tests.functional.booting import boot
 from tests.functional.command import CommandCase
 

@@ -12,16 +12,16 @@ from pathlib import Path
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SkipTest
 
-from imagefactory.disk.assemble import assemble
-from imagefactory.disk.boot_files import boot_files
-from imagefactory.disk.convert import convert
-from imagefactory.disk.interface import Conversion, DiskSpec
-from imagefactory.disk.layout import MIB, layout, needed, root_uuid, smallest_disk
-from imagefactory.disk.tree_size import tree_size
-from imagefactory.files.content import content_of
-from imagefactory.files.holes import data_size
-from imagefactory.model.errors import BuildFailed, NoSpace
+from imagefactory.lib.errors import BuildFailed, NoSpace
+from imagefactory.lib.files.content import content_of
+from imagefactory.lib.files.holes import data_size
 from imagefactory.model.report import Report, Silence
+from imagefactory.systems.disk.assemble import assemble
+from imagefactory.systems.disk.boot_files import boot_files
+from imagefactory.systems.disk.convert import convert
+from imagefactory.systems.disk.interface import Conversion, DiskSpec
+from imagefactory.systems.disk.layout import MIB, layout, needed, root_uuid, smallest_disk
+from imagefactory.systems.disk.tree_size import tree_size
 from tests.functional.real import RealTestCase
 
 SPEC = DiskSpec("x86_64", "/boot/vmlinuz", "/boot/initrd", "a seed", size=200 * MIB)

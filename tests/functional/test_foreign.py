@@ -10,9 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
-from imagefactory.disk import grub
-from imagefactory.disk.layout import layout
-from imagefactory.qemu import machine
+from imagefactory.systems.disk import grub
+from imagefactory.systems.disk.layout import layout
+from imagefactory.systems.qemu import machine
 from tests.functional.booting import BootCase
 from tests.functional.debs import Debs
 from tests.functional.tiny import tiny_tree

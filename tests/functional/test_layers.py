@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from unittest import SkipTest
 
-from imagefactory.guests.chroot import ChrootGuest
-from imagefactory.process.interface import Command, Privilege
-from imagefactory.process.layers import laid, lay, within
-from imagefactory.process.trees import remove_tree
+from imagefactory.lib.process.interface import Command, Privilege
+from imagefactory.lib.process.layers import laid, lay, within
+from imagefactory.lib.process.trees import remove_tree
+from imagefactory.systems.guests.chroot import ChrootGuest
 from imagefactory.testing.guests import GuestContract
 from tests.functional import test_chroot
 from tests.functional.ordinary import OrdinaryUser

@@ -13,14 +13,14 @@ from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import TestCase
 
-from imagefactory.concurrency.clock import sleep
-from imagefactory.model.errors import CommandFailed, TimedOut
-from imagefactory.process.child import Patience
-from imagefactory.process.interface import Command, Exit, Privilege
-from imagefactory.process.proc import carries, everybody, group_lives
-from imagefactory.process.reap import reap
-from imagefactory.process.supervise import TwistedProcesses, base_environment
-from imagefactory.process.watchdog import Watchdog
+from imagefactory.lib.concurrency.clock import sleep
+from imagefactory.lib.errors import CommandFailed, TimedOut
+from imagefactory.lib.process.child import Patience
+from imagefactory.lib.process.interface import Command, Exit, Privilege
+from imagefactory.lib.process.proc import carries, everybody, group_lives
+from imagefactory.lib.process.reap import reap
+from imagefactory.lib.process.supervise import TwistedProcesses, base_environment
+from imagefactory.lib.process.watchdog import Watchdog
 from imagefactory.testing.threads import ImmediateThreads
 
 MARK = "IMAGEFACTORY_TEST"
@@ -202,9 +202,9 @@ import sys
 from pathlib import Path
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from imagefactory.process.interface import Command
-from imagefactory.process.journal import Journal
-from imagefactory.process.supervise import TwistedProcesses
+from imagefactory.lib.process.interface import Command
+from imagefactory.lib.process.journal import Journal
+from imagefactory.lib.process.supervise import TwistedProcesses
 from imagefactory.testing.threads import ImmediateThreads
 
 async def main():
@@ -226,9 +226,9 @@ import sys
 from pathlib import Path
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from imagefactory.process.interface import Command
-from imagefactory.process.supervise import TwistedProcesses
-from imagefactory.process.watchdog import Watchdog
+from imagefactory.lib.process.interface import Command
+from imagefactory.lib.process.supervise import TwistedProcesses
+from imagefactory.lib.process.watchdog import Watchdog
 
 env = {"PATH": "/usr/bin:/bin", "IMAGEFACTORY_TEST": sys.argv[1]}
 watchdog = Watchdog(reactor, base_env=env)

@@ -18,8 +18,8 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
+from imagefactory.lib.secret import Secret
 from imagefactory.model.jobs import Completed
-from imagefactory.model.secret import Secret
 from tests.functional.serving import ServingTestCase
 
 FIELDS = {"template": "<template><name>demo</name></template>", "targets": "mock"}

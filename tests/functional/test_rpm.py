@@ -9,11 +9,11 @@ from pathlib import Path
 
 from twisted.trial.unittest import SkipTest
 
-from imagefactory.engines.interface import BasePlan, RootTree
-from imagefactory.families.redhat import sources
-from imagefactory.model.errors import BuildFailed, MissingTool, Unavailable
+from imagefactory.lib.errors import BuildFailed, MissingTool, Unavailable
 from imagefactory.model.template import Arch, OperatingSystem, Repository, Template, UrlInstall
-from imagefactory.stages.sealing import kernel, seal
+from imagefactory.systems.engines.interface import BasePlan, RootTree
+from imagefactory.systems.families.redhat import sources
+from imagefactory.systems.stages.sealing import kernel, seal
 from tests.functional.test_bootstrap import EngineTestCase
 
 TREE = "http://mirror.example/almalinux/9/BaseOS/x86_64/os/"

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from twisted.trial.unittest import SkipTest
 
-from imagefactory.engines.interface import RootTree
-from imagefactory.families.interface import Release
-from imagefactory.families.redhat import FAMILY, sources
-from imagefactory.model.errors import BuildFailed
+from imagefactory.lib.errors import BuildFailed
 from imagefactory.model.template import Arch, OperatingSystem, Repository, Template, UrlInstall
-from imagefactory.stages.customise import customise
+from imagefactory.systems.engines.interface import RootTree
+from imagefactory.systems.families.interface import Release
+from imagefactory.systems.families.redhat import FAMILY, sources
+from imagefactory.systems.stages.customise import customise
 from tests.functional import test_bootstrap
 from tests.functional.test_rpm import run
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from imagefactory.process.journal import VARIABLE
+from imagefactory.lib.process.journal import VARIABLE
 from tests.functional.daemon import DaemonCase
 from tests.functional.tinyos import template
 

@@ -9,9 +9,9 @@ import subprocess
 
 from twisted.trial.unittest import SkipTest
 
-from imagefactory.disk.convert import convert
 from imagefactory.model.report import Silence
 from imagefactory.settings.table import Settings
+from imagefactory.systems.disk.convert import convert
 from imagefactory.targets.interface import Surroundings
 from imagefactory.targets.registry import Targets, names
 from imagefactory.testing.targets import IMAGE_ID, NAMES, no_parameters, template

@@ -12,8 +12,8 @@ from twisted.internet.endpoints import TCP4ServerEndpoint, wrapServerTLS
 from twisted.internet.task import deferLater
 from twisted.internet.tcp import Connection
 
-from imagefactory.model.errors import Forbidden, NotFound, Unauthorized, Unavailable
-from imagefactory.model.secret import Secret
+from imagefactory.lib.errors import Forbidden, NotFound, Unauthorized, Unavailable
+from imagefactory.lib.secret import Secret
 from imagefactory.testing.iwhd import FakeIwhd, iwhd_site
 from imagefactory.testing.warehouse import WarehouseContract
 from imagefactory.warehouse.client import Place, RemoteWarehouse, connect_warehouse, probe

@@ -15,8 +15,8 @@ from typing import Any
 
 from twisted.trial.unittest import SkipTest
 
-from imagefactory.families.interface import Release
-from imagefactory.families.redhat.releases import base_packages
+from imagefactory.systems.families.interface import Release
+from imagefactory.systems.families.redhat.releases import base_packages
 from tests.functional.test_boot import shared_tree
 from tests.functional.tiny import BUSYBOX
 

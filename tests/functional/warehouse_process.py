@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from imagefactory.concurrency.threads import PoolThreads
+from imagefactory.lib.concurrency.threads import PoolThreads
 from imagefactory.warehouse.server import make_site
 from imagefactory.warehouse.store import open_store
 

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.jobs.interface import BuildRequest, Owner
 from imagefactory.jobs.service import Collaborators, JobService, Limits
-from imagefactory.model.errors import (
+from imagefactory.lib.errors import (
     FactoryError,
 )
 from imagefactory.model.providers import Provider

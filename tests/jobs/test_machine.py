@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from imagefactory.jobs.interface import PushRequest
 from imagefactory.jobs.service import JobService
-from imagefactory.model.errors import BuildFailed
+from imagefactory.lib.errors import BuildFailed
 from imagefactory.model.jobs import Completed, Failed, State, is_final
 from tests.jobs.service_case import MOCK, ServiceCase
 

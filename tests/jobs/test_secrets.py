@@ -8,11 +8,11 @@ from pathlib import Path
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
 from imagefactory.jobs.interface import BuildRequest, ImportRequest, PushRequest
-from imagefactory.jobs.store import open_store
+from imagefactory.jobs.store.sqlite import open_store
+from imagefactory.lib.errors import BuildFailed
+from imagefactory.lib.secret import Secret
 from imagefactory.model.credentials import parse_credentials
-from imagefactory.model.errors import BuildFailed
 from imagefactory.model.providers import ProviderDefinitions, resolve_provider
-from imagefactory.model.secret import Secret
 from imagefactory.testing.job_store import ME
 from imagefactory.testing.jobs import template
 from imagefactory.testing.threads import ImmediateThreads

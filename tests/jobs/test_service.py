@@ -2,9 +2,9 @@
 
 from twisted.internet.defer import Deferred
 
+from imagefactory.build.interface import BuildOrder
 from imagefactory.jobs.interface import BuildRequest
-from imagefactory.jobs.work import BuildOrder, Progress
-from imagefactory.model.errors import (
+from imagefactory.lib.errors import (
     BuildFailed,
     Conflict,
     InvalidInput,
@@ -16,7 +16,7 @@ from imagefactory.model.errors import (
 )
 from imagefactory.model.jobs import Completed, Failed, Queued
 from imagefactory.model.records import BuildRecord
-from imagefactory.model.report import current_report
+from imagefactory.model.report import Progress, current_report
 from imagefactory.testing.jobs import (
     template,
 )

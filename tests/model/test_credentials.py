@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from imagefactory.lib.errors import InvalidInput, TooLarge
 from imagefactory.model.credentials import parse_credentials
-from imagefactory.model.errors import InvalidInput, TooLarge
 
 EC2 = b"""<?xml version="1.0"?>
 <provider_account><name>n</name><provider>ec2-us-east-1</provider>

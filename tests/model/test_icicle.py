@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from lxml import etree
 from twisted.trial.unittest import SynchronousTestCase
 
+from imagefactory.lib.errors import InvalidInput
 from imagefactory.model.descriptor import parse_descriptor, render_descriptor
-from imagefactory.model.errors import InvalidInput
 from imagefactory.model.icicle import Icicle, PackageInfo, parse_icicle, render_icicle
 
 LINES = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF, exclude_categories=("Cc", "Zs")), min_size=1)

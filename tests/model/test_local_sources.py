@@ -4,7 +4,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.model.errors import Forbidden
+from imagefactory.lib.errors import Forbidden
 from imagefactory.model.local_sources import local_path, refuse_local_sources
 from imagefactory.model.template import (
     Arch,

@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.model.errors import InvalidInput
+from imagefactory.lib.errors import InvalidInput
 from imagefactory.model.merging import merge_target_content
 from imagefactory.model.tdl import parse_template
 from imagefactory.model.template import Repository

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.model.errors import InvalidInput, Unsupported
+from imagefactory.lib.errors import InvalidInput, Unsupported
 from imagefactory.model.providers import ProviderDefinitions, parse_definitions, resolve_provider
 
 NONE = ProviderDefinitions()

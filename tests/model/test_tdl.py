@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lxml import etree
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.model.errors import InvalidInput, TooLarge
+from imagefactory.lib.errors import InvalidInput, TooLarge
 from imagefactory.model.schema import tdl_schema
 from imagefactory.model.tdl import parse_loosely, parse_template
 from imagefactory.model.template import (

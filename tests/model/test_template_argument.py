@@ -4,7 +4,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.model.errors import InvalidInput
+from imagefactory.lib.errors import InvalidInput
 from imagefactory.model.ids import is_uuid, new_id
 from imagefactory.model.template_argument import Address, LocalFile, StoredId, XmlText, classify
 

@@ -3,7 +3,7 @@
 from lxml import etree
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.model.errors import InvalidInput, TooLarge
+from imagefactory.lib.errors import InvalidInput, TooLarge
 from imagefactory.model.xml import parse_xml, string_value, utf8
 
 

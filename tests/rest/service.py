@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.rest.site import make_site
 from imagefactory.settings.table import Settings
-from imagefactory.testing.catalogue import FakeCatalogue
+from imagefactory.testing.inventory import FakeCatalogue
 from imagefactory.testing.rest import FakeArguments, FakeClouds, FakeJobs
 from imagefactory.testing.threads import ImmediateThreads
 from imagefactory.testing.wire import Wire

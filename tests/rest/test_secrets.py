@@ -6,8 +6,8 @@ import json
 
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
-from imagefactory.model.secret import Secret
-from tests.rest.test_gate import IMAGES, OAuthTestCase
+from imagefactory.lib.secret import Secret
+from tests.rest.test_authentication import IMAGES, OAuthTestCase
 
 PROVIDER_IMAGES = "/imagefactory/provider_images"
 HUSH = "s3cret-hush"

@@ -12,7 +12,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.model.errors import FactoryError
+from imagefactory.lib.errors import FactoryError
 from imagefactory.service.daemon import Daemon, Face
 from imagefactory.service.instance import Instance
 from imagefactory.service.listening import bind

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.model.errors import Conflict, InvalidInput
+from imagefactory.lib.errors import Conflict, InvalidInput
 from imagefactory.service.instance import Instance
 
 

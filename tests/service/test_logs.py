@@ -5,7 +5,7 @@ from pathlib import Path
 from twisted.logger import Logger, LogLevel, LogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.model.errors import FactoryError
+from imagefactory.lib.errors import FactoryError
 from imagefactory.service.logs import LogFile, at_least, level_of
 from imagefactory.settings import Settings
 

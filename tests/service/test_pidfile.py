@@ -5,8 +5,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.model.errors import Conflict, FactoryError
-from imagefactory.process.proc import stat
+from imagefactory.lib.errors import Conflict, FactoryError
+from imagefactory.lib.process.proc import stat
 from imagefactory.service.pidfile import PidFile
 
 

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.model.errors import InvalidInput
-from imagefactory.model.secret import Secret
+from imagefactory.lib.errors import InvalidInput
+from imagefactory.lib.secret import Secret
 from imagefactory.settings import Settings, load, with_changes
-from imagefactory.settings.catalogue import OPTIONS, Declared
 from imagefactory.settings.loading import load_with_sources
 from imagefactory.settings.option import Kind
+from imagefactory.settings.option_list import OPTIONS, Declared
 
 DEFAULT_FILE = Path("/etc/imagefactory/imagefactory.conf")
 HOME = {"HOME": "/home/me"}

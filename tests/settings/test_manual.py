@@ -7,9 +7,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory import __version__
 from imagefactory.settings import load
-from imagefactory.settings.catalogue import OPTIONS
 from imagefactory.settings.loading import load_with_sources
 from imagefactory.settings.manual import WIDTH, early_answer, explain, help_text, keys_roff, options_roff, sample
+from imagefactory.settings.option_list import OPTIONS
 
 #: Every option of the manual page of version 1.0.
 DOCUMENTED = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.model.errors import InvalidInput
+from imagefactory.lib.errors import InvalidInput
 from imagefactory.settings.mirrors import EXAMPLES
 from tests.settings.test_loading import file_of, loaded
 

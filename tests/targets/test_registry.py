@@ -5,7 +5,7 @@ from types import ModuleType
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.model.errors import Unsupported
+from imagefactory.lib.errors import Unsupported
 from imagefactory.settings.table import Settings
 from imagefactory.targets import registry
 from imagefactory.targets.interface import Room, Surroundings

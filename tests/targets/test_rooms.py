@@ -6,12 +6,12 @@ from typing import Any
 from lxml import etree
 from twisted.trial.unittest import SynchronousTestCase
 
+from imagefactory.lib.errors import InvalidInput, Unavailable
+from imagefactory.lib.secret import Secret
 from imagefactory.model.credentials import Credentials
-from imagefactory.model.errors import InvalidInput, Unavailable
 from imagefactory.model.providers import Provider
-from imagefactory.model.secret import Secret
-from imagefactory.qemu.hardware import Card, Disk, Hardware
 from imagefactory.settings.table import Settings
+from imagefactory.systems.qemu.hardware import Card, Disk, Hardware
 from imagefactory.targets.interface import Ready, Surroundings, Target, no_parameters
 from imagefactory.targets.registry import Targets
 from imagefactory.testing.targets import IMAGE_ID, PUSH_ID, LocalPushContract, TargetContract, template

@@ -8,7 +8,7 @@ from pathlib import Path
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.model.secret import Secret
+from imagefactory.lib.secret import Secret
 from imagefactory.testing.threads import ImmediateThreads
 from imagefactory.testing.wire import Answer, Wire
 from imagefactory.warehouse.server import make_site

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from twisted.trial.unittest import TestCase
 
-from imagefactory.model.errors import FactoryError
+from imagefactory.lib.errors import FactoryError
 from imagefactory.testing.threads import ImmediateThreads
 from imagefactory.testing.warehouse import WarehouseContract
 from imagefactory.warehouse.store import EmbeddedWarehouse, open_store

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.database.sqlite import migrate
-from imagefactory.model.errors import InvalidInput
+from imagefactory.lib.database.sqlite import migrate
+from imagefactory.lib.errors import InvalidInput
 from imagefactory.warehouse.query import Equality, matches, parse, plan
 from imagefactory.warehouse.store import objects, search
 from imagefactory.warehouse.store.schema import WAREHOUSE

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from twisted.trial.unittest import TestCase
 
-from imagefactory.model.errors import InvalidInput
+from imagefactory.lib.errors import InvalidInput
 from imagefactory.model.records import (
     Buckets,
     BuildRecord,

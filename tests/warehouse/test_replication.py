@@ -7,7 +7,7 @@ from unittest.mock import patch
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.model.errors import Conflict
+from imagefactory.lib.errors import Conflict
 from imagefactory.testing.bad_server import Act, BadServer
 from imagefactory.testing.threads import ImmediateThreads
 from imagefactory.warehouse.client import Place, RemoteWarehouse

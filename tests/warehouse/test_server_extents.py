@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from hashlib import sha256
 
-from imagefactory.files.content import ContentDigest
+from imagefactory.lib.files.content import ContentDigest
 from imagefactory.testing.wire import read_answer
 from tests.warehouse.serving import UploadTestCase
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 from unittest.mock import patch
 
 from imagefactory.testing.wire import Wire, read_answer
-from imagefactory.warehouse.server.reception import WholeBody
+from imagefactory.warehouse.server.body_sink import WholeBody
 from imagefactory.warehouse.server.request import WarehouseRequest
 from imagefactory.warehouse.store.incoming import Received
 from tests.warehouse.serving import UploadTestCase

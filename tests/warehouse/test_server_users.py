@@ -10,8 +10,8 @@ from typing import ClassVar
 from oauthlib.oauth1 import SIGNATURE_HMAC_SHA256, Client
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.model.errors import InvalidInput
-from imagefactory.model.secret import Secret
+from imagefactory.lib.errors import InvalidInput
+from imagefactory.lib.secret import Secret
 from imagefactory.testing.wire import Answer, Wire, read_answer
 from imagefactory.warehouse.server import load_users
 from tests.warehouse.serving import HOST, ServerTestCase

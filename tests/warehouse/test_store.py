@@ -13,8 +13,8 @@ from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.database.sqlite import Database
-from imagefactory.model.errors import Conflict, NoSpace, Unavailable
+from imagefactory.lib.database.sqlite import Database
+from imagefactory.lib.errors import Conflict, NoSpace, Unavailable
 from imagefactory.warehouse.store import incoming, objects, open_store, search
 from imagefactory.warehouse.store.local import Store
 from imagefactory.warehouse.store.reserve import Reserve

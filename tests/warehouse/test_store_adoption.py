@@ -10,7 +10,7 @@ from unittest.mock import patch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from imagefactory.files.holes import copy_data
+from imagefactory.lib.files.holes import copy_data
 from imagefactory.warehouse.store import incoming
 from imagefactory.warehouse.store.digests import digested
 from tests.warehouse.test_store import StoreTestCase

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlencode
 
-from imagefactory.model.errors import NotFound
+from imagefactory.lib.errors import NotFound
+from imagefactory.warehouse.client.errors import refusal
 from imagefactory.warehouse.client.exchange import Ask, Exchange
 from imagefactory.warehouse.client.receiving import Arrival
-from imagefactory.warehouse.client.refusals import refusal
 
 
 def path(*names: str, **arguments: str | int) -> str:

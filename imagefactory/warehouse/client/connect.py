@@ -13,15 +13,15 @@ from treq.client import HTTPClient
 from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.iweb import IAgent
 
-from imagefactory.concurrency.clock import Clock, timeout
-from imagefactory.concurrency.threads import Threads
-from imagefactory.model.errors import FactoryError
-from imagefactory.model.secret import Secret
-from imagefactory.oauth.signer import Signer
+from imagefactory.lib.concurrency.clock import Clock, timeout
+from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.errors import FactoryError
+from imagefactory.lib.oauth.signer import Signer
+from imagefactory.lib.secret import Secret
+from imagefactory.lib.tls.client import StrictPolicy, read_authorities
 from imagefactory.warehouse.client.exchange import Ask, Exchange
 from imagefactory.warehouse.client.receiving import Arrival
 from imagefactory.warehouse.client.remote import RemoteWarehouse
-from imagefactory.warehouse.client.tls import StrictPolicy, read_authorities
 from imagefactory.warehouse.client.waiting import Waiting
 
 CONNECT_SECONDS = 30

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from imagefactory.warehouse.client.exchange import PROBLEM, Ask, Exchange, rubbish
 from imagefactory.warehouse.client.receiving import Arrival
+from imagefactory.warehouse.server.body_sink import CONTENT, DIGEST
 from imagefactory.warehouse.server.content import EXTENTS, Frames
-from imagefactory.warehouse.server.reception import CONTENT, DIGEST
 from imagefactory.warehouse.store.incoming import Received
 
 _RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/\d{1,18}")

@@ -22,14 +22,14 @@ from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 
 from imagefactory import __version__
-from imagefactory.concurrency.clock import Clock
-from imagefactory.concurrency.threads import Threads
-from imagefactory.model.errors import FactoryError, TooLarge, Unavailable
-from imagefactory.oauth.signer import Signer
-from imagefactory.warehouse.client.patience import Patience
+from imagefactory.lib.concurrency.clock import Clock
+from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.errors import FactoryError, TooLarge, Unavailable
+from imagefactory.lib.oauth.signer import Signer
+from imagefactory.warehouse.client.errors import HICCUPS, Passing, refusal
 from imagefactory.warehouse.client.receiving import Arrival
-from imagefactory.warehouse.client.refusals import HICCUPS, Passing, refusal
 from imagefactory.warehouse.client.sending import Sending, Source, in_memory
+from imagefactory.warehouse.client.timeouts import Patience
 from imagefactory.warehouse.client.waiting import Waiting
 
 IDLE = 60.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from imagefactory.model.errors import Unsupported
+from imagefactory.lib.errors import Unsupported
 from imagefactory.warehouse import names
 from imagefactory.warehouse.client import lists
 from imagefactory.warehouse.client.buckets import path, stored

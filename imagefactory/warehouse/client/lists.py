@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from imagefactory.model.errors import FactoryError
+from imagefactory.lib.errors import FactoryError
 from imagefactory.model.xml import parse_xml
 from imagefactory.warehouse.client.exchange import rubbish
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
-from imagefactory.model.errors import NotFound, Unavailable
+from imagefactory.lib.errors import NotFound, Unavailable
 from imagefactory.warehouse.client import buckets, lists
 from imagefactory.warehouse.client.buckets import path
 from imagefactory.warehouse.client.exchange import Ask, Exchange
 from imagefactory.warehouse.client.sending import Source, in_memory
 from imagefactory.warehouse.client.upload import Upload
-from imagefactory.warehouse.server.reception import CONTENT
+from imagefactory.warehouse.server.body_sink import CONTENT
 
 PAGE = 10_000
 _FORM = "application/x-www-form-urlencoded"

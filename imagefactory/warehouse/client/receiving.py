@@ -12,9 +12,9 @@ from twisted.web.client import ResponseDone
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
-from imagefactory.concurrency.threads import Threads
-from imagefactory.model.errors import TooLarge
-from imagefactory.warehouse.client.patience import Patience
+from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.errors import TooLarge
+from imagefactory.warehouse.client.timeouts import Patience
 from imagefactory.warehouse.server.upload import Upload
 
 _SHORT = 64 << 10

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from hashlib import sha256 as hashed
 from pathlib import Path
 
-from imagefactory.concurrency.parallel import in_parallel
-from imagefactory.model.errors import TooLarge
+from imagefactory.lib.concurrency.parallel import in_parallel
+from imagefactory.lib.errors import TooLarge
 from imagefactory.warehouse import names
 from imagefactory.warehouse.client import buckets
 from imagefactory.warehouse.client.buckets import path as place
@@ -20,7 +20,7 @@ from imagefactory.warehouse.client.ours import Ours
 from imagefactory.warehouse.client.receiving import Arrival
 from imagefactory.warehouse.client.sending import in_memory, opened
 from imagefactory.warehouse.query import parse
-from imagefactory.warehouse.server.reception import CONTENT, DIGEST
+from imagefactory.warehouse.server.body_sink import CONTENT, DIGEST
 from imagefactory.warehouse.store.local import check_all
 
 

@@ -14,11 +14,11 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
 
-from imagefactory.concurrency.task import Task
-from imagefactory.concurrency.threads import Threads
-from imagefactory.files.content import ContentDigest, content_of_open
-from imagefactory.files.holes import data_of
-from imagefactory.model.errors import Conflict, NotFound
+from imagefactory.lib.concurrency.task import Task
+from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.errors import Conflict, NotFound
+from imagefactory.lib.files.content import ContentDigest, content_of_open
+from imagefactory.lib.files.holes import data_of
 from imagefactory.warehouse.pace import Paced
 from imagefactory.warehouse.server.content import FRAME
 

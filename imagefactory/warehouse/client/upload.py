@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from secrets import token_hex
 
-from imagefactory.model.errors import NotFound
+from imagefactory.lib.errors import NotFound
 from imagefactory.warehouse.client.buckets import exists, path, stored
+from imagefactory.warehouse.client.errors import Passing
 from imagefactory.warehouse.client.exchange import IDLE, Ask, Exchange
 from imagefactory.warehouse.client.receiving import Arrival
-from imagefactory.warehouse.client.refusals import Passing
 from imagefactory.warehouse.client.sending import Source
+from imagefactory.warehouse.server.body_sink import CONTENT, DIGEST
 from imagefactory.warehouse.server.content import EXTENTS
-from imagefactory.warehouse.server.reception import CONTENT, DIGEST
 from imagefactory.warehouse.server.sessions import NAME, OFFSET
 
 SMALL = 8 << 20

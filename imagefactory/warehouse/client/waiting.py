@@ -8,11 +8,11 @@ from typing import TypeVar
 
 from twisted.logger import Logger
 
-from imagefactory.concurrency.backoff import backoff
-from imagefactory.concurrency.clock import Clock, sleep
-from imagefactory.model.errors import Unavailable
+from imagefactory.lib.concurrency.backoff import backoff
+from imagefactory.lib.concurrency.clock import Clock, sleep
+from imagefactory.lib.errors import Unavailable
 from imagefactory.model.report import current_report
-from imagefactory.warehouse.client.refusals import Passing
+from imagefactory.warehouse.client.errors import Passing
 
 FIRST, LONGEST = 0.25, 30.0
 BRIEF = 5.0

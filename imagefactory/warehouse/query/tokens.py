@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from imagefactory.model.errors import InvalidInput, Problem
+from imagefactory.lib.errors import InvalidInput, Problem
 
 
 class Kind(Enum):

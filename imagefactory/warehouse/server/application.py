@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from imagefactory.concurrency.clock import Clock
-from imagefactory.concurrency.threads import Threads
-from imagefactory.model.errors import NoSpace, TooLarge
-from imagefactory.oauth.verifier import FORM
+from imagefactory.lib.concurrency.clock import Clock
+from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.errors import NoSpace, TooLarge
+from imagefactory.lib.oauth.verifier import FORM
 from imagefactory.warehouse import names
 from imagefactory.warehouse.server import buckets, control, health, metadata, objects
+from imagefactory.warehouse.server.body_sink import Reception, WholeBody, attributes, knows_content
 from imagefactory.warehouse.server.call import Call, Reply
+from imagefactory.warehouse.server.context import NOWHERE, Means, Operation, Outside
 from imagefactory.warehouse.server.errors import Answer
-from imagefactory.warehouse.server.means import NOWHERE, Means, Operation, Outside
-from imagefactory.warehouse.server.reception import Reception, WholeBody, attributes, knows_content
 from imagefactory.warehouse.server.sessions import Sessions, part_of
 from imagefactory.warehouse.server.upload import Flow
 from imagefactory.warehouse.server.users import Users, signed_at_all

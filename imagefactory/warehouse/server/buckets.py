@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from imagefactory.model.errors import Conflict, InvalidInput
+from imagefactory.lib.errors import Conflict, InvalidInput
 from imagefactory.warehouse.server import formats
 from imagefactory.warehouse.server.call import Call, Reply
+from imagefactory.warehouse.server.context import Means
 from imagefactory.warehouse.server.errors import Answer
-from imagefactory.warehouse.server.means import Means
 from imagefactory.warehouse.server.pages import Pages, paged
 
 

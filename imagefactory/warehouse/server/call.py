@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote_to_bytes
 
 from twisted.web.http_headers import Headers
 
-from imagefactory.model.errors import InvalidInput
+from imagefactory.lib.errors import InvalidInput
 from imagefactory.warehouse import names
 from imagefactory.warehouse.server.content import Content
 from imagefactory.warehouse.server.pages import Pages

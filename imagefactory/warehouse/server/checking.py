@@ -10,9 +10,9 @@ from itertools import islice
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from imagefactory.concurrency.task import Task
-from imagefactory.concurrency.threads import Threads
-from imagefactory.model.errors import NotFound
+from imagefactory.lib.concurrency.task import Task
+from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.errors import NotFound
 from imagefactory.warehouse.store.blobs import Blob, Reader
 from imagefactory.warehouse.store.local import Store
 from imagefactory.warehouse.store.objects import Stored

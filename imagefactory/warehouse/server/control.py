@@ -6,13 +6,13 @@ import json
 import re
 from urllib.parse import urlsplit
 
-from imagefactory.model.errors import Conflict, InvalidInput
+from imagefactory.lib.errors import Conflict, InvalidInput
 from imagefactory.warehouse import names
 from imagefactory.warehouse.server import formats, metadata
 from imagefactory.warehouse.server.buckets import listed
 from imagefactory.warehouse.server.call import Call, Reply
+from imagefactory.warehouse.server.context import Means, Operation
 from imagefactory.warehouse.server.errors import Answer
-from imagefactory.warehouse.server.means import Means, Operation
 from imagefactory.warehouse.store.providers import TYPES, Provider
 
 _PRIMARY = "_primary"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 from twisted.web.http import Request
 
-from imagefactory.concurrency.task import Task
-from imagefactory.files.content import Digest
+from imagefactory.lib.concurrency.task import Task
+from imagefactory.lib.files.content import Digest
 from imagefactory.warehouse.server.content import Content, Piece
 from imagefactory.warehouse.server.sending import Sender
 from imagefactory.warehouse.store.trust import digest_of

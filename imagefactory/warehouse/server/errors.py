@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from twisted.logger import Logger
 
-from imagefactory.model.errors import (
+from imagefactory.lib.errors import (
     Busy,
     Conflict,
     FactoryError,

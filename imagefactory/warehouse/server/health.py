@@ -6,7 +6,7 @@ import json
 
 from imagefactory import __version__
 from imagefactory.warehouse.server.call import Call, Reply
-from imagefactory.warehouse.server.means import Means
+from imagefactory.warehouse.server.context import Means
 
 
 async def health(app: Means, _: Call) -> Reply:

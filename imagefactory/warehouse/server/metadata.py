@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from imagefactory.model.errors import InvalidInput
+from imagefactory.lib.errors import InvalidInput
 from imagefactory.warehouse.server import formats
 from imagefactory.warehouse.server.buckets import listed
 from imagefactory.warehouse.server.call import Call, Reply, as_text
 from imagefactory.warehouse.server.conditions import condition
+from imagefactory.warehouse.server.context import Means
 from imagefactory.warehouse.server.errors import Answer
-from imagefactory.warehouse.server.means import Means
 
 _TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from twisted.web.http import datetimeToString
 
 from imagefactory.warehouse.server import content
+from imagefactory.warehouse.server.body_sink import digests
 from imagefactory.warehouse.server.call import Call, Reply
 from imagefactory.warehouse.server.conditions import FRAMED, condition, not_modified, ranges
+from imagefactory.warehouse.server.context import Means
 from imagefactory.warehouse.server.errors import Answer
-from imagefactory.warehouse.server.means import Means
-from imagefactory.warehouse.server.reception import digests
 from imagefactory.warehouse.store.blobs import Reader
 from imagefactory.warehouse.store.digests import digested
 from imagefactory.warehouse.store.objects import Stored

@@ -10,12 +10,12 @@ from twisted.python.failure import Failure
 from twisted.web.http import Request, datetimeToString
 
 from imagefactory import __version__
+from imagefactory.warehouse.server.body_sink import Reception
 from imagefactory.warehouse.server.call import Call, Reply, split_path
 from imagefactory.warehouse.server.content import Content
 from imagefactory.warehouse.server.download import Download
 from imagefactory.warehouse.server.errors import reply_to
 from imagefactory.warehouse.server.pages import Pages
-from imagefactory.warehouse.server.reception import Reception
 from imagefactory.warehouse.server.sending import PagesSender
 
 if TYPE_CHECKING:

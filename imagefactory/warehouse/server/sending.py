@@ -6,9 +6,9 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.web.http import Request
 from zope.interface import implementer
 
-from imagefactory.concurrency.clock import Clock, timeout
-from imagefactory.concurrency.task import Task
-from imagefactory.concurrency.threads import Threads
+from imagefactory.lib.concurrency.clock import Clock, timeout
+from imagefactory.lib.concurrency.task import Task
+from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.warehouse.pace import Paced
 from imagefactory.warehouse.server.pages import Pages
 

@@ -12,14 +12,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from imagefactory.concurrency.clock import Clock
-from imagefactory.concurrency.threads import Threads
-from imagefactory.model.errors import Conflict, InvalidInput
-from imagefactory.oauth.verifier import BodyHash
+from imagefactory.lib.concurrency.clock import Clock
+from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.errors import Conflict, InvalidInput
+from imagefactory.lib.oauth.verifier import BodyHash
+from imagefactory.warehouse.server.body_sink import Reception, knows_content, store_body, stored_reply
 from imagefactory.warehouse.server.call import Call, Reply
+from imagefactory.warehouse.server.context import Means
 from imagefactory.warehouse.server.errors import Answer
-from imagefactory.warehouse.server.means import Means
-from imagefactory.warehouse.server.reception import Reception, knows_content, store_body, stored_reply
 from imagefactory.warehouse.server.upload import Flow, Upload
 from imagefactory.warehouse.server.users import hashing
 from imagefactory.warehouse.store.blobs import Receiving

@@ -10,9 +10,9 @@ from twisted.web.http import Request
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
-from imagefactory.concurrency.threads import Threads
-from imagefactory.http.channel import PacedChannel
-from imagefactory.model.secret import Secret
+from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.http.channel import PacedChannel
+from imagefactory.lib.secret import Secret
 from imagefactory.warehouse.server.application import NOWHERE, Application, Outside
 from imagefactory.warehouse.server.download import BLOCK
 from imagefactory.warehouse.server.request import WarehouseRequest

@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from imagefactory.concurrency.task import Task
-from imagefactory.concurrency.threads import Threads
+from imagefactory.lib.concurrency.task import Task
+from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.warehouse.server.budget import Budget
 
 HIGH = 4 << 20  # bytes of one body that may wait to be written; less if there are many bodies

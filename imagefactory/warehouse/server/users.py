@@ -13,11 +13,11 @@ from urllib.parse import unquote
 
 from oauthlib.oauth1.rfc5849.utils import parse_authorization_header
 
-from imagefactory.concurrency.threads import Threads
-from imagefactory.model.errors import InvalidInput, Problem
-from imagefactory.model.secret import Secret
-from imagefactory.oauth.memory import Memory
-from imagefactory.oauth.verifier import FORM, BodyHash, Limits, Signed, Verifier, refused
+from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.errors import InvalidInput, Problem
+from imagefactory.lib.oauth.memory import Memory
+from imagefactory.lib.oauth.verifier import FORM, BodyHash, Limits, Signed, Verifier, refused
+from imagefactory.lib.secret import Secret
 from imagefactory.warehouse.server.call import Call
 
 #: Bytes of a body that are looked at at once.

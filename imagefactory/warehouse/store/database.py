@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from imagefactory.database import sqlite
+from imagefactory.lib.database import sqlite
 from imagefactory.warehouse.store.schema import WAREHOUSE
 
 

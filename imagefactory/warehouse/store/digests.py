@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import replace
 
-from imagefactory.files.content import Digest, Reading, WholeDigest
+from imagefactory.lib.files.content import Digest, Reading, WholeDigest
 from imagefactory.warehouse.store import objects
 from imagefactory.warehouse.store.local import Store
 from imagefactory.warehouse.store.objects import Stored

@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from uuid import uuid4
 
-from imagefactory.files.holes import data_of
-from imagefactory.model.errors import NotFound
+from imagefactory.lib.errors import NotFound
+from imagefactory.lib.files.holes import data_of
 from imagefactory.warehouse.store.blobs import Incoming, Reader, Receiving
 from imagefactory.warehouse.store.incoming import Adopted, Received
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from imagefactory.concurrency.threads import Threads
-from imagefactory.model.errors import Conflict, FactoryError, TooLarge
+from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.errors import Conflict, FactoryError, TooLarge
 from imagefactory.warehouse import names
 from imagefactory.warehouse.store.blobs import Reader
 from imagefactory.warehouse.store.database import open_database, plain_errors

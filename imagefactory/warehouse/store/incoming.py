@@ -6,9 +6,9 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from imagefactory.files.content import ContentDigest, Digest, WholeDigest, content_of
-from imagefactory.files.durable import start_writing, synchronise
-from imagefactory.files.holes import copy_data, reflink
+from imagefactory.lib.files.content import ContentDigest, Digest, WholeDigest, content_of
+from imagefactory.lib.files.durable import start_writing, synchronise
+from imagefactory.lib.files.holes import copy_data, reflink
 from imagefactory.warehouse.store.blobs import Blob
 from imagefactory.warehouse.store.database import plain_errors
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from imagefactory.database.sqlite import Database
-from imagefactory.model.errors import FactoryError, InvalidInput, NotFound, TooLarge
+from imagefactory.lib.database.sqlite import Database
+from imagefactory.lib.errors import FactoryError, InvalidInput, NotFound, TooLarge
 from imagefactory.warehouse import names
 from imagefactory.warehouse.store import objects, providers, search
 from imagefactory.warehouse.store.blobs import Blob, BlobStore, Incoming, Reader

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from imagefactory.model.errors import Conflict, NotFound
+from imagefactory.lib.errors import Conflict, NotFound
 from imagefactory.warehouse.names import DEFAULTS
 from imagefactory.warehouse.store.blobs import Blob
 from imagefactory.warehouse.store.schema import attribute, blob, bucket, object_

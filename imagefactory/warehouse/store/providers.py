@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from imagefactory.model.errors import Conflict, InvalidInput
+from imagefactory.lib.errors import Conflict, InvalidInput
 from imagefactory.warehouse.names import DEFAULTS
 from imagefactory.warehouse.query import matches, parse
 from imagefactory.warehouse.store import objects, queue, search

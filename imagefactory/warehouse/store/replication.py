@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from imagefactory.database.sqlite import Database
+from imagefactory.lib.database.sqlite import Database
 from imagefactory.warehouse.store import objects, queue
 from imagefactory.warehouse.store import providers as rows
 from imagefactory.warehouse.store.providers import Provider

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from imagefactory.model.errors import NoSpace
+from imagefactory.lib.errors import NoSpace
 
 #: Bytes that a transaction may write which does nothing but remove.
 SIZE = 1 << 20

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateColumn
 
-from imagefactory.database.sqlite import Kind
+from imagefactory.lib.database.sqlite import Kind
 
 metadata = MetaData()
 

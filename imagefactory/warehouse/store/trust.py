@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 
-from imagefactory.files.content import ContentDigest, Digest, Reading, WholeDigest
+from imagefactory.lib.files.content import ContentDigest, Digest, Reading, WholeDigest
 from imagefactory.warehouse.store.blobs import Blob, Reader
 
 SECONDS = 24 * 3600

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.task import Clock
 
-from imagefactory.model.secret import Secret
+from imagefactory.lib.secret import Secret
 from imagefactory.testing.memory_net import MemoryNet
 from imagefactory.testing.threads import ImmediateThreads
 from imagefactory.warehouse.client.connect import Place, make_exchange

@@ -2,8 +2,8 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.model.errors import Unauthorized
-from imagefactory.model.secret import Secret
+from imagefactory.lib.errors import Unauthorized
+from imagefactory.lib.secret import Secret
 from imagefactory.testing.bad_server import Act, BadServer, reply
 from imagefactory.testing.iwhd import FakeIwhd, iwhd_site
 from imagefactory.warehouse.client.connect import looks_like_warehouse

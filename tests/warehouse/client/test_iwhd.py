@@ -5,7 +5,7 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from imagefactory.model.errors import Forbidden, InvalidInput, Unsupported
+from imagefactory.lib.errors import Forbidden, InvalidInput, Unsupported
 from imagefactory.testing.iwhd import FakeIwhd, iwhd_site
 from imagefactory.testing.memory_net import MemoryNet
 from imagefactory.testing.threads import ImmediateThreads

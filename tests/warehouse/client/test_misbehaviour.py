@@ -7,7 +7,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web._newclient import RequestNotSent
 
-from imagefactory.model.errors import Conflict, FactoryError, Forbidden, NoSpace, TooLarge, Unavailable
+from imagefactory.lib.errors import Conflict, FactoryError, Forbidden, NoSpace, TooLarge, Unavailable
 from imagefactory.testing.bad_server import Act, BadServer, reply
 from imagefactory.warehouse.client.exchange import Ask
 from imagefactory.warehouse.client.receiving import Arrival

@@ -7,8 +7,8 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.model.errors import InvalidInput
-from imagefactory.warehouse.client.tls import StrictPolicy, read_authorities
+from imagefactory.lib.errors import InvalidInput
+from imagefactory.lib.tls.client import StrictPolicy, read_authorities
 from tests.warehouse.client.certificates import Authority, Identity
 from tests.warehouse.places import fresh_directory
 

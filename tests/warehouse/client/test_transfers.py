@@ -8,8 +8,8 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.protocol import Protocol
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.files import content
-from imagefactory.model.errors import Conflict, InvalidInput, NotFound, Unavailable
+from imagefactory.lib.errors import Conflict, InvalidInput, NotFound, Unavailable
+from imagefactory.lib.files import content
 from imagefactory.testing.memory_net import MemoryNet
 from imagefactory.warehouse.client.upload import SMALL
 from tests.warehouse.client.places import World, new_clock, our_site

@@ -3,7 +3,7 @@
 from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.model.errors import Unauthorized, Unavailable
+from imagefactory.lib.errors import Unauthorized, Unavailable
 from imagefactory.model.report import Silence, report_to
 from imagefactory.testing.bad_server import Act, BadServer, reply
 from tests.warehouse.client.places import World, new_clock, our_site

@@ -1,0 +1,198 @@
+"""The cache of stage results: same key, same result, made once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from twisted.logger import Logger
+
+from imagefactory.build.cache.directory import BODY, CARD, Lease, Shelf
+from imagefactory.build.cache.entry import Sidecar
+from imagefactory.build.cache.fanout import Fanout
+from imagefactory.build.cache.interface import Entry, Producer, StageKey
+from imagefactory.build.cache.keys import differing, fingerprints
+from imagefactory.build.cache.references import Holds
+from imagefactory.lib.concurrency.clock import Clock, sleep
+from imagefactory.lib.concurrency.shared import SharedRuns
+from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.files.locks import FileLock
+from imagefactory.model.report import Report, StageOutcome
+from imagefactory.systems.disk.layout import human
+from imagefactory.systems.disk.stoppable import stoppable
+
+GONE = "the cached file, which is gone"
+"""What differs from an entry that has all the same inputs."""
+
+POLL = 0.5
+"""Seconds between two looks at whether another process is done."""
+
+
+class DirectoryCache:
+    """`StageCache` on a directory, which any number of processes may share.
+
+    `limit` is in bytes as they are allocated on the disk. Locks are flock(2): the kernel gives back what a killed
+    process had.
+    """
+
+    _log = Logger()
+
+    def __init__(self, root: Path, limit: int, *, threads: Threads, clock: Clock) -> None:
+        self._shelf = Shelf(root)
+        self._limit = limit
+        self._threads = threads
+        self._clock = clock
+        self._runs: SharedRuns[str, Entry] = SharedRuns()
+        self._fanouts: dict[str, Fanout] = {}
+        self._holds = Holds()
+
+    async def start(self) -> None:
+        """Make the directory, remove what dead processes left in it, and what is over the limit.
+
+        To be called once, before anything else. Raises Unavailable.
+        """
+        await self._threads.run(self._shelf.prepare)
+        await self._evict()
+
+    def look(self, key: StageKey) -> StageOutcome:
+        """See `StageCache`; reads a small file per entry of the kind, so it may be called in a thread."""
+        hit = (self._shelf.path(key) / BODY).exists()
+        return StageOutcome(key.kind, key.digest, hit, () if hit else self._changed(key))
+
+    async def obtain(self, key: StageKey, produce: Producer, report: Report) -> Entry:
+        """See `StageCache`. Raises what `produce` raises, and NoSpace."""
+        fanout = self._fanouts.setdefault(key.digest, Fanout())
+        self._holds.begin(key.digest)
+        try:
+            with fanout.heard_by(report):
+                return await self._runs.run(key.digest, lambda: self._supply(key, produce, fanout))
+        except BaseException:
+            self._holds.end(key.digest)
+            raise
+        finally:
+            if not fanout:
+                self._fanouts.pop(key.digest, None)
+
+    def release(self, entry: Entry) -> None:
+        """See `StageCache`."""
+        self._holds.end(entry.key.digest)
+
+    async def _supply(self, key: StageKey, produce: Producer, report: Report) -> Entry:
+        entry = await self._find(key, report)
+        if entry is not None:
+            return entry
+        return await self._make_alone(key, produce, report)
+
+    async def _make_alone(self, key: StageKey, produce: Producer, report: Report) -> Entry:
+        """Make it, or find that another process has made it while we waited."""
+        lock = self._shelf.making(key.digest)
+        try:
+            await self._take(lock, key, report)
+            return await self._find(key, report, alone=True) or await self._make(key, produce, report)
+        finally:
+            await self._threads.run(lock.release, remove=True)
+
+    async def _take(self, lock: FileLock, key: StageKey, report: Report) -> None:
+        """Wait until nobody else makes this result; another process that does is polled, nobody can be told."""
+        told = False
+        while not await self._threads.run(lock.take, create=True):
+            if not told:
+                report.activity(f"waiting for another process that makes the same {key.kind} stage")
+                told = True
+            await sleep(self._clock, POLL)
+
+    async def _find(self, key: StageKey, report: Report, *, alone: bool = False) -> Entry | None:
+        """The entry if it is there and sound; `alone`, a damaged one is removed (else it could be a new one)."""
+        started = self._clock.seconds()
+        lease = Lease(self._shelf.path(key))
+        try:
+            card = await self._sound(lease, key, report if alone else None)
+            if card is None:
+                lease.close()
+                return None
+            await self._threads.run(lease.touch, started)
+        except BaseException:
+            lease.close()
+            raise
+        seconds = self._clock.seconds() - started
+        report.stage(StageOutcome(key.kind, key.digest, hit=True, seconds=seconds))
+        report.line(f"HIT {key.kind} {key.digest[:12]}: {human(card.size)} from the cache")
+        return self._held(key, lease, card)
+
+    async def _sound(self, lease: Lease, key: StageKey, removing: Report | None) -> Sidecar | None:
+        """The sidecar of an entry that is as it was made; a damaged one is removed if somebody may hear of it."""
+        if not await self._threads.run(lease.open):
+            return None
+        damage = await stoppable(self._threads, lambda watch: lease.damage(key, watch))
+        if not damage:
+            return lease.card
+        if removing is not None:
+            await self._remove(lease, key, damage, removing)
+        return None
+
+    async def _remove(self, lease: Lease, key: StageKey, damage: str, report: Report) -> None:
+        self._log.warn("cache entry {path} is damaged: {damage}; removed", path=str(lease.entry), damage=damage)
+        report.line(f"the cached {key.kind} stage {key.digest[:12]} is damaged ({damage}); it is made again")
+        await self._threads.run(self._shelf.discard, lease.entry)
+
+    async def _make(self, key: StageKey, produce: Producer, report: Report) -> Entry:
+        started = self._clock.seconds()
+        outcome = await self._threads.run(self.look, key)
+        report.stage(outcome)
+        report.line(f"MISS {key.kind} {key.digest[:12]}: {_reason(outcome)}")
+        work = self._shelf.work(key.digest)
+        lease = Lease(work)
+        try:
+            await self._threads.run(self._shelf.begin, key.digest, work)
+            card = await self._produced(key, produce, work, report)
+            entry = await self._placed(key, lease, card)
+        except BaseException:
+            lease.close()
+            raise
+        finally:
+            await self._threads.run(self._shelf.discard, work)
+        report.stage(replace(outcome, seconds=self._clock.seconds() - started))
+        await self._evict()
+        return entry
+
+    async def _produced(self, key: StageKey, produce: Producer, work: Path, report: Report) -> Sidecar:
+        facts = await produce(work / BODY, report)
+        now = self._clock.seconds()
+        return await stoppable(self._threads, lambda watch: self._shelf.finish(key, work, facts, now, watch))
+
+    async def _placed(self, key: StageKey, lease: Lease, card: Sidecar) -> Entry:
+        """Hold it first, then let others see it: nobody can evict what was just made."""
+        await self._threads.run(lease.open)
+        await self._threads.run(self._shelf.place, key, lease.entry)
+        return self._held(key, lease, card)
+
+    def _held(self, key: StageKey, lease: Lease, card: Sidecar) -> Entry:
+        self._holds.keep(key.digest, lease)
+        return Entry(key, self._shelf.path(key) / BODY, card.content, card.size, dict(card.facts))
+
+    async def _evict(self) -> None:
+        for path in await self._threads.run(self._shelf.evict, self._limit):
+            self._log.info(
+                "cache: removed {kind} {key}, not used for longest", kind=path.parent.name, key=path.name[:12]
+            )
+
+    def _changed(self, key: StageKey) -> tuple[str, ...]:
+        """What differs from the entry of this kind that differs least, of several the one used last."""
+        if (self._shelf.path(key) / CARD).exists():
+            return (GONE,)
+        mine = fingerprints(key)
+        nearest: tuple[int, float, tuple[str, ...]] | None = None
+        for entry in self._shelf.entries(key.kind):
+            try:
+                names = differing(entry.card().inputs, mine)
+            except (ValueError, OSError):
+                continue  # damaged or just gone: nothing to compare with
+            candidate = (len(names), -entry.used, names)
+            nearest = min(nearest or candidate, candidate)
+        return nearest[2] if nearest else ()
+
+
+def _reason(outcome: StageOutcome) -> str:
+    if outcome.changed:
+        return f"changed: {', '.join(outcome.changed)}"
+    return f"no {outcome.kind} stage is cached yet"

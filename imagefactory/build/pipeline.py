@@ -1,0 +1,205 @@
+"""Builds one image for one target: base, customise, adapt, store. No stage is made twice."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from imagefactory.build.actions import Craft, Piece
+from imagefactory.build.build_stages import ICICLE, Making
+from imagefactory.build.cache.interface import Entry, StageCache, StageKey
+from imagefactory.build.image_writer import Finished, Results
+from imagefactory.build.interface import BuildOrder
+from imagefactory.build.pending_uploads import Unstored
+from imagefactory.build.stage_keys import Recipe, recipe
+from imagefactory.build.tree_actions import demand_disk
+from imagefactory.build.tree_pool import Attic
+from imagefactory.lib.concurrency.queue import Lane
+from imagefactory.lib.concurrency.shared import SharedRuns
+from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.errors import Forbidden, NoSpace, NotBooting, Unauthorized, Unavailable
+from imagefactory.lib.process.workspaces import Workspaces
+from imagefactory.model.jobs import Completed
+from imagefactory.model.report import Progress, Report, Silence, StageOutcome
+from imagefactory.model.template import OperatingSystem, Repository, Template
+from imagefactory.systems.engines.interface import BasePlan
+from imagefactory.targets.interface import Target
+
+#: Percent of the whole, as version 1.0 counted: ready, base installed, customised.
+READY, BASE, CUSTOMISED, ADAPTED = 10, 30, 50, 95
+
+KEPT = "the image is kept: a retry only stores it"
+_LATER = (Unavailable, NoSpace, Unauthorized, Forbidden)
+"""What may keep the warehouse from taking an image today and not tomorrow."""
+
+Merge = Callable[[Template, str], Template]
+"""Adds what the administrator wants in every image of a target."""
+Prove = Callable[[Path, Piece, bytes, Report], Awaitable[Mapping[str, str]]]
+"""Boots the finished image with that ICICLE; the answer are attributes for the target image."""
+
+
+class Planner(Protocol):
+    """The part of an engine that decides."""
+
+    def check(self, template: Template) -> None:
+        """Whether this host can build it.
+
+        Raises Unsupported, MissingTool.
+        """
+
+    async def plan(self, template: Template, report: Report) -> BasePlan:
+        """See `Engine.plan`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """Those the pipeline works with.
+
+    `target` finds a target's room by name and raises Unsupported; `processors` bounds how many images are made or
+    booted at once.
+    """
+
+    planner: Planner
+    craft: Craft
+    cache: StageCache
+    target: Callable[[str], Target]
+    merge: Merge
+    prove: Prove
+    results: Results
+    unstored: Unstored
+    workspaces: Workspaces
+    threads: Threads
+    processors: Lane
+
+
+class Pipeline:
+    """The `Builder` of the job service."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._attic = Attic(tools.workspaces)
+        self._plans: SharedRuns[tuple[OperatingSystem, tuple[Repository, ...]], BasePlan] = SharedRuns()
+
+    def known(self, target: str) -> None:
+        """See `Builder`."""
+        self._tools.target(target)
+
+    async def check(self, template: Template, targets: Sequence[str]) -> None:
+        """See `Builder`."""
+        for room in map(self._tools.target, targets):
+            if room.os:
+                merged = self._tools.merge(template, room.name)
+                self._tools.planner.check(merged)
+                demand_disk(merged, room)
+
+    async def plan(self, template: Template, target: str) -> tuple[StageOutcome, ...]:
+        """See `Builder`."""
+        room = self._tools.target(target)
+        if not room.os:
+            return ()
+        keys = recipe(await self._piece(template, room, Silence()))
+        return tuple([await self._look(key) for key in keys.stages])
+
+    async def build(self, order: BuildOrder, progress: Progress) -> Completed:
+        """See `Builder`."""
+        target = self._tools.target(order.target)
+        if not target.os:
+            return await self._placeholder(order, target, progress)
+        return await self._store_again(order, progress) or await self._build(order, target, progress)
+
+    async def _build(self, order: BuildOrder, target: Target, progress: Progress) -> Completed:
+        progress.activity("reading the package indexes")
+        piece = await self._piece(order.template, target, progress.between(0, READY))
+        progress.reached(READY)
+        keys = recipe(piece)
+        making = Making(
+            piece, keys, self._tools.craft, self._tools.cache, self._attic, processors=self._tools.processors
+        )
+        async with making:
+            image = await self._image(making, keys, progress)
+            return await self._store(order, piece, image, progress)
+
+    async def forget(self, id: str) -> None:
+        """See `Builder`."""
+        await self._tools.results.sweep(id)
+
+    async def _placeholder(self, order: BuildOrder, target: Target, progress: Progress) -> Completed:
+        progress.activity("storing")
+        body = target.placeholder(order.template, order.id)
+        parameters = target.parameters(order.template, order.id, len(body))
+        await self._tools.results.store(order, Finished(body, len(body), parameters=parameters))
+        return Completed(size=len(body))
+
+    async def _piece(self, template: Template, target: Target, report: Report) -> Piece:
+        merged = self._tools.merge(template, target.name)
+        wanted = (merged.os, merged.repositories)
+        plan = await self._plans.run(wanted, lambda: self._tools.planner.plan(merged, report))
+        return Piece(merged, plan, target)
+
+    async def _look(self, key: StageKey) -> StageOutcome:
+        return await self._tools.threads.run(self._tools.cache.look, key)
+
+    async def _image(self, making: Making, keys: Recipe, progress: Progress) -> Entry:
+        """The image file; earlier stages are touched only if it is not there."""
+        base, customised, adapted = [await self._look(key) for key in keys.stages]
+        if not adapted.hit and not customised.hit:
+            await making.base(progress.between(READY, BASE))
+        elif base.hit:
+            progress.stage(base)
+        progress.reached(BASE)
+        if not adapted.hit:
+            await making.customised(progress.between(BASE, CUSTOMISED))
+        elif customised.hit:
+            progress.stage(customised)
+        progress.reached(CUSTOMISED)
+        return await making.adapted(progress.between(CUSTOMISED, ADAPTED))
+
+    async def _store(self, order: BuildOrder, piece: Piece, image: Entry, progress: Progress) -> Completed:
+        """Store the entry's own file: nothing is copied, wherever imgdir is."""
+        icicle = image.facts[ICICLE].encode()
+        notes, failure = await self._proof(order, piece, image.path, icicle, progress)
+        progress.activity("storing")
+        parameters = piece.target.parameters(piece.template, order.id, image.size)
+        finished = Finished(image.path, image.size, image.content, icicle, parameters, notes)
+        try:
+            await self._tools.results.store(order, finished)
+        except _LATER as error:
+            if failure is None and await self._tools.unstored.keep(order.id, image.path, finished):
+                error.hint = f"{error.hint}; {KEPT}" if error.hint else KEPT
+            raise
+        if failure is not None:
+            raise failure
+        return Completed(size=image.size)
+
+    async def _store_again(self, order: BuildOrder, progress: Progress) -> Completed | None:
+        """Store what an earlier run of this job has made and the warehouse did not take; None if there is no such."""
+        unstored = self._tools.unstored
+        if not await unstored.has(order.id):
+            return None
+        finished = await unstored.find(order.id)
+        if finished is None:
+            return None
+        progress.reached(ADAPTED)
+        progress.activity("storing the image that was built before")
+        await self._tools.results.store(order, finished)
+        await unstored.drop(order.id)
+        return Completed(size=finished.size)
+
+    async def _proof(
+        self, order: BuildOrder, piece: Piece, body: Path, icicle: bytes, report: Report
+    ) -> tuple[Mapping[str, str], NotBooting | None]:
+        """What the boot check says of the image.
+
+        One that does not boot is stored all the same, with the last lines of its serial port, so that somebody can
+        find out why; its job fails.
+        """
+        if not order.boot_check:
+            return {}, None
+        try:
+            async with self._tools.processors.place(order.id):
+                return await self._tools.prove(body, piece, icicle, report), None
+        except NotBooting as failure:
+            return {"boot_check": "failed", "boot_log": "\n".join(failure.tail)}, failure

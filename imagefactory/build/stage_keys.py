@@ -1,0 +1,36 @@
+"""The keys of a build's stages: everything that shapes a result, as the code that makes it says itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imagefactory.build.actions import Piece
+from imagefactory.build.cache.interface import StageKey
+from imagefactory.build.cache.keys import stage_key
+from imagefactory.build.tree_actions import disk_inputs
+from imagefactory.systems.stages.customise import customise_inputs
+from imagefactory.systems.stages.sealing import sealing_inputs
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """The three stages; each key is known before any stage has run."""
+
+    base: StageKey
+    customise: StageKey
+    adapt: StageKey
+
+    @property
+    def stages(self) -> tuple[StageKey, ...]:
+        """In the order in which they are made."""
+        return self.base, self.customise, self.adapt
+
+
+def recipe(piece: Piece) -> Recipe:
+    """The keys for `piece`."""
+    template, plan = piece.template, piece.plan
+    base = stage_key("base", plan.inputs)
+    changes = customise_inputs(template, plan.family, plan.repository_indexes)
+    customise = stage_key("customise", changes, base.digest)
+    finish = {**sealing_inputs(piece.target.needs(template), plan.family, template), **disk_inputs(piece)}
+    return Recipe(base, customise, stage_key("adapt", finish, customise.digest))

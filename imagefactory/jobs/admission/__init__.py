@@ -1,0 +1,1 @@
+"""Requests: checked, stored, turned into jobs."""

@@ -1,0 +1,1 @@
+"""Jobs that run: queue, runner, reports, completion."""

@@ -1,0 +1,84 @@
+"""What a running job's steps report to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from imagefactory.jobs.state.job_log import Ledger
+from imagefactory.model.report import Report, StageOutcome
+
+#: A program that prints without end shall not fill the log; longer lines are cut.
+LINE_LIMIT = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class LogBounds:
+    """How much of what tools print is kept of a job, however often it is retried: lines, bytes."""
+
+    lines: int = 100_000
+    size: int = 16 << 20
+
+
+class Reporter:
+    """The `Progress` of one job.
+
+    When its log is full a last line says so; why the job failed is written all the same, by whoever runs it.
+    """
+
+    def __init__(self, ledger: Ledger, id: str, bounds: LogBounds = LogBounds()) -> None:
+        self._ledger = ledger
+        self._id = id
+        self._bounds = bounds
+        self._full = False
+
+    def activity(self, text: str) -> None:
+        """What is going on now; also a line of the log."""
+        if job := self._ledger.book.find(self._id):
+            self._ledger.progress(replace(job, activity=text))
+        self.line(text)
+
+    def progress(self, percent: float) -> None:
+        """Of the job as a whole."""
+        self.reached(int(percent))
+
+    def line(self, text: str) -> None:
+        """A line of the log."""
+        if self._full:
+            return
+        text = text[:LINE_LIMIT]
+        extent = self._ledger.extent(self._id).with_line(text)
+        self._full = extent.lines > self._bounds.lines or extent.size > self._bounds.size
+        self._ledger.line(self._id, self._last_words() if self._full else text)
+
+    def _last_words(self) -> str:
+        bounds = f"{self._bounds.lines} lines and {self._bounds.size} bytes"
+        return f"[the log is cut here: it may have {bounds}, which log_lines and log_limit set]"
+
+    def stage(self, outcome: StageOutcome) -> None:
+        """Told to listeners at once."""
+        self._ledger.stage(self._id, outcome)
+
+    def reached(self, percent: int) -> None:
+        """Never back: a late word from a helper thread or a second tool changes nothing."""
+        job = self._ledger.book.find(self._id)
+        if job is not None and percent > job.percent:
+            self._ledger.progress(replace(job, percent=min(percent, 100)))
+
+    def between(self, low: int, high: int) -> Report:
+        """A part of this job's way."""
+        return _Stretch(self, low, high)
+
+
+class _Stretch:
+    """Percent of a part, in percent of the whole."""
+
+    def __init__(self, whole: Reporter, low: int, high: int) -> None:
+        self._whole = whole
+        self._low = low
+        self._width = high - low
+        self.activity = whole.activity
+        self.line = whole.line
+        self.stage = whole.stage
+
+    def progress(self, percent: float) -> None:
+        self._whole.reached(self._low + int(self._width * min(max(percent, 0.0), 100.0) / 100))

@@ -1,0 +1,190 @@
+"""Runs jobs: each waits for its turn, works, ends in exactly one final state, and can be ended once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
+
+from imagefactory.jobs.execution.reporter import LogBounds, Reporter
+from imagefactory.jobs.state.job_log import Ledger
+from imagefactory.lib.concurrency.clock import Clock, timeout
+from imagefactory.lib.concurrency.queue import Lane
+from imagefactory.lib.concurrency.task import Task
+from imagefactory.lib.errors import Conflict, FactoryError, TimedOut
+from imagefactory.model.jobs import Completed, Failed, Failure, Job, Operation, Running, State
+from imagefactory.model.report import report_to
+
+Work = Callable[[Reporter], Awaitable[Completed]]
+Settle = Callable[[Job, State], Awaitable[None]]
+"""What has to be done before a job's final state is shown; what it raises becomes the state of a completed job."""
+
+RETRY = "retry it: it goes on after its last finished stage"
+AGAIN = "push again, with the credentials"
+
+
+class _Ending(Enum):
+    CANCELLED = auto()
+    STOPPED = auto()
+
+
+@dataclass(slots=True)
+class _Run:
+    id: str
+    lane: Lane
+    party: str
+    work: Work
+    ending: _Ending | None = None
+    settling: bool = False
+    waiting: bool = True
+    task: Task[None] | None = None
+
+    def end(self, why: _Ending) -> None:
+        """Cancel it, unless it is ending already."""
+        if self.ending is None and not self.settling and self.task is not None:
+            self.ending = why
+            self.task.cancel()
+
+
+def stopped(operation: Operation) -> Failed:
+    """The state of a job whose process ended before it did."""
+    hint = RETRY if operation is Operation.BUILD else AGAIN
+    return Failed(Failure("the daemon was stopped", hint=hint))
+
+
+class Runner:
+    """The jobs that this process runs or has queued."""
+
+    _log = Logger()
+
+    def __init__(
+        self, ledger: Ledger, clock: Clock, settle: Settle, incidents: Callable[[], str], log: LogBounds
+    ) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._settle = settle
+        self._incidents = incidents
+        self._log_bounds = log
+        self._runs: dict[str, _Run] = {}
+        self._stopping = False
+
+    def start(self, id: str, lane: Lane, party: str, work: Work) -> None:
+        """Queue the job; nobody has to wait for it. Those of one `party` share a place in the lane.
+
+        While everything stops, a job that was just accepted stays queued, for the next start.
+        """
+        if self._stopping:
+            return
+        run = self._runs[id] = _Run(id, lane, party, work)
+        run.task = Task(self._live(run))
+        run.task.ended.wait().addErrback(lambda failure: self._log.failure("job {id} was lost", failure, id=id))
+
+    def position(self, id: str) -> int | None:
+        """The place in its queue; None: it does not wait."""
+        run = self._runs.get(id)
+        return run.lane.position(id) if run else None
+
+    async def cancel(self, id: str, limit: float) -> Job:
+        """End the job and wait for that, at most `limit` seconds.
+
+        Raises Conflict, TimedOut (it goes on ending).
+        """
+        run = self._runs.get(id)
+        if run is None:
+            raise Conflict(f"job {id} is run by another process", hint="end that process; it cancels its jobs")
+        self._ledger.progress(replace(self._ledger.book.job(id), activity="cancelling"))
+        run.end(_Ending.CANCELLED)
+        try:
+            return await timeout(self._clock, limit, self._ledger.finished(id))
+        except TimeoutError:
+            raise TimedOut(f"job {id} was asked to end and has not ended in {limit:g} seconds") from None
+
+    async def stop(self, limit: float, *, keep_queued: bool) -> None:
+        """End everything, at most `limit` seconds.
+
+        Queued jobs stay queued for the next start with `keep_queued`. What does not end in time is FAILED all the
+        same.
+        """
+        self._stopping = True
+        runs = list(self._runs.values())
+        for run in sorted(runs, key=lambda run: not run.waiting):  # first those who would get the others' places
+            run.end(_Ending.STOPPED if keep_queued else _Ending.CANCELLED)
+        late = self._clock.seconds() + limit
+        for run in runs:
+            await self._wait(run, max(0.0, late - self._clock.seconds()))
+
+    async def _wait(self, run: _Run, limit: float) -> None:
+        assert run.task is not None
+        try:
+            await timeout(self._clock, limit, run.task.ended.wait())
+        except TimeoutError:
+            self._log.error("job {id} did not end in time", id=run.id)
+            await self._end(run.id, self._ended(run) or stopped(self._ledger.book.job(run.id).operation))
+
+    async def _live(self, run: _Run) -> None:
+        reporter = Reporter(self._ledger, run.id, self._log_bounds)
+        try:
+            report_to(reporter)
+            state = await self._outcome(run, reporter)
+            if state is not None:
+                run.settling = True
+                await self._end(run.id, await self._settled(run.id, state))
+        finally:
+            del self._runs[run.id]
+
+    async def _outcome(self, run: _Run, reporter: Reporter) -> State | None:
+        try:
+            async with run.lane.place(run.id, run.party):
+                run.waiting = False
+                return await self._worked(run, reporter)
+        except CancelledError:  # in the queue
+            return self._ended(run)
+
+    async def _worked(self, run: _Run, reporter: Reporter) -> State:
+        try:
+            self._begin(run.id)
+            return await run.work(reporter)
+        except Exception as error:  # the root of the job: cancellation ends here, too, as a state
+            return self._failed(run, error)
+
+    def _begin(self, id: str) -> None:
+        job = self._ledger.book.job(id)
+        wire = "BUILDING" if job.operation is Operation.BUILD else "PUSHING"
+        self._ledger.change(replace(job, state=Running(wire), started=self._clock.seconds()))
+
+    async def _settled(self, id: str, state: State) -> State:
+        try:
+            await self._settle(self._ledger.book.job(id), state)
+        except FactoryError as error:
+            self._ledger.line(id, str(error))
+            return Failed(Failure(str(error), error.hint)) if isinstance(state, Completed) else state
+        except Exception:
+            return self._unexpected(id)
+        return state
+
+    async def _end(self, id: str, state: State) -> None:
+        job = self._ledger.book.job(id)
+        percent = 100 if isinstance(state, Completed) else job.percent
+        await self._ledger.end(replace(job, state=state, percent=percent, activity="", ended=self._clock.seconds()))
+
+    def _ended(self, run: _Run) -> Failed | None:
+        """The state of a job that was ended; None: it stays queued."""
+        if run.ending is _Ending.STOPPED:
+            return None if run.waiting else stopped(self._ledger.book.job(run.id).operation)
+        return Failed(Failure("cancelled", cancelled=True))
+
+    def _failed(self, run: _Run, error: Exception) -> Failed:
+        if run.ending is not None:
+            return self._ended(run) or stopped(self._ledger.book.job(run.id).operation)
+        if isinstance(error, FactoryError):
+            self._ledger.line(run.id, str(error))
+            return Failed(Failure(str(error), error.hint))
+        return self._unexpected(run.id)
+
+    def _unexpected(self, id: str) -> Failed:
+        incident = self._incidents()
+        self._log.failure("job {id} failed unexpectedly, incident {incident}", id=id, incident=incident)
+        return Failed(Failure("an unexpected error", "report it with the incident of the log", incident))

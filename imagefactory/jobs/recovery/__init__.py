@@ -1,0 +1,1 @@
+"""Jobs of processes that have ended."""

@@ -1,0 +1,1 @@
+"""What any daemon could use: nothing in here knows of images."""

@@ -1,0 +1,80 @@
+"""A coroutine that runs by itself and is cancelled at most once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, Generic, TypeVar
+
+from twisted.internet.defer import CancelledError, Deferred
+
+from imagefactory.lib.concurrency.event import Event
+
+T = TypeVar("T")
+
+
+class Task(Generic[T]):
+    """Runs `work` from now on.
+
+    It may be awaited by many; cancelling one that awaits does not touch the work, only `cancel()` does. A failure that
+    nobody awaits is not logged: a task belongs to something (a Scope) that looks at it.
+    """
+
+    def __init__(self, work: Awaitable[T]) -> None:
+        self.ended: Event[T] = Event()
+        self._executing = False
+        self._cancelled = False
+        self._cancel_later = False
+        self._running = Deferred.fromCoroutine(self._steps(work))
+        self._running.addCallbacks(self.ended.fire, self.ended.fail)
+
+    def __await__(self) -> Generator[Deferred[Any], Any, T]:
+        return self.ended.wait().__await__()
+
+    def cancel(self) -> None:
+        """Ask it to end; a second time does nothing, because a second CancelledError would interrupt the clean-up."""
+        if self._cancelled or self.ended.fired:
+            return
+        self._cancelled = True
+        if self._executing:
+            self._cancel_later = True
+        else:
+            self._running.cancel()
+
+    async def settled(self, on_cancel: Callable[[], None] = lambda: None) -> CancelledError | None:
+        """Wait until it has ended, well or not, through any number of cancellations (see `Event.outlast`)."""
+        return await self.ended.outlast(on_cancel)
+
+    def _steps(self, work: Awaitable[T]) -> Generator[Deferred[Any], Any, T]:
+        """Run `work` step by step.
+
+        Twisted loses a cancel() that comes while the coroutine itself is executing (it fires an event, and somebody
+        who hears it cancels this task). Here it takes effect at the next await.
+        """
+        steps = work.__await__()
+        step: Callable[[], Deferred[Any]] = steps.__next__
+        while True:
+            self._executing = True
+            try:
+                awaited = step()
+            except StopIteration as end:
+                answer: T = end.value
+                return answer
+            finally:
+                self._executing = False
+            if self._cancel_later:
+                self._cancel_later = False
+                awaited.cancel()
+            try:
+                value = yield awaited
+            except Exception as error:
+                step = _throwing(steps, error)
+            else:
+                step = _sending(steps, value)
+
+
+def _sending(steps: Generator[Any, Any, T], value: object) -> Callable[[], Deferred[Any]]:
+    return lambda: steps.send(value)
+
+
+def _throwing(steps: Generator[Any, Any, T], error: Exception) -> Callable[[], Deferred[Any]]:
+    return lambda: steps.throw(error)

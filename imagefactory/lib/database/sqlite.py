@@ -1,0 +1,171 @@
+"""One SQLite file, shared by several threads and processes.
+
+`PRAGMA user_version` of the file counts the migrations that it has had.
+"""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, create_engine, event
+from sqlalchemy.exc import DatabaseError, IntegrityError, ProgrammingError
+
+from imagefactory.lib.errors import Conflict, FactoryError, NoSpace, Unavailable
+
+_INCREMENTAL = 2
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+#: How SQLite and the system say that they may not write.
+_NOT_WRITABLE = ("readonly", "unable to open", "Permission", "Read-only", "Not a directory", "File exists")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a file is, and what people call it.
+
+    `setting` says where it is; `relief` is what helps when its file system is full. Step n of `migrations` makes
+    version n of version n - 1; one that was released is never changed. A process waits `busy` seconds for another
+    that is just writing. What was committed to a `durable` file survives a power cut, not only the end of a process.
+    Of a file that `shrinks`, the room of what was deleted goes back to the system when `give_back` asks for it.
+    """
+
+    name: str
+    setting: str
+    migrations: tuple[Callable[[Connection], None], ...]
+    busy: int
+    durable: bool
+    relief: str
+    shrinks: bool = False
+
+
+class Database:
+    """Transactions over the file at `path`, which is made (for its owner alone) or brought to the newest version.
+
+    A writer takes the write lock when it begins, so that what it reads is still true when it writes, and waits for
+    others: a read that became a write would fail at once. A reader sees one state throughout and waits for nobody
+    (WAL). Blocks. Raises NoSpace, Unavailable, and Conflict for a file of a newer program.
+    """
+
+    def __init__(self, path: Path, kind: Kind) -> None:
+        self._path = path
+        self._kind = kind
+        with opening(path, kind):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)  # the files that SQLite puts beside it get the same mode
+        url = URL.create("sqlite", database=str(path))
+        self._engine = create_engine(url, connect_args={"timeout": kind.busy}, max_overflow=30)
+        self._writing = self._engine.execution_options(write=True)
+        event.listen(self._engine, "connect", self._tune)
+        event.listen(self._engine, "begin", _begin)
+        try:
+            with self.write() as connection:
+                migrate(connection, path, kind)
+            self._prepare_to_shrink()
+        except BaseException:
+            self.close()
+            raise
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent view."""
+        with plain_errors(self._path, self._kind), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that commits when left without error."""
+        with plain_errors(self._path, self._kind), self._writing.begin() as connection:
+            yield connection
+
+    def give_back(self) -> None:
+        """Let go of the room that is free."""
+        with plain_errors(self._path, self._kind), self._engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            driver.executescript("PRAGMA incremental_vacuum")  # execute() would let go of a single page
+
+    def _prepare_to_shrink(self) -> None:
+        """A file of an older version is written anew once; while others use it that has to wait for another start."""
+        with plain_errors(self._path, self._kind), self._engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            if self._kind.shrinks and driver.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:
+                driver.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
+                with suppress(sqlite3.OperationalError):
+                    driver.execute("VACUUM")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def _tune(self, connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the driver begins nothing by itself: _begin does
+        if self._kind.shrinks:
+            connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")  # counts for a new file only
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if self._kind.durable else 'NORMAL'}")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin(connection: Connection) -> None:
+    write = connection.get_execution_options().get("write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def migrate(connection: Connection, path: Path, kind: Kind) -> None:
+    """Bring the database to the newest version, inside the caller's transaction; Conflict if it is of a later one."""
+    version, newest = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one()), len(kind.migrations)
+    if version > newest:
+        raise Conflict(
+            f"{kind.name} has schema version {version}; this program knows up to {newest}",
+            where=str(path),
+            hint=f"use the newer version of this program, or another {kind.setting}",
+        )
+    for step in kind.migrations[version:]:
+        step(connection)
+    connection.exec_driver_sql(f"PRAGMA user_version = {newest}")
+
+
+@contextmanager
+def plain_errors(path: Path, kind: Kind) -> Iterator[None]:
+    """Say in our words what the database complains about, and that a file system is full; what we did wrong stays."""
+    try:
+        yield
+    except (IntegrityError, ProgrammingError):
+        raise
+    except DatabaseError as error:
+        raise _in_words(str(error.orig), path, kind) from error
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise no_space(path, kind) from error
+
+
+@contextmanager
+def opening(path: Path, kind: Kind) -> Iterator[None]:
+    """The same while files and directories are made, when whatever the system says means that there can be none."""
+    try:
+        with plain_errors(path, kind):
+            yield
+    except OSError as error:
+        raise _in_words(str(error), path, kind) from error
+
+
+def no_space(path: Path, kind: Kind) -> NoSpace:
+    """The error for a full file system."""
+    return NoSpace(f"no space is left for {kind.name}", where=str(path), hint=kind.relief)
+
+
+def _in_words(text: str, path: Path, kind: Kind) -> FactoryError:
+    if "full" in text:
+        return no_space(path, kind)
+    if any(word in text for word in _NOT_WRITABLE):
+        hint = f"make {path.parent} writable for this user, or set {kind.setting} to a directory that is"
+        return Unavailable(f"{kind.name} cannot be written", where=str(path), hint=hint)
+    if "not a database" in text or "malformed" in text:
+        hint = "restore it from a backup, or move it away to begin with an empty one"
+        return Unavailable(f"{kind.name} is damaged ({text})", where=str(path), hint=hint)
+    return Unavailable(f"{kind.name} does not work: {text}", where=str(path), hint="is another process stuck in it?")

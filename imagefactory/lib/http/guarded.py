@@ -1,0 +1,222 @@
+"""Fetching what a template's author named by URL, under rules that keep the daemon from being misused."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable, Container, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
+from twisted.internet.error import ConnectError
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
+from twisted.web.client import URI, Agent, HTTPConnectionPool, ResponseDone
+from twisted.web.http import PotentialDataLoss
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent, IAgentEndpointFactory, IResponse
+from zope.interface import implementer
+
+from imagefactory.lib.concurrency.clock import Clock, timeout
+from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.errors import FactoryError, Forbidden, InvalidInput, TooLarge, Unavailable
+from imagefactory.lib.http.address_policy import Network, literal, permitted
+from imagefactory.lib.http.url_policy import place_of
+from imagefactory.lib.secret import without_secrets
+from imagefactory.lib.tls.client import StrictPolicy
+
+REDIRECTS = 5
+_MOVED = {301, 302, 303, 307, 308}
+
+Resolve = Callable[[str], Awaitable[Sequence[str]]]
+"""Addresses of a host name; OSError if there are none."""
+Connect = Callable[[str, int], IStreamClientEndpoint]
+"""An endpoint for an address and a port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What may be fetched: schemes, networks beside the public ones, bytes and seconds per document.
+
+    Hosts that are `trusted` may be anywhere. `setting` is where an administrator allows more networks.
+    """
+
+    schemes: Sequence[str] = ("https", "http")
+    networks: Sequence[Network] = ()
+    trusted: Container[str] = ()
+    setting: str = "template_networks"
+    limit: int = 1 << 20
+    seconds: float = 30
+
+
+@implementer(IStreamClientEndpoint)
+class CheckedEndpoint:
+    """Resolves a host, checks what it got, and connects to exactly that.
+
+    A name that is resolved for the check and once more for the connection may change its meaning in between.
+    """
+
+    def __init__(self, host: str, port: int, rules: Rules, resolve: Resolve, connect: Connect) -> None:
+        self._host = host
+        self._port = port
+        self._rules = rules
+        self._resolve = resolve
+        self._connect = connect
+
+    def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
+        """See `IStreamClientEndpoint`; also fails with Forbidden and Unavailable."""
+        return Deferred.fromCoroutine(self._checked(factory))
+
+    async def _checked(self, factory: IProtocolFactory) -> IProtocol:
+        failure: Exception = OSError("it has no address")
+        for address in await self._addresses():
+            try:
+                return await self._connect(address, self._port).connect(factory)
+            except ConnectError as error:
+                failure = error
+        raise Unavailable(f"cannot connect to {self._host}: {failure}", hint="is the URL right?") from failure
+
+    async def _addresses(self) -> Sequence[str]:
+        itself = literal(self._host)
+        try:
+            found = [itself] if itself else await self._resolve(self._host)
+        except OSError as error:
+            raise Unavailable(f"cannot resolve {self._host}: {error}", hint="is the URL right?") from error
+        if self._host.strip("[]") in self._rules.trusted:
+            return found
+        if not all(permitted(address, self._rules.networks) for address in found):
+            hint = f"an administrator may allow its network with the setting {self._rules.setting}"
+            raise Forbidden(f"{self._host} is not on the public network; nothing is fetched from there", hint=hint)
+        return found
+
+
+@implementer(IAgentEndpointFactory)
+class CheckedEndpoints:
+    """Makes all connections of an agent checked ones."""
+
+    def __init__(self, rules: Rules, resolve: Resolve, connect: Connect) -> None:
+        self._rules = rules
+        self._resolve = resolve
+        self._connect = connect
+        self._policy = StrictPolicy()
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
+        """See `IAgentEndpointFactory`; the certificate has to be that of the host named in the URL."""
+        host = uri.host.decode("ascii")
+        plain = CheckedEndpoint(host, uri.port, self._rules, self._resolve, self._connect)
+        if uri.scheme != b"https":
+            return plain
+        return wrapClientTLS(self._policy.creatorForNetloc(uri.host, uri.port), plain)
+
+
+def checked_agent(reactor: Any, threads: Threads, rules: Rules, pool: HTTPConnectionPool | None = None) -> IAgent:
+    """An agent over the reactor that was handed in; without a pool no connection is kept."""
+
+    async def resolve(host: str) -> Sequence[str]:
+        found = await threads.run(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
+        return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+    def connect(address: str, port: int) -> IStreamClientEndpoint:
+        kind = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint
+        return kind(reactor, address, port, timeout=rules.seconds)
+
+    kept = pool or HTTPConnectionPool(reactor, persistent=False)
+    agent: IAgent = Agent.usingEndpointFactory(reactor, CheckedEndpoints(rules, resolve, connect), kept)
+    return agent
+
+
+class Fetcher:
+    """Fetches small documents."""
+
+    def __init__(self, agent: IAgent, rules: Rules, clock: Clock) -> None:
+        self._agent = agent
+        self._rules = rules
+        self._clock = clock
+
+    async def fetch(self, url: str) -> bytes:
+        """What is at `url`.
+
+        Raises InvalidInput, Forbidden, TooLarge, Unavailable; no error repeats anything of an answer's body.
+        """
+        try:
+            return await timeout(self._clock, self._rules.seconds, self._follow(url))
+        except TimeoutError:
+            raise Unavailable(f"{without_secrets(url)} did not answer in {self._rules.seconds:g} seconds") from None
+
+    async def _follow(self, url: str) -> bytes:
+        for _ in range(REDIRECTS + 1):
+            response = await self._request(url)
+            if response.code not in _MOVED:
+                return await self._body(url, response)
+            location = response.headers.getRawHeaders("location", [""])[0]
+            _drop(response)
+            url = self._moved(url, location)
+        raise Unavailable(f"{without_secrets(url)} redirects without end")
+
+    def _moved(self, url: str, location: str) -> str:
+        try:
+            target = urljoin(url, location)
+            place_of(target, self._rules.schemes)
+        except (ValueError, InvalidInput):
+            raise Unavailable(f"{without_secrets(url)} redirects to something that is no URL") from None
+        return target
+
+    async def _request(self, url: str) -> IResponse:
+        place = place_of(url, self._rules.schemes)
+        headers = Headers({"User-Agent": ["imagefactory"]})
+        if place.authorization:
+            headers.setRawHeaders("Authorization", [place.authorization])
+        try:
+            return await self._agent.request(b"GET", place.url, headers)
+        except (CancelledError, FactoryError):
+            raise
+        except Exception as error:  # failures of TLS and HTTP come in many classes
+            raise Unavailable(f"cannot fetch {without_secrets(url)}: {error}", hint="is the URL right?") from error
+
+    async def _body(self, url: str, response: IResponse) -> bytes:
+        if response.code != 200:
+            _drop(response)
+            raise Unavailable(f"{without_secrets(url)} answered {response.code}", hint="is the URL right?")
+        body = _Body(self._rules.limit)
+        response.deliverBody(body)
+        data = await body.done
+        if data is None:
+            raise TooLarge(f"{without_secrets(url)} is larger than {self._rules.limit} bytes")
+        return data
+
+
+def _drop(response: IResponse) -> None:
+    """Read nothing of the body: its connection is closed with the first byte."""
+    body = _Body(0)
+    body.done.addErrback(lambda _: None)
+    response.deliverBody(body)
+
+
+class _Body(Protocol):
+    """Collects at most `limit` bytes; `done` fires with None if there are more."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._data = bytearray()
+        self.done: Deferred[bytes | None] = Deferred(lambda _: self._abort())
+
+    def dataReceived(self, data: bytes) -> None:
+        self._data += data
+        if len(self._data) > self._limit and not self.done.called:
+            self.done.callback(None)
+            self._abort()
+
+    def connectionLost(self, reason: Failure = Failure(ResponseDone())) -> None:  # noqa: B008
+        if self.done.called:
+            return
+        if reason.check(ResponseDone, PotentialDataLoss):
+            self.done.callback(bytes(self._data))
+        else:
+            self.done.errback(Failure(Unavailable("the connection broke off in the middle of the answer")))
+
+    def _abort(self) -> None:
+        if self.transport is not None:
+            self.transport.loseConnection()

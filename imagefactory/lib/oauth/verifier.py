@@ -1,0 +1,244 @@
+"""Checks signatures: HMAC-SHA1 and HMAC-SHA256, a window of time, each nonce once, the body's hash if there is one.
+
+What oauthlib leaves open is decided here. It reads the system's clock; the window is checked on the injected one. It
+asks for the nonce before it knows the signature to be good; here the nonce is noted afterwards, so that nobody but a
+known client can fill the memory.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from oauthlib.oauth1 import RequestValidator, SignatureOnlyEndpoint
+from oauthlib.oauth1.rfc5849.utils import parse_authorization_header
+
+from imagefactory.lib.errors import Unauthorized
+from imagefactory.lib.oauth.memory import Forgetful, Memory, Seen
+from imagefactory.lib.oauth.nonces import Nonces
+from imagefactory.lib.secret import Secret
+
+FORM = "application/x-www-form-urlencoded"
+_IDENTITY = ("oauth_consumer_key", "oauth_timestamp", "oauth_nonce")
+_NUMBER = re.compile("[0-9]{1,15}")
+METHODS = ("HMAC-SHA1", "HMAC-SHA256")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a door accepts: seconds of difference between the clocks, both ways; shortest and longest nonce and key."""
+
+    window: int
+    nonce: tuple[int, int] = (1, 255)
+    key: tuple[int, int] = (1, 255)
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A request as far as a signature looks at it.
+
+    `forms` answers the form fields (urlencoded) that may be part of what was signed: any of them will do, "" is none.
+    `body` is what `oauth_body_hash` is compared with; None for one that is streamed, which is not looked at.
+    """
+
+    method: str
+    url: str
+    authorization: str = field(default="", repr=False)
+    forms: Callable[[], tuple[str, ...]] = lambda: ("",)
+    body: bytes | None = field(default=None, repr=False)
+
+
+class Verifier:
+    """Knows the clients (keys and secrets); `now` is the time in Unix seconds, `memory` what outlives a restart."""
+
+    def __init__(
+        self,
+        clients: Mapping[str, Secret],
+        now: Callable[[], float],
+        limits: Limits,
+        memory: Memory | None = None,
+    ) -> None:
+        self._nonces = Nonces(now, limits.window, memory=memory or Forgetful())
+        self._knowledge = (clients, now, limits, self._nonces, secrets.token_hex(16))
+
+    def check(self, request: Signed) -> None:
+        """Raises Unauthorized unless a known client has signed it, now, and for the first time; Busy."""
+        self.accept(self.examine(request))
+
+    def glance(self, request: Signed) -> None:
+        """Refuse what needs no look at the body's fields: costs next to nothing, whatever the body.
+
+        Raises Unauthorized.
+        """
+        rules = self._rules()
+        announced = _announced(request, rules)
+        if not announced and b"oauth_signature" not in (request.body or b""):
+            raise rules.refusal
+        if announced:
+            rules.judge(announced)
+
+    def examine(self, request: Signed) -> Seen:
+        """As `check`, except that the nonce is not noted: `accept` has to.
+
+        With a large form it takes its time, and may be called in a thread.
+        """
+        self.glance(request)
+        parameters = self._parameters(request)
+        if request.body is not None:
+            _check_body(request.body, parameters.get("oauth_body_hash"))
+        client, timestamp, nonce = (parameters[name] for name in _IDENTITY)
+        return client, int(timestamp), nonce
+
+    def accept(self, seen: Seen) -> None:
+        """Note what `examine` answered; Unauthorized if it was noted meanwhile, Busy."""
+        if self._nonces.known(*seen):
+            raise _used()
+        self._nonces.add(*seen)
+
+    def _parameters(self, request: Signed) -> dict[str, str]:
+        """The `oauth_` parameters, once the signature proved good."""
+        rules = self._rules()
+        endpoint = SignatureOnlyEndpoint(rules)
+        headers = {"Content-Type": FORM}
+        if request.authorization:
+            headers["Authorization"] = request.authorization
+        for form in request.forms():
+            try:
+                good, seen = endpoint.validate_request(request.url, request.method, form, headers)
+            except (ValueError, TypeError):
+                continue
+            if good:
+                return dict(seen.oauth_params)
+        raise rules.refusal
+
+    def _rules(self) -> _Rules:
+        """New ones for each request: they keep the reason of a refusal, and several may be examined at once."""
+        return _Rules(*self._knowledge)
+
+
+def _announced(request: Signed, rules: _Rules) -> dict[str, str]:
+    """The `oauth_` parameters of header and query; Unauthorized if they cannot be read."""
+    try:
+        pairs = parse_authorization_header(request.authorization) if request.authorization else []
+        found = [(name, unquote(value)) for name, value in pairs]
+        found += parse_qsl(urlsplit(request.url).query, keep_blank_values=True, max_num_fields=1000)
+    except ValueError:
+        raise rules.refusal from None
+    return {name: value for name, value in found if name.startswith("oauth_")}
+
+
+class _Rules(RequestValidator):
+    """What oauthlib asks us; `refusal` is the reason for people, which oauthlib does not tell."""
+
+    enforce_ssl = False  # TLS is the door's, or that of a trusted proxy
+    allowed_signature_methods = METHODS
+    timestamp_lifetime = 1 << 40
+    dummy_client = "-"
+
+    def __init__(
+        self,
+        clients: Mapping[str, Secret],
+        now: Callable[[], float],
+        limits: Limits,
+        nonces: Nonces,
+        dummy_secret: str,
+    ) -> None:
+        super().__init__()
+        self._clients = clients
+        self._now = now
+        self._limits = limits
+        self._nonces = nonces
+        self._dummy_secret = dummy_secret
+        self.refusal = refused("oauth parameters are missing, malformed, repeated, or in more than one place")
+
+    def judge(self, parameters: Mapping[str, str]) -> None:
+        """Raises Unauthorized for what cannot become a good signature; which keys there are is not said."""
+        client, timestamp, nonce = (parameters.get(name, "") for name in _IDENTITY)
+        if not (self.check_client_key(client) and self.check_nonce(nonce) and _NUMBER.fullmatch(timestamp)):
+            raise self.refusal
+        if not self.validate_timestamp_and_nonce(client, timestamp, nonce, None):
+            raise self.refusal
+
+    def check_client_key(self, client_key: str) -> bool:
+        shortest, longest = self._limits.key
+        return shortest <= len(client_key) <= longest
+
+    def check_nonce(self, nonce: str) -> bool:
+        shortest, longest = self._limits.nonce
+        return shortest <= len(nonce) <= longest
+
+    def validate_timestamp_and_nonce(
+        self, client_key: str, timestamp: str, nonce: str, request: object, *tokens: object
+    ) -> bool:
+        """Only looks."""
+        skew = self._now() - int(timestamp)
+        if abs(skew) > self._limits.window:
+            side = "old" if skew > 0 else "in the future"
+            self.refusal = refused(
+                f"oauth_timestamp is {abs(skew):.0f} s {side}, {self._limits.window} are allowed",
+                hint="set the clock of the client, or of this host",
+            )
+            return False
+        if self._nonces.known(client_key, int(timestamp), nonce):
+            self.refusal = _used()
+            return False
+        self.refusal = refused("unknown client or wrong signature")
+        return True
+
+    def validate_client_key(self, client_key: str, request: object) -> bool:
+        return client_key in self._clients
+
+    def get_client_secret(self, client_key: str, request: object) -> str:
+        """An unknown client costs the same time as a known one."""
+        known = self._clients.get(client_key)
+        return self._dummy_secret if known is None else known.reveal()
+
+    def get_access_token_secret(self, client_key: str, token: str, request: object) -> str:
+        """There are no tokens: the second half of the key is empty."""
+        return ""
+
+
+def _used() -> Unauthorized:
+    return refused("oauth_nonce was used before", hint="sign each request anew")
+
+
+def refused(
+    reason: str, *, hint: str = "sign the request with OAuth 1.0, a client's key and secret, and no token"
+) -> Unauthorized:
+    """The error for a request that is not let in."""
+    return Unauthorized(f"OAuth: {reason}", hint=hint)
+
+
+class BodyHash:
+    """What a client said of the body it sends (OAuth Request Body Hash extension), against what came.
+
+    The extension knows SHA-1 only; clients that sign with SHA-256 hash with it, too.
+    """
+
+    def __init__(self, announced: str) -> None:
+        self._announced = announced.encode()
+        self._hashes = (hashlib.sha1(usedforsecurity=False), hashlib.sha256())
+
+    def update(self, data: bytes) -> None:
+        """More of the body."""
+        for each in self._hashes:
+            each.update(data)
+
+    def check(self) -> None:
+        """It has all come. Unauthorized if it is another."""
+        expected = [base64.b64encode(each.digest()) for each in self._hashes]
+        if not any(hmac.compare_digest(each, self._announced) for each in expected):
+            raise refused("the body is not the one that oauth_body_hash was made of")
+
+
+def _check_body(body: bytes, announced: str | None) -> None:
+    if announced is not None:
+        seen = BodyHash(announced)
+        seen.update(body)
+        seen.check()

@@ -1,0 +1,222 @@
+"""What this program run has started outside itself, written down so that the next one can clear it away.
+
+A run has one small JSON file, `TOKEN.json`, and holds a lock on `TOKEN.lock` while it lives (flock(2): the kernel
+releases it however we end, it survives daemonising, and it tells the truth over container borders, where a pid does
+not). Every child carries the token in its environment from its first moment, so that none can be missed between being
+started and being written down.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from twisted.internet.defer import DeferredLock
+from twisted.logger import Logger
+
+from imagefactory.lib.concurrency.shield import shield
+from imagefactory.lib.concurrency.task import Task
+from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.errors import FactoryError
+from imagefactory.lib.files.durable import synchronise
+from imagefactory.lib.process.proc import stat
+
+VARIABLE = "IMAGEFACTORY_RUN"
+"""The environment variable that every child carries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A child process, the leader of its group; `started` (clock ticks since boot) tells it from a later one with the
+    same pid."""
+
+    pid: int
+    started: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one run left, should it die now. `boot` is the kernel's boot id: after a reboot no process is left."""
+
+    token: str
+    owner: int
+    boot: str
+    children: tuple[Child, ...] = ()
+    workspaces: tuple[str, ...] = ()
+
+
+def encode(entry: Entry) -> str:
+    """The text of an entry's file."""
+    return json.dumps(asdict(entry), indent=1) + "\n"
+
+
+def decode(text: str) -> Entry:
+    """Read an entry; ValueError if it is damaged in any way."""
+    try:
+        raw = json.loads(text)
+        entry = Entry(
+            token=raw["token"],
+            owner=raw["owner"],
+            boot=raw["boot"],
+            children=tuple(Child(one["pid"], one["started"]) for one in raw["children"]),
+            workspaces=tuple(raw["workspaces"]),
+        )
+    except (KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"not a journal entry: {error!r}") from error
+    texts = (entry.token, entry.boot, *entry.workspaces)
+    numbers = (entry.owner, *(number for one in entry.children for number in (one.pid, one.started)))
+    if not all(isinstance(one, str) for one in texts) or not all(type(one) is int and one > 0 for one in numbers):
+        raise ValueError("not a journal entry: a value of the wrong type")
+    if not all(Path(one).is_absolute() and "\0" not in one for one in entry.workspaces) or len(entry.token) < 32:
+        raise ValueError("not a journal entry: a relative path or a short token")
+    return entry
+
+
+def boot_id() -> str:
+    """Names this boot of this machine."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def lock(path: Path) -> int | None:
+    """Open and lock the file; None if somebody else has it. It is locked until the descriptor is closed."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+class Journal:
+    """The entry of this run, from `open` to `close`; a `Watcher` of its children."""
+
+    _log = Logger()
+
+    def __init__(self, directory: Path, threads: Threads, token: str, lock: int) -> None:
+        self.token = token
+        self._path = directory / f"{token}.json"
+        self._threads = threads
+        self._lock = lock
+        self._boot = boot_id()
+        self._children: dict[int, int] = {}
+        self._workspaces: list[Path] = []
+        self._writing = DeferredLock()
+        self._stale = False
+        self._saving: Task[None] | None = None
+
+    @classmethod
+    async def open(cls, directory: Path, threads: Threads) -> Journal:
+        """Begin an entry in `directory` (made if absent); FactoryError if it cannot be written."""
+        token = secrets.token_hex(16)
+        try:
+            journal = cls(directory, threads, token, await threads.run(_begin, directory, token))
+            await journal._save(durable=True)
+        except OSError as error:
+            raise unwritable(directory, error) from error
+        return journal
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """To be put into the environment of every child."""
+        return {VARIABLE: self.token}
+
+    async def add_workspace(self, path: Path) -> None:
+        """To be called before `path` is made: it is on the disk when this returns.
+
+        Raises FactoryError if it could not be written; then nothing is remembered.
+        """
+        self._workspaces.append(path)
+        try:
+            await self._save(durable=True)
+        except OSError as error:
+            self._workspaces.remove(path)
+            raise unwritable(self._path.parent, error) from error
+
+    async def drop_workspace(self, path: Path) -> None:
+        """To be called when `path` is gone, or belongs to somebody else."""
+        self._workspaces.remove(path)
+        try:
+            await self._save(durable=True)
+        except OSError as error:  # harmless: to remove what is gone already is no error
+            self._log.error("the journal cannot be written: {error}", error=str(error))
+
+    def started(self, pid: int) -> None:
+        """See `Watcher`."""
+        known = stat(pid)
+        if known is not None:
+            self._children[pid] = known.started
+            self._save_soon()
+
+    def ended(self, pid: int) -> None:
+        """See `Watcher`."""
+        if self._children.pop(pid, None) is not None:
+            self._save_soon()
+
+    async def close(self) -> None:
+        """An orderly end: nothing is left, so nothing needs to be known."""
+        if self._saving is not None:
+            await self._saving.settled()
+        await shield(self._threads.run(_finish, self._path, self._lock))
+
+    def _save_soon(self) -> None:
+        """Children come and go by the hundred: one write after the other, each with all there is to say then."""
+        self._stale = True
+        if self._saving is None or self._saving.ended.fired:
+            self._saving = Task(self._save_while_stale())
+
+    async def _save_while_stale(self) -> None:
+        while self._stale:
+            try:
+                # Not durable: a crash of the whole machine leaves no process behind.
+                await self._save(durable=False)
+            except OSError as error:
+                self._log.error("the journal cannot be written: {error}", error=str(error))
+                return
+
+    async def _save(self, *, durable: bool) -> None:
+        async with self._writing:
+            self._stale = False
+            await self._threads.run(_write, self._path, encode(self._entry()), durable=durable)
+
+    def _entry(self) -> Entry:
+        children = tuple(Child(pid, started) for pid, started in self._children.items())
+        workspaces = tuple(str(path) for path in self._workspaces)
+        return Entry(self.token, os.getpid(), self._boot, children, workspaces)
+
+
+def unwritable(directory: Path, error: OSError) -> FactoryError:
+    """The error for a journal that cannot be kept: without it nothing may be started."""
+    hint = "make room there and let this user write, or set another state_dir"
+    return FactoryError(f"the journal cannot be written: {error.strerror}", where=str(directory), hint=hint)
+
+
+def _begin(directory: Path, token: str) -> int:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = lock(directory / f"{token}.lock")
+    assert descriptor is not None, "nobody else knows the token"
+    return descriptor
+
+
+def _finish(path: Path, descriptor: int) -> None:
+    path.unlink(missing_ok=True)
+    for suffix in (".new", ".lock"):
+        path.with_suffix(suffix).unlink(missing_ok=True)
+    os.close(descriptor)
+
+
+def _write(path: Path, text: str, *, durable: bool) -> None:
+    new = path.with_suffix(".new")
+    with new.open("w") as file:
+        file.write(text)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+    new.replace(path)
+    if durable:
+        synchronise(path.parent)

@@ -1,0 +1,1 @@
+"""This process itself: its heap, descriptors, priority."""

@@ -1,0 +1,1 @@
+"""TLS: our own identity and its renewal, host names, how servers' certificates are checked."""

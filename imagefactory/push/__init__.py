@@ -1,0 +1,1 @@
+"""From a stored target image to one at a provider."""

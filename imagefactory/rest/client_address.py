@@ -1,0 +1,64 @@
+"""The address of a request as its client wrote it: what links and signatures are made from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from twisted.web.http import Request
+
+from imagefactory.lib.errors import InvalidInput
+
+_HOST = re.compile(rb"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
+
+
+class Origin:
+    """Knows scheme and host of a request.
+
+    `X-Forwarded-Proto` and `-Host` are believed only from `trusted_proxies` (addresses or networks); of a list the
+    first entry is what the client said to the outermost proxy.
+    """
+
+    def __init__(self, trusted_proxies: Iterable[str] = ()) -> None:
+        self._proxies = [_network(text) for text in trusted_proxies]
+
+    def base(self, request: Request) -> str:
+        """Scheme, host and (unless it is the default) port: `https://factory.example:8075`."""
+        scheme = b"https" if request.isSecure() else b"http"
+        host = request.getHeader(b"host")
+        if self._proxies and self._trusted(request):
+            scheme = _first(request.getHeader(b"x-forwarded-proto"), {b"http", b"https"}) or scheme
+            host = _first(request.getHeader(b"x-forwarded-host")) or host
+        if host is None or not _HOST.fullmatch(host):
+            host = _own(request)
+        return f"{scheme.decode()}://{host.decode()}"
+
+    def _trusted(self, request: Request) -> bool:
+        try:
+            client = ip_address(str(request.getClientAddress().host).partition("%")[0])
+        except (AttributeError, ValueError):
+            return False
+        mapped = getattr(client, "ipv4_mapped", None) or client
+        return any(mapped in network for network in self._proxies)
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text, strict=False)
+    except ValueError as error:
+        raise InvalidInput(f"{text!r} is no address and no network", where="trusted_proxies") from error
+
+
+def _first(header: bytes | None, allowed: set[bytes] | None = None) -> bytes | None:
+    value = header.partition(b",")[0].strip() if header else b""
+    return value if value and (allowed is None or value in allowed) else None
+
+
+def _own(request: Request) -> bytes:
+    """The address the client connected to, when it told no usable host."""
+    host = request.getHost()
+    name, port = getattr(host, "host", "localhost"), getattr(host, "port", 0)
+    name = f"[{name}]" if ":" in name else name
+    default = 443 if request.isSecure() else 80
+    return (f"{name}:{port}" if port not in {0, default} else name).encode()

@@ -1,0 +1,187 @@
+"""The fields of a request's body: JSON, wrapped or flat, or a form, as clients of version 1.0 send them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from email import policy
+from email.message import Message
+from email.parser import BytesParser
+from itertools import islice
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from imagefactory.lib.errors import InvalidInput
+from imagefactory.rest.errors import UnsupportedMedia
+
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+Pairs = list[tuple[str, str]]
+
+_YES, _NO = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
+DEEPEST = 32
+MOST_FIELDS = 1000
+LONGEST_BOUNDARY = 200  # RFC 2046 has 70
+LARGEST_HEAD = 8192
+_AS_IT_IS = {"7bit", "8bit", "binary"}
+_KNOWN = (
+    b"template|targets?|target_name|target_identifier|target_image_id|image_id|image_descriptor|build_id|boot_check|"
+    b"provider|provider_name|credentials|keep_on_provider|oauth_[a-z_]+"
+)
+_SEPARATOR = re.compile(
+    rb"&(?:amp|lt|gt|quot|apos|#[0-9]+|#x[0-9A-Fa-f]+);|(?P<it>&(?=[A-Za-z_][\w.%+-]*=)|;(?=(?:" + _KNOWN + rb")=))"
+)
+
+
+def media_type(header: str) -> str:
+    """The type alone, in lower case, without parameters such as charset."""
+    return header.partition(";")[0].strip().lower()
+
+
+def is_form(content_type: str) -> bool:
+    """Whether a body is read as a urlencoded form: what says nothing of itself is one, too."""
+    return media_type(content_type) in {"", FORM}
+
+
+def read_fields(body: bytes, content_type: str) -> dict[str, Any]:
+    """The fields of `body`; of a repeated one the last.
+
+    Values are texts, except in JSON. Raises InvalidInput, UnsupportedMedia.
+    """
+    if not body:
+        return {}
+    media = media_type(content_type)
+    if media == "application/json":
+        return _json_fields(body)
+    if is_form(content_type):
+        return dict(form_pairs(body))
+    if media == MULTIPART:
+        return dict(_multipart_pairs(body, content_type))
+    raise UnsupportedMedia(
+        "the body is of a type that is not understood", hint=f"send application/json, {FORM} or {MULTIPART}"
+    )
+
+
+def text_field(fields: Mapping[str, Any], name: str) -> str:
+    """The text of a field; empty if absent, empty or null.
+
+    Raises InvalidInput for anything but a text.
+    """
+    value = fields.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise InvalidInput(f"{name} must be a text", hint="structured values are sent as one text (XML or JSON)")
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise InvalidInput(f"{name} is no valid Unicode text", hint="it holds half of a surrogate pair")
+    return value
+
+
+def flag_field(fields: Mapping[str, Any], name: str) -> bool:
+    """Whether a field says yes; what is absent, empty or null says no.
+
+    Raises InvalidInput for what is neither.
+    """
+    value = fields.get(name)
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    word = str(value).strip().lower()
+    if word not in _YES | _NO:
+        raise InvalidInput(f"{name} must be true or false", hint="1 and 0, yes and no, on and off will do, too")
+    return word in _YES
+
+
+def form_pairs(body: bytes) -> Pairs:
+    """The pairs of a urlencoded form, in order.
+
+    XML that was not encoded (curl -d) has `&` and `;` of its own, in entities: a separator is only what a field's
+    name follows. `;` separates as in the parser of version 1.0, but only before a name that is known, and not as the
+    end of an entity.
+    """
+    pairs = (part.partition(b"=") for part in _parts(body))
+    return [(_plain(name), _plain(value)) for name, _, value in pairs if name]
+
+
+def _parts(body: bytes) -> list[bytes]:
+    separators = (match for match in _SEPARATOR.finditer(body) if match["it"])
+    found = list(islice(separators, MOST_FIELDS))  # and no further: a form of nothing but fields would cost seconds
+    if len(found) == MOST_FIELDS:
+        raise InvalidInput(f"more than {MOST_FIELDS} fields")
+    begins, ends = [0, *(match.end() for match in found)], [*(match.start() for match in found), len(body)]
+    return [body[begin:end] for begin, end in zip(begins, ends, strict=True)]
+
+
+def _plain(quoted: bytes) -> str:
+    try:
+        return unquote_to_bytes(quoted.replace(b"+", b" ")).decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInput("a form field is not UTF-8") from error
+
+
+def _json_fields(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body.decode())
+    except UnicodeDecodeError as error:
+        raise InvalidInput("the JSON body is not UTF-8") from error
+    except (ValueError, RecursionError) as error:
+        place = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise InvalidInput("the body is not valid JSON", where=place) from error
+    if not isinstance(document, dict):
+        raise InvalidInput("the JSON body must be an object")
+    if _depth(document) > DEEPEST:
+        raise InvalidInput(f"the JSON body is nested deeper than {DEEPEST} levels")
+    return _unwrapped(document)
+
+
+def _unwrapped(document: dict[str, Any]) -> dict[str, Any]:
+    """`{"image": {...}}` means its inside."""
+    inside = next(iter(document.values())) if len(document) == 1 else None
+    return inside if isinstance(inside, dict) else document
+
+
+def _depth(value: Any) -> int:
+    level, values = 0, [value]
+    while values and level <= DEEPEST:
+        level += 1
+        values = [
+            child
+            for each in values
+            if isinstance(each, dict | list)
+            for child in (each.values() if isinstance(each, dict) else each)
+        ]
+    return level
+
+
+def _multipart_pairs(body: bytes, content_type: str) -> Pairs:
+    """The parts of a form (RFC 7578), which are flat: one that has parts of its own is none of its kind."""
+    boundary = _header(f"Content-Type: {content_type}".encode()).get_param("boundary")
+    if not isinstance(boundary, str) or not 0 < len(boundary) <= LONGEST_BOUNDARY:
+        raise InvalidInput("the multipart body has no boundary, or a strange one")
+    mark = b"\r\n--" + boundary.encode("utf-8", "surrogateescape")
+    parts = (b"\r\n" + body).split(mark, MOST_FIELDS + 2)
+    if len(parts) > MOST_FIELDS + 2:
+        raise InvalidInput(f"more than {MOST_FIELDS} fields")
+    if len(parts) < 2 or not parts[-1].startswith(b"--") or parts[0].strip():
+        raise InvalidInput("the multipart body is damaged, or its boundary is not the one announced")
+    return [_part(part) for part in parts[1:-1]]
+
+
+def _part(part: bytes) -> tuple[str, str]:
+    head, end, payload = part.partition(b"\r\n\r\n")
+    if not end or len(head) > LARGEST_HEAD:
+        raise InvalidInput("a part of the multipart body has no end of its head, or an endless one")
+    header = _header(head.lstrip(b" \t\r\n"))
+    name = header.get_param("name", header="content-disposition")
+    if not isinstance(name, str):
+        raise InvalidInput("a part of the multipart body has no name")
+    if header.get_content_maintype() == "multipart" or header.get("content-transfer-encoding", "8bit") not in _AS_IT_IS:
+        raise InvalidInput("a part of the multipart body is encoded, or has parts itself", where=name[:100])
+    try:
+        return name, payload.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInput("a part of the multipart body is not UTF-8") from error
+
+
+def _header(lines: bytes) -> Message:
+    return BytesParser(policy=policy.compat32).parsebytes(lines + b"\r\n\r\n", headersonly=True)

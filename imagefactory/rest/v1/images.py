@@ -1,0 +1,146 @@
+"""Images: building, rebuilding, importing, looking, removing."""
+
+from __future__ import annotations
+
+from imagefactory.jobs.interface import Accepted, BuildRequest, Imported, ImportRequest, Jobs
+from imagefactory.lib.errors import InvalidInput
+from imagefactory.model.records import ImageRecord
+from imagefactory.rest.accepting import accept
+from imagefactory.rest.call import Call
+from imagefactory.rest.interface import Arguments, Catalogue
+from imagefactory.rest.reply import Reply, json_reply
+from imagefactory.rest.v1 import links
+from imagefactory.rest.v1.builds import build_fields
+from imagefactory.rest.v1.fields import flag_field, text_field
+
+_IMPORT = ("target_name", "provider_name", "target_identifier", "image_descriptor")
+
+
+class Images:
+    """The family `/images`."""
+
+    def __init__(self, jobs: Jobs, catalogue: Catalogue, arguments: Arguments) -> None:
+        self._jobs = jobs
+        self._catalogue = catalogue
+        self._arguments = arguments
+
+    async def create(self, call: Call) -> Reply:
+        """Build if there is a template and a target, else import if all four fields of an import are there."""
+        if text_field(call.fields, "template") and text_field(call.fields, "targets"):
+            return await accept(self._build(call))
+        if all(text_field(call.fields, name) for name in _IMPORT):
+            return await accept(self._import(call))
+        raise InvalidInput(
+            "a build needs template and targets; an import needs " + ", ".join(_IMPORT),
+            hint="send these fields as a form or as JSON, none of them empty",
+        )
+
+    async def index(self, call: Call) -> Reply:
+        """All images, or those after an id, at most so many; without their builds."""
+        records = await self._catalogue.images(after=call.query("after") or "", limit=call.number("limit", low=1))
+        images = [image_fields(record, call.base) for record in records]
+        return json_reply({"_type": "images", "href": call.url, "images": images})
+
+    async def show(self, call: Call) -> Reply:
+        """One image with its builds."""
+        record = await self._catalogue.image(call.ids["image_id"])
+        builds = await self._catalogue.builds(record.id)
+        return json_reply(
+            {**image_fields(record, call.base), "builds": [build_fields(each, call.base) for each in builds]}
+        )
+
+    async def delete(self, call: Call) -> Reply:
+        """Remove it and all below it."""
+        await accept(self._catalogue.delete_image(call.ids["image_id"]))
+        return Reply(b"", 204)
+
+    async def _build(self, call: Call) -> Reply:
+        image_id = call.ids.get("image_id")
+        build_id = _ids(call)[1]
+        if build_id and not image_id:
+            raise InvalidInput("build_id needs the image's id in the address", hint="PUT /imagefactory/images/<id>")
+        targets = _targets(text_field(call.fields, "targets"))
+        read = await self._arguments.template(text_field(call.fields, "template"), targets)
+        request = BuildRequest(
+            template=read.template,
+            targets=targets,
+            image_id=image_id,
+            build_id=build_id,
+            template_id=read.id,
+            boot_check=flag_field(call.fields, "boot_check"),
+        )
+        return json_reply(_accepted(await self._jobs.build(request), call.base), 202)
+
+    async def _import(self, call: Call) -> Reply:
+        image_id, build_id = _ids(call)
+        fields = {name: text_field(call.fields, name) for name in _IMPORT}
+        request = ImportRequest(
+            target=fields["target_name"],
+            provider=self._arguments.provider(fields["provider_name"]),
+            target_identifier=fields["target_identifier"],
+            descriptor=fields["image_descriptor"].encode(),
+            image_id=image_id,
+            build_id=build_id,
+        )
+        return json_reply(_imported(await self._jobs.import_image(request), call.base))
+
+
+def image_fields(record: ImageRecord, base: str) -> dict[str, object]:
+    """One image."""
+    return {
+        "_type": "image",
+        "id": record.id,
+        "href": links.image(base, record.id),
+        "template": record.template,
+        "latest_build": record.latest_build,
+        "latest_unpushed": record.latest_unpushed,
+        "descriptor": record.descriptor.decode("utf-8", "replace"),
+    }
+
+
+def _ids(call: Call) -> tuple[str | None, str | None]:
+    """Image and build: what the address says wins over the body."""
+    image_id = call.ids.get("image_id") or text_field(call.fields, "image_id")
+    build_id = call.ids.get("build_id") or text_field(call.fields, "build_id")
+    return image_id or None, build_id or None
+
+
+def _targets(text: str) -> tuple[str, ...]:
+    targets = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not targets:
+        raise InvalidInput("targets names no target", hint="for example targets=ec2,rhevm")
+    return targets
+
+
+def _accepted(accepted: Accepted, base: str) -> dict[str, object]:
+    image_id, build_id = accepted.image_id, accepted.build_id
+    images: list[dict[str, object]] = [_target_image(base, image_id, build_id, job.id) for job in accepted.jobs]
+    return _nested(base, image_id, build_id, images)
+
+
+def _imported(imported: Imported, base: str) -> dict[str, object]:
+    image_id, build_id = imported.image_id, imported.build_id
+    target_image = _target_image(base, image_id, build_id, imported.target_image_id)
+    href = f"{target_image['href']}/provider_images/{imported.provider_image_id}"
+    target_image["provider_images"] = [
+        {"_type": "provider_image", "id": imported.provider_image_id, "href": href},
+    ]
+    return _nested(base, image_id, build_id, [target_image])
+
+
+def _target_image(base: str, image_id: str, build_id: str, id: str) -> dict[str, object]:
+    return {"_type": "target_image", "id": id, "href": links.target_image(base, image_id, build_id, id)}
+
+
+def _nested(base: str, image_id: str, build_id: str, target_images: list[dict[str, object]]) -> dict[str, object]:
+    return {
+        "_type": "image",
+        "id": image_id,
+        "href": links.image(base, image_id),
+        "build": {
+            "_type": "build",
+            "id": build_id,
+            "href": links.build(base, image_id, build_id),
+            "target_images": target_images,
+        },
+    }

@@ -1,0 +1,68 @@
+"""What an engine is: from a template to a base, which is either a root tree or a disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from imagefactory.model.report import Report
+from imagefactory.model.template import Repository, Template
+from imagefactory.systems.families.interface import Bootstrap, Family, Release
+
+
+@dataclass(frozen=True, slots=True)
+class BasePlan:
+    """How a base will be made.
+
+    `inputs` are all things that shape the result, by name, for the stage key. `repositories` are the template's, each
+    with the URL that the build reads it from, and `repository_indexes` what is in them now, by their names: they shape
+    what is made of the base.
+    """
+
+    inputs: Mapping[str, str]
+    family: Family
+    release: Release
+    bootstrap: Bootstrap
+    repositories: tuple[Repository, ...] = ()
+    repository_indexes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RootTree:
+    """A base as a directory tree, owned by the ids of the `Privilege` that made it."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A base as a disk image file."""
+
+    path: Path
+    format: str
+
+
+Base = RootTree | Disk
+
+
+class Engine(Protocol):
+    """One way to make bases."""
+
+    name: str
+
+    def check(self, template: Template) -> None:
+        """Refuse at once what can be refused without a network; raises Unsupported."""
+        ...
+
+    async def plan(self, template: Template, report: Report) -> BasePlan:
+        """Decide everything, fetch nothing but package indexes.
+
+        Raises Unsupported, Unavailable (mirror), MissingTool, BuildFailed (bad signature).
+        """
+        ...
+
+    async def build(self, plan: BasePlan, workspace: Path, report: Report) -> Base:
+        """Make the base below `workspace`."""
+        ...

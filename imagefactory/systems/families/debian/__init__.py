@@ -1,0 +1,7 @@
+"""Debian and Ubuntu."""
+
+from imagefactory.systems.families.debian.family import DebianFamily
+
+__all__ = ["FAMILY"]
+
+FAMILY = DebianFamily()

@@ -1,0 +1,56 @@
+"""What of a template gets onto the disk, beside the tree."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from imagefactory.build.actions import Piece
+from imagefactory.build.tree_actions import disk_inputs, disk_spec
+from imagefactory.model.template import Arch, OperatingSystem, Template, UrlInstall
+from imagefactory.settings import Settings
+from imagefactory.systems.engines.interface import BasePlan
+from imagefactory.systems.families.interface import Bootstrap, Kernel
+from imagefactory.systems.families.registry import find
+from imagefactory.targets.interface import Surroundings
+from imagefactory.targets.registry import room
+from imagefactory.testing.threads import ImmediateThreads
+
+OS = OperatingSystem("Debian", "12", Arch.X86_64, UrlInstall("http://mirror.example/debian"), "quiet mitigations=off")
+WHERE = Kernel("/boot/vmlinuz-6", "/boot/initrd.img-6")
+
+
+def piece(template: Template, name: str = "rhevm") -> Piece:
+    """What is built of this template."""
+    family, release = find(template.os)
+    bootstrap = Bootstrap("mmdebstrap", release, "amd64", (), ())
+    return Piece(
+        template,
+        BasePlan({}, family, release, bootstrap),
+        room(name).make(Surroundings(Settings(), ImmediateThreads())),
+    )
+
+
+class DiskSpecTests(SynchronousTestCase):
+    """`disk_spec` and its share of the stage key."""
+
+    def test_the_kernel_s_parameters(self) -> None:
+        """The target's come first, the template's last, because the last word counts for the kernel."""
+        template = Template("web", OS)
+        for name in ("rhevm", "ec2"):
+            parameters = disk_spec(piece(template, name), WHERE, "seed").kernel_parameters
+            self.assertEqual(parameters[-2:], ("quiet", "mitigations=off"), name)
+        self.assertIn("nvme_core.io_timeout=4294967295", parameters)
+
+    def test_the_disk_s_size(self) -> None:
+        """As the template says, or left to the disk's maker."""
+        template = Template("web", OS, disk_size=5 << 30)
+        self.assertEqual(disk_spec(piece(template), WHERE, "seed").size, 5 << 30)
+        self.assertIsNone(disk_spec(piece(replace(template, disk_size=None)), WHERE, "seed").size)
+
+    def test_both_make_another_image(self) -> None:
+        """They are in the key."""
+        before = disk_inputs(piece(Template("web", OS)))
+        self.assertNotEqual(disk_inputs(piece(Template("web", OS, disk_size=5 << 30))), before)
+        self.assertNotEqual(disk_inputs(piece(Template("web", replace(OS, kernel_parameters="quiet")))), before)

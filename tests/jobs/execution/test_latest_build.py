@@ -1,0 +1,147 @@
+"""Which build is whose parent, and the latest; rebuilding and importing."""
+
+from dataclasses import replace
+
+from imagefactory.jobs.interface import BuildRequest, ImportRequest, PushRequest
+from imagefactory.lib.errors import (
+    BuildFailed,
+    InvalidInput,
+)
+from imagefactory.testing.jobs import (
+    template,
+)
+from tests.jobs.service_case import EC2, MOCK, SOMEBODY, ServiceCase
+
+
+class RebuildTests(ServiceCase):
+    """Building an image again, and adding to a build."""
+
+    def test_the_last_build_is_repeated(self) -> None:
+        """Without template and targets those of the last build are used."""
+        a, b = self.build("mock", "ec2")
+        image = self.jobs.job(a).image_id
+        for id in (a, b):
+            self.builder.running[id].finish()
+        again = self.get(self.jobs.build(BuildRequest(None, image_id=image)))
+        self.assertEqual((image, ["ec2", "mock"]), (again.image_id, [job.target for job in again.jobs]))
+        self.assertEqual(1, len(self.records.templates))
+
+    def test_what_was_asked_for_is_repeated(self) -> None:
+        """Targets that failed, too: also when none was completed."""
+        a, b = self.build("mock", "ec2")
+        image = self.jobs.job(a).image_id
+        self.get(self.jobs.cancel(b))
+        self.get(self.jobs.cancel(a))
+        again = self.get(self.jobs.build(BuildRequest(None, image_id=image)))
+        self.assertEqual(["ec2", "mock"], [job.target for job in again.jobs])
+        first, second = (job.id for job in again.jobs)
+        self.get(self.jobs.cancel(first))
+        self.builder.running[second].finish()
+        again = self.get(self.jobs.build(BuildRequest(None, image_id=image)))
+        self.assertEqual(["ec2", "mock"], [job.target for job in again.jobs])
+
+    def test_an_image_never_seen(self) -> None:
+        """Clients bring ids of their own for new images."""
+        (id,) = self.build(image_id=SOMEBODY)
+        self.assertEqual(SOMEBODY, self.jobs.job(id).image_id)
+        self.assertIn(SOMEBODY, self.records.images)
+
+    def test_targets_are_added(self) -> None:
+        """With a build id, the new target belongs to that build."""
+        (a,) = self.build()
+        (b,) = self.build("ec2", build_id=self.jobs.job(a).build_id)
+        self.assertEqual(self.jobs.job(a).build_id, self.jobs.job(b).build_id)
+        self.assertEqual(1, len(self.records.all_builds))
+
+    def test_another_images_build(self) -> None:
+        """A build of another image is refused."""
+        (a,) = self.build()
+        build = self.jobs.job(a).build_id
+        wrong = BuildRequest(template(), ("ec2",), image_id=SOMEBODY, build_id=build)
+        self.refused(self.jobs.build(wrong), InvalidInput)
+
+
+class LineageTests(ServiceCase):
+    """Which build an image's pointers name."""
+
+    def image(self, job: str) -> tuple[str | None, str | None]:
+        image = self.records.images[self.jobs.job(job).image_id]
+        return image.latest_build, image.latest_unpushed
+
+    def test_one_target_of_two_fails(self) -> None:
+        """The build counts as soon as all have ended, for the sake of the one that completed."""
+        a, b = self.build("mock", "ec2")
+        self.builder.running[a].finish()
+        self.assertEqual((None, None), self.image(a))
+        self.builder.running[b].fail(BuildFailed("no"))
+        self.assertEqual((None, self.jobs.job(a).build_id), self.image(a))
+
+    def test_all_fail(self) -> None:
+        """A build without any image is not the latest."""
+        (a,) = self.build()
+        self.builder.running[a].fail(BuildFailed("no"))
+        self.assertEqual((None, None), self.image(a))
+
+    def test_parents(self) -> None:
+        """The next build's parent is the one before it, or nothing: never a text None."""
+        (a,) = self.build()
+        self.builder.running[a].finish()
+        (b,) = self.build(image_id=self.jobs.job(a).image_id)
+        self.builder.running[b].finish()
+        first, second = self.jobs.job(a).build_id, self.jobs.job(b).build_id
+        self.assertIsNone(self.records.all_builds[first].parent)
+        self.assertEqual(first, self.records.all_builds[second].parent)
+
+    def test_a_late_retry_is_not_the_latest(self) -> None:
+        """A retry of an older build leaves the newer one in its place."""
+        (a,) = self.build()
+        self.builder.running[a].fail(BuildFailed("no"))
+        self.clock.advance(10)
+        (b,) = self.build(image_id=self.jobs.job(a).image_id)
+        self.builder.running[b].finish()
+        self.get(self.jobs.retry(a))
+        self.builder.running[a].finish()
+        self.assertEqual((None, self.jobs.job(b).build_id), self.image(a))
+
+    def test_a_push_makes_it_the_latest_build(self) -> None:
+        """After a push the build is `latest_build`, and nothing is unpushed."""
+        (a,) = self.build()
+        self.builder.running[a].finish()
+        job = self.get(self.jobs.push(PushRequest(MOCK, image_id=self.jobs.job(a).image_id)))
+        self.pusher.running[job.id].finish()
+        self.assertEqual((self.jobs.job(a).build_id, None), self.image(a))
+
+
+class ImportTests(ServiceCase):
+    """Imports."""
+
+    REQUEST = ImportRequest("ec2", EC2, "ami-123", b"<image><name>x</name></image>")
+
+    def test_records_and_ids(self) -> None:
+        """All four ids are real, and the import is the image's latest build."""
+        imported = self.get(self.jobs.import_image(self.REQUEST))
+        self.assertEqual(imported.build_id, self.records.images[imported.image_id].latest_build)
+        self.assertEqual("ami-123", self.records.all_provider_images[imported.provider_image_id].target_identifier)
+
+    def test_again(self) -> None:
+        """The same provider image imported again keeps its ids and gets the new identifier."""
+        first = self.get(self.jobs.import_image(self.REQUEST))
+        given = replace(self.REQUEST, image_id=first.image_id.upper(), build_id=first.build_id.upper())
+        request = replace(given, target_identifier="ami-456")
+        self.assertEqual(first, self.get(self.jobs.import_image(request)))
+        self.assertEqual("ami-456", self.records.all_provider_images[first.provider_image_id].target_identifier)
+        self.assertIsNone(self.records.all_builds[first.build_id].parent)
+
+    def test_bad_requests(self) -> None:
+        """Unknown target, bad descriptor, empty identifier: refused, nothing stored."""
+        for wrong in (
+            replace(self.REQUEST, target="ec3"),
+            replace(self.REQUEST, descriptor=b"<image>"),
+            replace(self.REQUEST, descriptor=b"<image/>"),
+            replace(self.REQUEST, descriptor=b"<!DOCTYPE image><image><name>x</name></image>"),
+            replace(self.REQUEST, target="mock"),
+            replace(self.REQUEST, target_identifier=""),
+            replace(self.REQUEST, image_id="x"),
+        ):
+            self.refused(self.jobs.import_image(wrong), InvalidInput)
+        self.assertEqual({}, self.records.images)

@@ -1,0 +1,128 @@
+"""Job stores."""
+
+import sqlite3
+from pathlib import Path
+
+from twisted.trial.unittest import TestCase
+
+from imagefactory.jobs.interface import Batch, JobStore, LogLine, Owner
+from imagefactory.jobs.store.sqlite import SqliteJobStore, open_store
+from imagefactory.lib.errors import Conflict, NoSpace, Unavailable
+from imagefactory.testing.job_store import ME, JobStoreContract, MemoryJobStore, job
+from imagefactory.testing.threads import ImmediateThreads
+
+
+class MemoryTests(JobStoreContract, TestCase):
+    """The store in memory keeps the contract."""
+
+    def setUp(self) -> None:
+        self.first = MemoryJobStore()
+
+    async def open_store(self, owner: Owner) -> JobStore:
+        return self.first.at(owner)
+
+
+class SqliteTests(JobStoreContract, TestCase):
+    """The store in a file keeps the contract, and says clearly what is wrong with its file."""
+
+    def setUp(self) -> None:
+        self.path = Path(self.mktemp()) / "jobs.sqlite"
+
+    async def open_store(self, owner: Owner) -> SqliteJobStore:
+        store = await open_store(self.path, owner, ImmediateThreads())
+        self.addCleanup(store._database.close)
+        return store
+
+    def raw(self, statement: str) -> list[tuple[object, ...]]:
+        """Somebody else at the file."""
+        with sqlite3.connect(self.path) as connection:
+            return connection.execute(statement).fetchall()
+
+    async def test_a_damaged_row_is_put_aside(self) -> None:
+        """One unreadable job does not keep the others from being known, and stays for a person to look at."""
+        store = await self.open_store(ME)
+        await store.write(Batch([job("good"), job("bad"), job("odd")]))
+        self.raw("update jobs set body = '{' where id = 'bad'")
+        self.raw("update jobs set owner = 'nobody' where id = 'odd'")
+        self.assertEqual(["good"], [one.job.id for one in await store.load()])
+        self.assertEqual([("bad",), ("odd",)], self.raw("select id from quarantine order by position"))
+        self.assertEqual(["good"], [one.job.id for one in await store.load()])
+
+    async def test_a_later_version_is_refused(self) -> None:
+        """A file that a newer program has migrated is left alone."""
+        await self.open_store(ME)
+        self.raw("pragma user_version = 99")
+        with self.assertRaisesRegex(Conflict, "schema version 99"):
+            await self.open_store(ME)
+
+    async def test_nobody_else_reads_it(self) -> None:
+        """It keeps templates, which may hold root passwords."""
+        await (await self.open_store(ME)).write(Batch([job()]))
+        self.assertEqual({0o600}, {path.stat().st_mode & 0o777 for path in self.path.parent.iterdir()})
+
+    async def test_an_older_file_is_migrated(self) -> None:
+        """A file of the first version gets what is new, and keeps its jobs."""
+        store = await self.open_store(ME)
+        await store.write(Batch([job()]))
+        store._database.close()
+        self.raw("drop index jobs_by_revision")
+        self.raw("alter table jobs drop column revision")
+        self.raw("drop table counters")
+        self.raw("drop table requests")
+        self.raw("update jobs set request = '{\"old\": 1}'")
+        self.raw("pragma auto_vacuum = none")
+        self.raw("vacuum")
+        self.raw("pragma user_version = 1")
+        store = await self.open_store(Owner(2, 2))
+        self.assertEqual([(2,)], self.raw("pragma auto_vacuum"))
+        self.assertEqual('{"old": 1}', await store.request(job().id))
+        self.assertEqual([job().id], [one.job.id for one in await store.load()])
+        await store.write(Batch([job("new")]))
+        self.assertEqual(1, (await store.others(0))[0])
+
+    async def test_jobs_of_a_request_share_it(self) -> None:
+        """It is stored once, and goes with the last of them."""
+        store = await self.open_store(ME)
+        text = "x" * 1_000_000
+        await store.write(Batch([job("a"), job("b"), job("c")], {"a": text, "b": text, "c": "{}"}))
+        self.assertEqual([(2,)], self.raw("select count(*) from requests"))
+        await store.forget(["a"])
+        self.assertEqual(text, await store.request("b"))
+        await store.forget(["b"])
+        self.assertEqual([("{}",)], self.raw("select body from requests"))
+
+    async def test_what_is_forgotten_takes_no_room(self) -> None:
+        """The file becomes smaller."""
+        store = await self.open_store(ME)
+        await store.write(Batch([job("a")], lines=[LogLine("a", n, 1.0, "x" * 5000) for n in range(400)]))
+        self.raw("pragma wal_checkpoint(truncate)")
+        before = self.path.stat().st_size
+        await store.forget(["a"])
+        self.raw("pragma wal_checkpoint(truncate)")
+        self.assertLess(self.path.stat().st_size, before / 5)
+
+    async def test_rubbish_is_refused(self) -> None:
+        """A file that is no database is named, and not overwritten."""
+        self.path.parent.mkdir()
+        self.path.write_bytes(b"rubbish" * 1000)
+        with self.assertRaisesRegex(Unavailable, "damaged"):
+            await self.open_store(ME)
+        self.assertEqual(b"rubbish" * 1000, self.path.read_bytes())
+
+    async def test_a_directory_that_cannot_be_made_is_refused(self) -> None:
+        """The error names the place and what to do."""
+        self.path.parent.write_bytes(b"a file where the directory should be")
+        with self.assertRaises(Unavailable) as caught:
+            await self.open_store(ME)
+        self.assertIn("state_dir", caught.exception.hint)
+
+    async def test_a_full_file_system(self) -> None:
+        """No space is said as such, and what was there before stays."""
+        store = await open_store(self.path, ME, ImmediateThreads())
+        await store.write(Batch([job("first")]))
+        with store._database.read() as connection:
+            connection.exec_driver_sql("pragma max_page_count = 1")
+        many = [job(f"job-{number}" + "x" * 4000) for number in range(50)]
+        with self.assertRaises(NoSpace):
+            await store.write(Batch(many))
+        self.assertEqual(["first"], [one.job.id for one in await store.load()])

@@ -1,0 +1,94 @@
+"""A client that sends and does not read."""
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.http import HTTPFactory, Request
+
+from imagefactory.lib.http.channel import PacedChannel
+from imagefactory.testing.wire import Wire
+
+ASK = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+LARGE = b"x" * 100_000
+
+
+class Answered(Request):
+    """Answers at once."""
+
+    count = 0
+
+    def process(self) -> None:
+        Answered.count += 1
+        self.setHeader(b"Content-Length", b"%d" % len(LARGE))
+        self.write(LARGE)
+        self.finish()
+
+
+class Channel(PacedChannel):
+    """Serves those."""
+
+    requestFactory = Answered
+
+
+class PacedChannelTests(SynchronousTestCase):
+    """One answer at a time."""
+
+    def setUp(self) -> None:
+        Answered.count = 0
+        self.clock = Clock()
+        factory = HTTPFactory(timeout=60, reactor=self.clock)
+        factory.protocol = Channel  # type: ignore[assignment]
+        self.wire = Wire(factory)  # type: ignore[arg-type]
+        self.wire.transport.room = 65536
+
+    def test_one_answer_waits(self) -> None:
+        """Of many pipelined requests only one is answered before the client reads; then one after the other is."""
+        self.wire.send(ASK * 150)
+        self.clock.advance(0)
+        self.assertEqual((Answered.count, self.wire.transport.producerState), (1, "paused"))
+        for answered in range(2, 151):
+            self.assertGreater(len(self.wire.received()), len(LARGE))
+            self.clock.advance(0)
+            self.assertEqual(Answered.count, answered)
+        self.wire.received()
+        self.clock.advance(0)
+        self.assertEqual(self.wire.transport.producerState, "producing")
+        self.wire.send(ASK)
+        self.assertEqual(Answered.count, 151)
+
+    def test_requests_in_pieces(self) -> None:
+        """What comes in pieces, in the middle of a pause, is put together again."""
+        data = ASK * 3
+        for start in range(len(data)):
+            self.wire.send(data[start : start + 1])
+        for _ in range(3):
+            self.wire.received()
+            self.clock.advance(0)
+        self.assertEqual(Answered.count, 3)
+
+    def test_each_has_its_turn(self) -> None:
+        """Also a client that reads gives way to others between two requests."""
+        self.wire.transport.room = None
+        self.wire.send(ASK * 3)
+        between: list[int] = []
+        self.clock.callLater(0, lambda: between.append(Answered.count))
+        self.clock.advance(0)
+        self.assertEqual((between, Answered.count), ([2], 3))
+
+    def test_a_slow_reader_is_kept(self) -> None:
+        """Whoever takes something now and then is not cut off; whoever takes nothing is, at once and for good."""
+        self.wire.send(ASK * 3)
+        for _ in range(2):
+            self.clock.advance(50)
+            self.assertTrue(self.wire.transport.connected)
+            self.wire.received()
+            self.clock.advance(0)
+        self.clock.advance(60)
+        self.assertFalse(self.wire.transport.connected)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_hanging_up_while_it_waits(self) -> None:
+        """Nothing runs on."""
+        self.wire.transport.room = None
+        self.wire.send(ASK * 3)
+        self.wire.hang_up()
+        self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -1,0 +1,212 @@
+"""Journal and reaper: what dies unattended is cleared by the next run, and nothing else is."""
+
+import os
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from imagefactory.lib.errors import FactoryError
+from imagefactory.lib.process.interface import Command, Privilege
+from imagefactory.lib.process.journal import Child, Entry, Journal, decode, encode
+from imagefactory.lib.process.proc import Stat
+from imagefactory.lib.process.reap import reap, victims_of
+from imagefactory.testing.processes import ScriptedProcesses
+from imagefactory.testing.threads import ImmediateThreads
+
+TOKEN = "0123456789abcdef" * 2
+
+
+class CodecTests(SynchronousTestCase):
+    """Entries as text."""
+
+    def test_round_trip(self) -> None:
+        """What is written is read."""
+        entry = Entry(TOKEN, 7, "boot", (Child(8, 900), Child(9, 901)), ("/srv/a b", "/srv/ü"))
+        self.assertEqual(decode(encode(entry)), entry)
+
+    def test_damage(self) -> None:
+        """Every kind of rubbish is a ValueError and nothing else."""
+        good = encode(Entry(TOKEN, 7, "boot", (Child(8, 900),), ("/srv/a",)))
+        bad = [
+            "",
+            "\0" * 100,
+            "[]",
+            "{}",
+            "[" * 100_000,
+            good[:-20],
+            good.replace("/srv/a", "srv/a"),
+            good.replace("900", "-1"),
+            good.replace("900", '"x"'),
+            good.replace(TOKEN, ""),
+            good.replace('"/srv/a"', "5"),
+            good.replace("/srv/a", "/srv/\\u0000"),
+        ]
+        for text in bad:
+            self.assertRaises(ValueError, decode, text)
+
+    @given(st.text())
+    def test_any_text(self, text: str) -> None:
+        """Nothing else is raised, whatever the text."""
+        self.assertRaises(ValueError, decode, text)
+
+
+class VictimTests(SynchronousTestCase):
+    """Who belongs to an entry."""
+
+    def victims(
+        self, entry: Entry, *running: Stat, boot: str = "boot", environments: dict[int, str] | None = None
+    ) -> list[int]:
+        proc = Path(self.mktemp())
+        for pid, text in (environments or {}).items():
+            (proc / str(pid)).mkdir(parents=True)
+            (proc / str(pid) / "environ").write_text(text)
+        return list(victims_of(entry, list(running), boot, proc))
+
+    def test_token(self) -> None:
+        """Whoever carries the token, in any group, and nobody with another."""
+        environments = {5: f"A=1\0IMAGEFACTORY_RUN={TOKEN}\0", 6: f"IMAGEFACTORY_RUN={TOKEN}0\0", 7: "A=1\0"}
+        running = [Stat(pid, "S", pid, 1) for pid in environments]
+        self.assertEqual(self.victims(Entry(TOKEN, 1, "boot"), *running, environments=environments), [5])
+
+    def test_group_of_a_known_child(self) -> None:
+        """Pid and start time must both be right."""
+        entry = Entry(TOKEN, 1, "boot", (Child(5, 100), Child(8, 100)))
+        running = [
+            Stat(5, "S", 5, 100),
+            Stat(6, "S", 5, 102),
+            Stat(7, "Z", 5, 101),
+            Stat(8, "S", 8, 999),
+            Stat(9, "S", 8, 999),
+        ]
+        self.assertEqual(self.victims(entry, *running), [5, 6])
+
+    def test_after_a_reboot(self) -> None:
+        """Pids of another boot are nobody."""
+        self.assertEqual(self.victims(Entry(TOKEN, 1, "old", (Child(5, 100),)), Stat(5, "S", 5, 100)), [])
+
+
+class JournalTests(SynchronousTestCase):
+    """Writing and reaping, with the file system but without processes."""
+
+    def setUp(self) -> None:
+        self.directory = Path(self.mktemp()).absolute()
+        self.processes = ScriptedProcesses.of(self)
+        self.threads = ImmediateThreads()
+
+    def open(self) -> Journal:
+        return self.successResultOf(Deferred.fromCoroutine(Journal.open(self.directory, self.threads)))
+
+    def does(self, work: object) -> object:
+        """The answer of a coroutine that is done at once."""
+        return self.successResultOf(Deferred.fromCoroutine(work))  # type: ignore[arg-type,type-var]
+
+    def die(self, journal: Journal) -> None:
+        """As if the owner had been killed: its lock is gone, its entry is not."""
+        os.close(journal._lock)
+
+    def reap(self) -> list[Entry]:
+        work = reap(
+            self.directory,
+            threads=self.threads,
+            clock=Clock(),
+            processes=self.processes,
+            privilege=Privilege(),
+        )
+        return self.successResultOf(Deferred.fromCoroutine(work))
+
+    def entry(self, journal: Journal) -> Entry:
+        return decode((self.directory / f"{journal.token}.json").read_text())
+
+    def test_is_written_before_and_after(self) -> None:
+        """Workspaces and children are in the file as long as they are there."""
+        journal = self.open()
+        self.assertEqual(journal.environment, {"IMAGEFACTORY_RUN": journal.token})
+        self.does(journal.add_workspace(Path("/srv/work")))
+        journal.started(os.getpid())
+        entry = self.entry(journal)
+        self.assertEqual((entry.owner, entry.workspaces), (os.getpid(), ("/srv/work",)))
+        self.assertEqual([one.pid for one in entry.children], [os.getpid()])
+        journal.ended(os.getpid())
+        self.does(journal.drop_workspace(Path("/srv/work")))
+        self.assertEqual((self.entry(journal).children, self.entry(journal).workspaces), ((), ()))
+        self.does(journal.close())
+        self.assertEqual(list(self.directory.iterdir()), [])
+
+    def test_a_journal_that_cannot_be_written(self) -> None:
+        """Nothing new may be started then, and it is said why; what is gone may be forgotten."""
+        journal = self.open()
+        self.does(journal.add_workspace(Path("/srv/work")))
+        moved = self.directory.rename(self.directory.with_name("moved"))
+        adding = Deferred.fromCoroutine(journal.add_workspace(Path("/srv/more")))
+        error = self.failureResultOf(adding, FactoryError).value
+        self.assertIn("state_dir", error.hint)
+        self.does(journal.drop_workspace(Path("/srv/work")))
+        moved.rename(self.directory)
+        self.does(journal.close())
+        self.assertEqual(list(self.directory.iterdir()), [])
+
+    def test_living_owner_is_left_alone(self) -> None:
+        """Another run that lives keeps its entry, workspaces and processes."""
+        journal = self.open()
+        self.does(journal.add_workspace(Path("/srv/work")))
+        self.assertEqual(self.reap(), [])
+        self.assertEqual(self.entry(journal).workspaces, ("/srv/work",))
+        self.does(journal.close())
+
+    def test_dead_owner_is_cleared(self) -> None:
+        """Its workspaces are removed, its files are gone."""
+        journal = self.open()
+        self.does(journal.add_workspace(Path("/srv/work")))
+        self.die(journal)
+        self.processes.expect("rm -rf .* /srv/work$")
+        self.assertEqual([entry.token for entry in self.reap()], [journal.token])
+        self.assertEqual(list(self.directory.iterdir()), [])
+
+    def test_what_cannot_be_removed_is_kept_for_next_time(self) -> None:
+        """And does not keep others from being cleared."""
+        for name in ("one", "two"):
+            journal = self.open()
+            self.does(journal.add_workspace(Path(f"/srv/{name}")))
+            self.die(journal)
+        self.processes.expect("rm .* /srv/one", exit=1)
+        self.processes.expect("rm .* /srv/two")
+        self.assertEqual([entry.workspaces for entry in self.reap()], [("/srv/two",)])
+        self.processes.expect("rm .* /srv/one")
+        self.assertEqual([entry.workspaces for entry in self.reap()], [("/srv/one",)])
+
+    def test_damaged_entry_is_set_aside(self) -> None:
+        """It is not fatal and nothing is done for it."""
+        journal = self.open()
+        (self.directory / f"{journal.token}.json").write_text("{ damaged")
+        self.die(journal)
+        self.assertEqual(self.reap(), [])
+        self.assertEqual([path.name for path in self.directory.iterdir()], [f"{journal.token}.damaged"])
+
+    def test_no_directory_yet(self) -> None:
+        """The very first start has nothing to reap."""
+        self.assertEqual(self.reap(), [])
+
+    def test_crash_while_reaping_can_be_repeated(self) -> None:
+        """An error that nobody expected leaves entry and lock for the next."""
+        journal = self.open()
+        self.does(journal.add_workspace(Path("/srv/work")))
+        self.die(journal)
+
+        def boom(command: Command) -> None:
+            raise RuntimeError("unexpected")
+
+        self.processes.expect("rm", effect=boom)
+        work = reap(
+            self.directory,
+            threads=self.threads,
+            clock=Clock(),
+            processes=self.processes,
+            privilege=Privilege(),
+        )
+        self.failureResultOf(Deferred.fromCoroutine(work), RuntimeError)
+        self.processes.expect("rm")
+        self.assertEqual(len(self.reap()), 1)

@@ -1,0 +1,76 @@
+"""Directories for runs: made, scattered, gone."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import struct
+from pathlib import Path
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from imagefactory.lib.errors import BuildFailed
+from imagefactory.lib.process.workspaces import Workspaces
+from imagefactory.testing.threads import ImmediateThreads
+
+
+class Journal:
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.known: list[Path] = []
+
+    async def add_workspace(self, path: Path) -> None:
+        self.known.append(path)
+
+    async def drop_workspace(self, path: Path) -> None:
+        self.known.remove(path)
+
+
+async def remove(path: Path) -> None:
+    """As the real one, for empty directories."""
+    if path.exists():
+        path.rmdir()
+
+
+class WorkspaceTests(SynchronousTestCase):
+    """What a run gets."""
+
+    def setUp(self) -> None:
+        self.journal = Journal()
+        self.imgdir = Path(self.mktemp())
+        self.workspaces = Workspaces(self.imgdir, self.journal, remove, ImmediateThreads())
+
+    def make(self) -> Path:
+        """A workspace."""
+        return self.successResultOf(self.made())
+
+    def made(self) -> Deferred[Path]:
+        """One that may fail."""
+        return Deferred.fromCoroutine(self.workspaces.make("job"))
+
+    def test_made_and_journalled(self) -> None:
+        """Each is a new directory that others may enter, as the tree's root must, and the journal knows it."""
+        first, second = self.make(), self.make()
+        self.assertNotEqual(first, second)
+        self.assertEqual(stat.S_IMODE(first.stat().st_mode), 0o755)
+        self.assertEqual(self.journal.known, [first, second])
+
+    def test_scattered(self) -> None:
+        """Where the file system knows the flag T of chattr(1), trees in there are put apart from others."""
+        descriptor = os.open(self.make(), os.O_RDONLY)
+        self.addCleanup(os.close, descriptor)
+        try:
+            (flags,) = struct.unpack("l", fcntl.ioctl(descriptor, 0x80086601, bytes(8)))
+        except OSError as error:
+            raise SkipTest("this file system has no such flags") from error
+        self.assertTrue(flags & 0x20000, oct(flags))
+
+    def test_not_writable(self) -> None:
+        """It says where it wanted to write, and the journal forgets it."""
+        self.imgdir.write_text("a file")
+        failure = self.failureResultOf(self.made(), BuildFailed)
+        self.assertEqual(failure.value.where, str(self.imgdir))
+        self.assertEqual(self.journal.known, [])
