@@ -14,15 +14,15 @@ from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.iweb import IAgent
 
 from imagefactory.app.clouds import InstalledClouds, target_content
-from imagefactory.app.runtime import Ground
-from imagefactory.build.boot_check import BootProver
+from imagefactory.app.runtime import Runtime
+from imagefactory.build.boot_check import BootCheck
 from imagefactory.build.cache.cache import DirectoryCache
-from imagefactory.build.image_writer import Results
-from imagefactory.build.pending_uploads import Unstored
+from imagefactory.build.image_writer import ImageWriter
+from imagefactory.build.pending_uploads import PendingUploads
 from imagefactory.build.pipeline import Pipeline, Tools
-from imagefactory.build.tree_actions import ChrootCraft
+from imagefactory.build.tree_actions import TreeActions
 from imagefactory.lib.concurrency.clock import WallClock
-from imagefactory.lib.concurrency.queue import Lane
+from imagefactory.lib.concurrency.queue import Queue
 from imagefactory.lib.http.address_policy import networks
 from imagefactory.lib.http.guarded import Rules, checked_agent
 from imagefactory.lib.process.interface import Privilege
@@ -48,14 +48,14 @@ IDLE_SECONDS = 20
 
 
 async def make_pipeline(
-    settings: Settings, reactor: Any, ground: Ground, records: Records, clouds: InstalledClouds, *, strangers: bool
+    settings: Settings, reactor: Any, ground: Runtime, records: Records, clouds: InstalledClouds, *, strangers: bool
 ) -> Pipeline:
     """The `Builder` of the job service; `strangers` may send templates to a daemon, where only its host can reach."""
     cache = DirectoryCache(
         settings.state_dir / "cache", settings.cache_size, threads=ground.threads, clock=WallClock(reactor)
     )
     await cache.start()
-    unstored = Unstored(settings.state_dir / "unstored", ground.threads, time.time)
+    unstored = PendingUploads(settings.state_dir / "unstored", ground.threads, time.time)
     await unstored.sweep()
     engine = _engine(settings, reactor, ground, strangers=strangers)
 
@@ -66,21 +66,21 @@ async def make_pipeline(
     return Pipeline(
         Tools(
             planner=engine,
-            craft=_craft(settings, ground, engine),
+            actions=_actions(settings, ground, engine),
             cache=cache,
             target=clouds.target,
             merge=merge,
             prove=_prover(settings, reactor, ground).prove,
-            results=Results(records),
+            results=ImageWriter(records),
             unstored=unstored,
             workspaces=ground.builds,
             threads=ground.threads,
-            processors=Lane(PLACES),
+            processors=Queue(PLACES),
         )
     )
 
 
-def _engine(settings: Settings, reactor: Any, ground: Ground, *, strangers: bool) -> Engine:
+def _engine(settings: Settings, reactor: Any, ground: Runtime, *, strangers: bool) -> Engine:
     make: Any = engine_class(settings.engine)  # whoever registers an engine is handed what ours is handed
     pool = HTTPConnectionPool(reactor)  # a plan asks one mirror several things
     pool.maxPersistentPerHost = AT_ONCE
@@ -107,11 +107,11 @@ def _hosts_of(mirrors: Mapping[str, str]) -> set[str]:
     return {host for url in mirrors.values() if (host := urlsplit(url).hostname)}
 
 
-def _craft(settings: Settings, ground: Ground, engine: Engine) -> ChrootCraft:
+def _actions(settings: Settings, ground: Runtime, engine: Engine) -> TreeActions:
     def guest(tree: Path, privilege: Privilege) -> ChrootGuest:
         return ChrootGuest(tree, ground.processes, privilege, timeout=settings.timeout)
 
-    return ChrootCraft(
+    return TreeActions(
         engine=engine,
         guest=guest,
         trees=Trees(ground.processes, ground.threads, ground.privilege),
@@ -122,7 +122,7 @@ def _craft(settings: Settings, ground: Ground, engine: Engine) -> ChrootCraft:
     )
 
 
-def _prover(settings: Settings, reactor: Any, ground: Ground) -> BootProver:
+def _prover(settings: Settings, reactor: Any, ground: Runtime) -> BootCheck:
     acceleration = Acceleration(
         settings.accel,
         processes=ground.processes,
@@ -130,7 +130,7 @@ def _prover(settings: Settings, reactor: Any, ground: Ground) -> BootProver:
         clock=reactor,
         tmpdir=ground.tmpdir,
     )
-    return BootProver(
+    return BootCheck(
         acceleration=acceleration,
         processes=ground.processes,
         threads=ground.threads,

@@ -31,16 +31,16 @@ from imagefactory.lib.secret import Secret
 from imagefactory.lib.tls import identity as tls
 from imagefactory.lib.tls.host_names import host_names
 from imagefactory.lib.tls.renewal import Renewing
-from imagefactory.rest.limits import Door
-from imagefactory.service.daemon import Daemon, Face
+from imagefactory.rest.limits import LimitedSite
+from imagefactory.service.daemon import Daemon, Listener
 from imagefactory.service.instance import Instance
 from imagefactory.service.listening import BoundSocket, bind
 from imagefactory.service.notify import Notifier
 from imagefactory.service.pidfile import PidFile
 from imagefactory.settings import Settings
 from imagefactory.warehouse.server.application import Application
-from imagefactory.warehouse.server.context import Outside
-from imagefactory.warehouse.server.limits import WarehouseDoor
+from imagefactory.warehouse.server.context import Peers
+from imagefactory.warehouse.server.limits import LimitedWarehouseSite
 from imagefactory.warehouse.server.users import Users, load_users
 from imagefactory.warehouse.store.embedded import EmbeddedWarehouse
 
@@ -58,7 +58,7 @@ class Served:
     """A warehouse of this process, where its copies go, and how many connections its port may have."""
 
     embedded: EmbeddedWarehouse
-    outside: Outside
+    outside: Peers
     most: int
 
 
@@ -88,14 +88,14 @@ class FactoryBody:
         """Running jobs are cancelled, bounded in time."""
         await self._stack.aclose()
 
-    def rest_site(self, clients: Mapping[str, Secret]) -> Door:
+    def rest_site(self, clients: Mapping[str, Secret]) -> LimitedSite:
         """The REST API of the started factory."""
         from imagefactory.rest.site import make_site  # Klein installs a reactor when it is imported
 
         factory = self._started()
         return make_site(
             factory.jobs,
-            factory.catalogue,
+            factory.inventory,
             arguments=RestArguments(factory.templates, factory.clouds),
             clouds=factory.clouds,
             settings=replace(self._settings, max_connections=self._most),
@@ -160,9 +160,9 @@ def factory_daemon(settings: Settings, *, reopen_log: Callable[[], None] | None,
     clients = clients_of(settings)
     warehouse = _embedded_socket(settings)
     body = FactoryBody(settings, reactor, look=warehouse is None)
-    faces = [_rest_face(settings, lambda: body.rest_site(clients))]
+    faces = [_rest_listener(settings, lambda: body.rest_site(clients))]
     if warehouse is not None:
-        faces.append(warehouse_face(warehouse, settings, reactor, body.warehouse))
+        faces.append(warehouse_listener(warehouse, settings, reactor, body.warehouse))
     notifier = Notifier(os.environ, os.getpid(), reactor)
     return Daemon(
         reactor,
@@ -187,7 +187,7 @@ def warehouse_daemon(settings: Settings, *, reopen_log: Callable[[], None] | Non
     instance.claim()
     body = WarehouseBody(settings, reactor)
     socket = bind(settings.warehouse_address, settings.warehouse_port, "--address or --port")
-    face = warehouse_face(socket, settings, reactor, body.warehouse)
+    face = warehouse_listener(socket, settings, reactor, body.warehouse)
     notifier = Notifier(os.environ, os.getpid(), reactor)
     return Daemon(reactor, body, [face], instance=instance, notifier=notifier, pidfile=marks, reopen_log=reopen_log)
 
@@ -206,14 +206,14 @@ def _embedded_socket(settings: Settings) -> BoundSocket | None:
         raise
 
 
-def _rest_face(settings: Settings, site: Callable[[], Door]) -> Face:
+def _rest_listener(settings: Settings, site: Callable[[], LimitedSite]) -> Listener:
     renewing = _tls(settings)
     socket = bind(settings.address, settings.port, "--address or --port")
     host, port = socket.address
     scheme = "https" if renewing else "http"
     where = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/imagefactory"
 
-    doors: list[Door] = []
+    doors: list[LimitedSite] = []
 
     def make() -> IProtocolFactory:
         doors.append(site())
@@ -221,17 +221,19 @@ def _rest_face(settings: Settings, site: Callable[[], Door]) -> Face:
 
     async def end() -> None:
         for door in doors:
-            await door.crowd.close()
+            await door.connection_limit.close()
 
-    return Face(socket, make, f"the REST API answers on {where}{_said(renewing)}", end=end)
+    return Listener(socket, make, f"the REST API answers on {where}{_said(renewing)}", end=end)
 
 
-def warehouse_face(socket: BoundSocket, settings: Settings, reactor: Any, warehouse: Callable[[], Served]) -> Face:
+def warehouse_listener(
+    socket: BoundSocket, settings: Settings, reactor: Any, warehouse: Callable[[], Served]
+) -> Listener:
     """The warehouse's port."""
     users = load_users(Path(settings.warehouse_users)) if settings.warehouse_users else None
     pem = Path(settings.warehouse_pem)
     renewing = Renewing(lambda now: tls.chosen(tls.load(pem, now)), tls.today) if settings.warehouse_pem else None
-    doors: list[WarehouseDoor] = []
+    doors: list[LimitedWarehouseSite] = []
 
     def make() -> IProtocolFactory:
         keep_pieces()
@@ -240,7 +242,7 @@ def warehouse_face(socket: BoundSocket, settings: Settings, reactor: Any, wareho
         nonces = NonceFile(Path(settings.warehouse_path) / NONCES)
         known = None if users is None else Users(users, clock.seconds, nonces)
         application = Application(store, threads, clock, known, served.outside)
-        doors.append(WarehouseDoor(application, clock, served.most))
+        doors.append(LimitedWarehouseSite(application, clock, served.most))
         return _wrapped(doors[0], renewing)
 
     async def drain() -> None:
@@ -249,12 +251,12 @@ def warehouse_face(socket: BoundSocket, settings: Settings, reactor: Any, wareho
 
     async def end() -> None:
         for door in doors:
-            await door.crowd.close()
+            await door.connection_limit.close()
 
     host, port = socket.address
     scheme = "https" if renewing else "http"
     words = f"the warehouse answers on {scheme}://{host}:{port}/{_said(renewing)}"
-    return Face(socket, make, words, drain=drain, end=end)
+    return Listener(socket, make, words, drain=drain, end=end)
 
 
 def _tls(settings: Settings) -> Renewing | None:

@@ -11,20 +11,20 @@ from uuid import uuid4
 
 from imagefactory.app.building import make_pipeline
 from imagefactory.app.clouds import InstalledClouds
-from imagefactory.app.runtime import Ground, lay
+from imagefactory.app.runtime import Runtime, lay
 from imagefactory.app.storage import Storage, open_storage
 from imagefactory.jobs.execution.reporter import LogBounds
-from imagefactory.jobs.inventory import Catalogue
+from imagefactory.jobs.inventory import Inventory
 from imagefactory.jobs.recovery.owner import alive, this_process
 from imagefactory.jobs.service import Collaborators, JobService, Limits
 from imagefactory.jobs.store.sqlite import open_store
 from imagefactory.lib.concurrency.clock import WallClock, wait_steadily
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.http.address_policy import networks
-from imagefactory.lib.http.guarded import Fetcher, Rules, checked_agent
+from imagefactory.lib.http.guarded import GuardedFetcher, Rules, checked_agent
 from imagefactory.push.pusher import CloudPusher
 from imagefactory.settings import Settings
-from imagefactory.targets.interface import Surroundings
+from imagefactory.targets.interface import TargetContext
 from imagefactory.targets.registry import Targets
 from imagefactory.templates.gather import Bounds, Sources
 from imagefactory.templates.resolve import Templates
@@ -37,7 +37,7 @@ class Factory:
     settings: Settings
     jobs: JobService
     templates: Templates
-    catalogue: Catalogue
+    inventory: Inventory
     clouds: InstalledClouds
     storage: Storage
     threads: Threads
@@ -68,7 +68,7 @@ async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, res
     wait_steadily(reactor)
     ground = await lay(settings, reactor, stack, daemon=resume)
     storage = await open_storage(settings, reactor, ground.threads, stack, look=look)
-    clouds = InstalledClouds(Targets(Surroundings(settings, ground.threads)), settings.provider_definitions)
+    clouds = InstalledClouds(Targets(TargetContext(settings, ground.threads)), settings.provider_definitions)
     templates = _templates(settings, reactor, ground, storage)
     store = await open_store(settings.state_dir / "jobs.db", this_process(daemon=resume), ground.threads)
     stack.push_async_callback(store.close)
@@ -88,8 +88,8 @@ async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, res
         incident=lambda: secrets.token_hex(6),
     )
     jobs = JobService(collaborators, _limits(settings))
-    catalogue = Catalogue(storage.records, jobs, clouds)
-    factory = Factory(settings, jobs, templates, catalogue, clouds, storage, ground.threads, stack)
+    inventory = Inventory(storage.records, jobs, clouds)
+    factory = Factory(settings, jobs, templates, inventory, clouds, storage, ground.threads, stack)
     stack.push_async_callback(jobs.stop)
     await jobs.start(resume=resume)
     return factory
@@ -99,11 +99,11 @@ async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, res
 EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 
-def _templates(settings: Settings, reactor: Any, ground: Ground, storage: Storage) -> Templates:
+def _templates(settings: Settings, reactor: Any, ground: Runtime, storage: Storage) -> Templates:
     schemes, limit = settings.template_schemes, settings.template_limit
     rules = Rules(schemes, networks(settings.template_networks), limit=limit)
     here = Rules(schemes, networks(EVERYWHERE), limit=limit)
-    fetcher, own = (Fetcher(checked_agent(reactor, ground.threads, one), one, reactor) for one in (rules, here))
+    fetcher, own = (GuardedFetcher(checked_agent(reactor, ground.threads, one), one, reactor) for one in (rules, here))
     bounds = Bounds(settings.template_sources, settings.template_sources_limit, settings.template_sources_timeout)
     return Templates(
         storage.records,

@@ -27,7 +27,7 @@ THREADS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class Runtime:
     """See the module; `builds` makes workspaces below imgdir, `tmpdir` is this run's own directory for what programs
     leave about."""
 
@@ -38,7 +38,7 @@ class Ground:
     tmpdir: Path
 
 
-async def lay(settings: Settings, reactor: Any, stack: AsyncExitStack, *, daemon: bool) -> Ground:
+async def lay(settings: Settings, reactor: Any, stack: AsyncExitStack, *, daemon: bool) -> Runtime:
     """Start it, clear away what dead runs left; `stack` ends it in reverse order.
 
     A `daemon` has many clients, who come before its builds.
@@ -74,7 +74,7 @@ async def lay(settings: Settings, reactor: Any, stack: AsyncExitStack, *, daemon
 
     stack.push_async_callback(remove_tmpdir)
     builds = Workspaces(settings.imgdir, journal, remove, threads)
-    return Ground(threads, processes, privilege, builds, tmpdir)
+    return Runtime(threads, processes, privilege, builds, tmpdir)
 
 
 async def _make_tmpdir(path: Path, journal: Journal, threads: Threads) -> None:

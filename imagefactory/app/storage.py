@@ -23,7 +23,7 @@ from imagefactory.warehouse.copies import CopyDirectory
 from imagefactory.warehouse.interface import Warehouse
 from imagefactory.warehouse.records import Records
 from imagefactory.warehouse.replication import Replicator
-from imagefactory.warehouse.server.context import Outside
+from imagefactory.warehouse.server.context import Peers
 from imagefactory.warehouse.store.embedded import EmbeddedWarehouse, open_store
 
 #: Where version 1.0 expected a warehouse.
@@ -106,7 +106,7 @@ async def open_embedded(path: Path, threads: Threads, stack: AsyncExitStack) -> 
     return EmbeddedWarehouse(store, threads)
 
 
-def start_replication(settings: Settings, embedded: EmbeddedWarehouse, reactor: Any, stack: AsyncExitStack) -> Outside:
+def start_replication(settings: Settings, embedded: EmbeddedWarehouse, reactor: Any, stack: AsyncExitStack) -> Peers:
     """Make the copies that policies want, until `stack` ends; for the one process that serves the store."""
     directory = CopyDirectory(Path(settings.warehouse_copies) if settings.warehouse_copies else None)
 
@@ -116,7 +116,7 @@ def start_replication(settings: Settings, embedded: EmbeddedWarehouse, reactor: 
     replicator = Replicator(embedded.store, embedded.threads, reactor, connect, random.random, directory=directory)
     replicator.start()
     stack.push_async_callback(replicator.stop)
-    return Outside(directory, replicator.has)
+    return Peers(directory, replicator.has)
 
 
 def buckets(settings: Settings) -> Buckets:

@@ -16,7 +16,7 @@ from imagefactory.targets.interface import Target
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class BuildContext:
     """What is built: the template as it is for this target, how its base is made, the target."""
 
     template: Template
@@ -24,13 +24,13 @@ class Piece:
     target: Target
 
 
-class Craft(Protocol):
+class StageActions(Protocol):
     """Works on rooms; every step raises FactoryErrors and can be cancelled."""
 
-    async def base(self, piece: Piece, room: Path, report: Report) -> None:
+    async def base(self, piece: BuildContext, room: Path, report: Report) -> None:
         """Make the base system in an empty room."""
 
-    async def customise(self, piece: Piece, room: Path, report: Report) -> bytes:
+    async def customise(self, piece: BuildContext, room: Path, report: Report) -> bytes:
         """Do to the system what the template says; the answer is the ICICLE."""
         ...
 
@@ -41,7 +41,7 @@ class Craft(Protocol):
         """
         ...
 
-    async def adapt(self, piece: Piece, room: Path, image: Path, seed: str, report: Report) -> bytes:
+    async def adapt(self, piece: BuildContext, room: Path, image: Path, seed: str, report: Report) -> bytes:
         """Make the target's image file `image` (not yet there) of the system; the answer is the ICICLE of the image.
 
         Ids inside the image are drawn from `seed`.

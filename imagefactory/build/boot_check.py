@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagefactory.build.actions import Piece
+from imagefactory.build.actions import BuildContext
 from imagefactory.lib.concurrency.clock import Clock
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.process.interface import Processes
@@ -26,7 +26,7 @@ def serves_ssh(icicle: bytes) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class BootProver:
+class BootCheck:
     """Boots images under qemu; `limit` is seconds for one."""
 
     acceleration: Acceleration
@@ -37,7 +37,7 @@ class BootProver:
     tmpdir: Path
     limit: float
 
-    async def prove(self, image: Path, piece: Piece, icicle: bytes, report: Report) -> Mapping[str, str]:
+    async def prove(self, image: Path, piece: BuildContext, icicle: bytes, report: Report) -> Mapping[str, str]:
         """Boot the image, which is not changed; the answer are attributes for its record.
 
         Raises CommandFailed with the last lines of the serial port if it does not boot.

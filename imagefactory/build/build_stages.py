@@ -10,12 +10,12 @@ from typing import Self
 
 from twisted.internet.defer import CancelledError
 
-from imagefactory.build.actions import Craft, Piece
+from imagefactory.build.actions import BuildContext, StageActions
 from imagefactory.build.cache.interface import Entry, Producer, StageCache, StageKey
-from imagefactory.build.stage_keys import Recipe
-from imagefactory.build.tree_pool import Attic
+from imagefactory.build.stage_keys import StageKeys
+from imagefactory.build.tree_pool import TreePool
 from imagefactory.lib.concurrency.event import either
-from imagefactory.lib.concurrency.queue import Lane
+from imagefactory.lib.concurrency.queue import Queue
 from imagefactory.lib.concurrency.scope import Scope
 from imagefactory.lib.concurrency.task import Task
 from imagefactory.model.report import Report
@@ -24,7 +24,7 @@ from imagefactory.model.report import Report
 ICICLE = "icicle"
 
 
-class Making:
+class BuildStages:
     """The stages of one build, to be made in `async with`.
 
     A stage is made in a room of its own, never in the job's: other jobs that wait for the same stage go on with it
@@ -33,13 +33,20 @@ class Making:
     """
 
     def __init__(
-        self, piece: Piece, keys: Recipe, craft: Craft, cache: StageCache, attic: Attic, *, processors: Lane
+        self,
+        piece: BuildContext,
+        keys: StageKeys,
+        actions: StageActions,
+        cache: StageCache,
+        tree_pool: TreePool,
+        *,
+        processors: Queue,
     ) -> None:
         self._piece = piece
         self._keys = keys
-        self._craft = craft
+        self._actions = actions
         self._cache = cache
-        self._attic = attic
+        self._pool = tree_pool
         self._processors = processors
         self._held: dict[str, Entry] = {}
         self._scope = Scope()
@@ -50,7 +57,7 @@ class Making:
     async def __aenter__(self) -> Self:
         self._users += 1
         self._wanted = tuple(key.digest for key in self._keys.stages)
-        self._attic.want(self._wanted)
+        self._pool.want(self._wanted)
         await self._scope.__aenter__()
         return self
 
@@ -67,7 +74,7 @@ class Making:
     async def _clear(self) -> None:
         """No tree is needed any more."""
         wanted, self._wanted = self._wanted, ()
-        await self._attic.leave(wanted)
+        await self._pool.leave(wanted)
 
     @asynccontextmanager
     async def _used(self) -> AsyncIterator[None]:
@@ -112,20 +119,20 @@ class Making:
         return self._held.setdefault(key.kind, entry)
 
     async def _make_base(self, archive: Path, report: Report) -> Mapping[str, str]:
-        async with self._attic.room("base", "", self._keys.base.digest) as (room, _):
+        async with self._pool.room("base", "", self._keys.base.digest) as (room, _):
             report.activity("installing the base system")
-            await self._craft.base(self._piece, room, report)
+            await self._actions.base(self._piece, room, report)
             await self._pack(room, archive, report)
         return {}
 
     async def _make_customised(self, archive: Path, report: Report) -> Mapping[str, str]:
         parent, own = self._keys.base.digest, self._keys.customise.digest
-        async with self._used(), self._attic.room("customise", parent, own) as (room, filled):
+        async with self._used(), self._pool.room("customise", parent, own) as (room, filled):
             if not filled:
                 await self._unpack(await self.base(report), room, report)
             report.activity("customising")
-            icicle = await self._craft.customise(self._piece, room, report)
-            self._attic.show(own, room)
+            icicle = await self._actions.customise(self._piece, room, report)
+            self._pool.show(own, room)
             await self._pack(room, archive, report)
         return {ICICLE: icicle.decode()}
 
@@ -136,7 +143,7 @@ class Making:
             await self._usable(packed)
             async with self._processors.place(seed), self._copy(packed, report) as room:
                 report.activity(f"adapting to {self._piece.target.name}")
-                adapting = self._craft.adapt(self._piece, room, image, seed, report)
+                adapting = self._actions.adapt(self._piece, room, image, seed, report)
                 icicle = await scope.start(_patient(adapting, packed))
         if self._wanted:  # all rooms go while the image is read and stored: that is another file
             self._scope.start(self._clear())
@@ -144,7 +151,7 @@ class Making:
 
     async def _usable(self, packed: Task[Entry]) -> None:
         """Wait until there is a tree of the customised system here, or an entry to unpack."""
-        await either(self._attic.shown(self._keys.customise.digest), packed.ended)
+        await either(self._pool.shown(self._keys.customise.digest), packed.ended)
         if packed.ended.fired:
             await packed
 
@@ -157,25 +164,25 @@ class Making:
             await self._unpack(await packed, room, report)
 
         digest, own = self._keys.customise.digest, self._keys.adapt.digest
-        below = await self._attic.lend("customise", digest, unpack)
-        async with self._attic.room("adapt") as (room, _):
-            if await self._craft.lay(below, room):
+        below = await self._pool.lend("customise", digest, unpack)
+        async with self._pool.room("adapt") as (room, _):
+            if await self._actions.lay(below, room):
                 yield room
-                self._attic.show(own, room)
+                self._pool.show(own, room)
                 return
         await packed
-        async with self._attic.room("adapt", digest, own) as (room, filled):
+        async with self._pool.room("adapt", digest, own) as (room, filled):
             if not filled:
                 await unpack(room)
             yield room
 
     async def _pack(self, room: Path, archive: Path, report: Report) -> None:
         report.activity("packing for the cache")
-        await self._craft.pack(room, archive)
+        await self._actions.pack(room, archive)
 
     async def _unpack(self, entry: Entry, room: Path, report: Report) -> None:
         report.activity(f"unpacking the {entry.key.kind} stage")
-        await self._craft.unpack(entry.path, room)
+        await self._actions.unpack(entry.path, room)
 
 
 async def _patient(work: Awaitable[bytes], packed: Task[Entry]) -> bytes:

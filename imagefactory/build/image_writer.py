@@ -16,7 +16,7 @@ _NAMESPACE = uuid5(NAMESPACE_URL, "urn:imagefactory:icicle")
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class BuiltImage:
     """What a build has made: `parameters` are the target's, `notes` more attributes.
 
     A `body` that is a file stays where it is; `content` is its digest, see `files.content`.
@@ -36,13 +36,13 @@ def icicle_id(target_image: str) -> str:
     return str(uuid5(_NAMESPACE, target_image))
 
 
-class Results:
+class ImageWriter:
     """Stores template, ICICLE and target image of a build."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
 
-    async def store(self, order: BuildOrder, finished: Finished) -> None:
+    async def store(self, order: BuildOrder, finished: BuiltImage) -> None:
         """Store it; what goes wrong or is cancelled on the way leaves nothing."""
         icicle = icicle_id(order.id) if finished.icicle is not None else None
         try:
@@ -56,7 +56,7 @@ class Results:
         if await self._records.target_image(target_image) is None:
             await self._records.delete(Kind.ICICLE, icicle_id(target_image))
 
-    async def _store(self, order: BuildOrder, finished: Finished, icicle: str | None) -> None:
+    async def _store(self, order: BuildOrder, finished: BuiltImage, icicle: str | None) -> None:
         if await self._records.build(order.build_id) is None:
             raise Conflict(f"build {order.build_id} was deleted while its image was made", hint="build again")
         if await self._records.template(order.template_id) is None:  # removed since the build was accepted

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from twisted.logger import Logger
 
-from imagefactory.build.image_writer import Finished
+from imagefactory.build.image_writer import BuiltImage
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.files.content import content_of
 from imagefactory.lib.files.holes import Watch, unwatched
@@ -27,7 +27,7 @@ _IMAGE, _CARD = "image", "card.json"
 _log = Logger()
 
 
-class Unstored:
+class PendingUploads:
     """A directory with one image per job: another name of the file in the cache, which may be evicted there."""
 
     def __init__(self, root: Path, threads: Threads, now: Callable[[], float]) -> None:
@@ -35,7 +35,7 @@ class Unstored:
         self._threads = threads
         self._now = now
 
-    async def keep(self, id: str, image: Path, finished: Finished) -> bool:
+    async def keep(self, id: str, image: Path, finished: BuiltImage) -> bool:
         """Keep the image of job `id`; False, and a word in the log, if that does not work either."""
         try:
             await stoppable(self._threads, lambda watch: self._keep(id, image, finished, watch))
@@ -45,7 +45,7 @@ class Unstored:
             return False
         return True
 
-    async def find(self, id: str) -> Finished | None:
+    async def find(self, id: str) -> BuiltImage | None:
         """What is kept of job `id`, its body the file that is kept; None if nothing is, or it is damaged."""
         return await stoppable(self._threads, lambda watch: self._find(id, watch))
 
@@ -61,7 +61,7 @@ class Unstored:
         """Remove what nobody has come for."""
         await self._threads.run(self._sweep)
 
-    def _keep(self, id: str, image: Path, finished: Finished, watch: Watch = unwatched) -> None:
+    def _keep(self, id: str, image: Path, finished: BuiltImage, watch: Watch = unwatched) -> None:
         self._sweep()
         place = self._root / id
         shutil.rmtree(place, ignore_errors=True)
@@ -78,14 +78,14 @@ class Unstored:
         half.write_text(json.dumps(card))
         half.replace(place / _CARD)  # what has no card is not there
 
-    def _find(self, id: str, watch: Watch = unwatched) -> Finished | None:
+    def _find(self, id: str, watch: Watch = unwatched) -> BuiltImage | None:
         place = self._root / id
         body = place / _IMAGE
         try:
             card = json.loads((place / _CARD).read_text())
             if content_of(body, watch) == card["content"]:
                 icicle = None if card["icicle"] is None else card["icicle"].encode()
-                return Finished(body, card["size"], card["content"], icicle, card["parameters"], card["notes"])
+                return BuiltImage(body, card["size"], card["content"], icicle, card["parameters"], card["notes"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             _log.warn("what is kept of job {id} cannot be read: {error}", id=id, error=error)
         shutil.rmtree(place, ignore_errors=True)

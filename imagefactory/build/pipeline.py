@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from imagefactory.build.actions import Craft, Piece
-from imagefactory.build.build_stages import ICICLE, Making
+from imagefactory.build.actions import BuildContext, StageActions
+from imagefactory.build.build_stages import ICICLE, BuildStages
 from imagefactory.build.cache.interface import Entry, StageCache, StageKey
-from imagefactory.build.image_writer import Finished, Results
+from imagefactory.build.image_writer import BuiltImage, ImageWriter
 from imagefactory.build.interface import BuildOrder
-from imagefactory.build.pending_uploads import Unstored
-from imagefactory.build.stage_keys import Recipe, recipe
+from imagefactory.build.pending_uploads import PendingUploads
+from imagefactory.build.stage_keys import StageKeys, recipe
 from imagefactory.build.tree_actions import demand_disk
-from imagefactory.build.tree_pool import Attic
-from imagefactory.lib.concurrency.queue import Lane
+from imagefactory.build.tree_pool import TreePool
+from imagefactory.lib.concurrency.queue import Queue
 from imagefactory.lib.concurrency.shared import SharedRuns
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import Forbidden, NoSpace, NotBooting, Unauthorized, Unavailable
@@ -36,7 +36,7 @@ _LATER = (Unavailable, NoSpace, Unauthorized, Forbidden)
 
 Merge = Callable[[Template, str], Template]
 """Adds what the administrator wants in every image of a target."""
-Prove = Callable[[Path, Piece, bytes, Report], Awaitable[Mapping[str, str]]]
+Prove = Callable[[Path, BuildContext, bytes, Report], Awaitable[Mapping[str, str]]]
 """Boots the finished image with that ICICLE; the answer are attributes for the target image."""
 
 
@@ -63,16 +63,16 @@ class Tools:
     """
 
     planner: Planner
-    craft: Craft
+    actions: StageActions
     cache: StageCache
     target: Callable[[str], Target]
     merge: Merge
     prove: Prove
-    results: Results
-    unstored: Unstored
+    results: ImageWriter
+    unstored: PendingUploads
     workspaces: Workspaces
     threads: Threads
-    processors: Lane
+    processors: Queue
 
 
 class Pipeline:
@@ -80,7 +80,7 @@ class Pipeline:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._attic = Attic(tools.workspaces)
+        self._pool = TreePool(tools.workspaces)
         self._plans: SharedRuns[tuple[OperatingSystem, tuple[Repository, ...]], BasePlan] = SharedRuns()
 
     def known(self, target: str) -> None:
@@ -115,8 +115,8 @@ class Pipeline:
         piece = await self._piece(order.template, target, progress.between(0, READY))
         progress.reached(READY)
         keys = recipe(piece)
-        making = Making(
-            piece, keys, self._tools.craft, self._tools.cache, self._attic, processors=self._tools.processors
+        making = BuildStages(
+            piece, keys, self._tools.actions, self._tools.cache, self._pool, processors=self._tools.processors
         )
         async with making:
             image = await self._image(making, keys, progress)
@@ -130,19 +130,19 @@ class Pipeline:
         progress.activity("storing")
         body = target.placeholder(order.template, order.id)
         parameters = target.parameters(order.template, order.id, len(body))
-        await self._tools.results.store(order, Finished(body, len(body), parameters=parameters))
+        await self._tools.results.store(order, BuiltImage(body, len(body), parameters=parameters))
         return Completed(size=len(body))
 
-    async def _piece(self, template: Template, target: Target, report: Report) -> Piece:
+    async def _piece(self, template: Template, target: Target, report: Report) -> BuildContext:
         merged = self._tools.merge(template, target.name)
         wanted = (merged.os, merged.repositories)
         plan = await self._plans.run(wanted, lambda: self._tools.planner.plan(merged, report))
-        return Piece(merged, plan, target)
+        return BuildContext(merged, plan, target)
 
     async def _look(self, key: StageKey) -> StageOutcome:
         return await self._tools.threads.run(self._tools.cache.look, key)
 
-    async def _image(self, making: Making, keys: Recipe, progress: Progress) -> Entry:
+    async def _image(self, making: BuildStages, keys: StageKeys, progress: Progress) -> Entry:
         """The image file; earlier stages are touched only if it is not there."""
         base, customised, adapted = [await self._look(key) for key in keys.stages]
         if not adapted.hit and not customised.hit:
@@ -157,13 +157,13 @@ class Pipeline:
         progress.reached(CUSTOMISED)
         return await making.adapted(progress.between(CUSTOMISED, ADAPTED))
 
-    async def _store(self, order: BuildOrder, piece: Piece, image: Entry, progress: Progress) -> Completed:
+    async def _store(self, order: BuildOrder, piece: BuildContext, image: Entry, progress: Progress) -> Completed:
         """Store the entry's own file: nothing is copied, wherever imgdir is."""
         icicle = image.facts[ICICLE].encode()
         notes, failure = await self._proof(order, piece, image.path, icicle, progress)
         progress.activity("storing")
         parameters = piece.target.parameters(piece.template, order.id, image.size)
-        finished = Finished(image.path, image.size, image.content, icicle, parameters, notes)
+        finished = BuiltImage(image.path, image.size, image.content, icicle, parameters, notes)
         try:
             await self._tools.results.store(order, finished)
         except _LATER as error:
@@ -189,7 +189,7 @@ class Pipeline:
         return Completed(size=finished.size)
 
     async def _proof(
-        self, order: BuildOrder, piece: Piece, body: Path, icicle: bytes, report: Report
+        self, order: BuildOrder, piece: BuildContext, body: Path, icicle: bytes, report: Report
     ) -> tuple[Mapping[str, str], NotBooting | None]:
         """What the boot check says of the image.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from imagefactory.build.actions import Piece
+from imagefactory.build.actions import BuildContext
 from imagefactory.build.cache.interface import StageKey
 from imagefactory.build.cache.keys import stage_key
 from imagefactory.build.tree_actions import disk_inputs
@@ -13,7 +13,7 @@ from imagefactory.systems.stages.sealing import sealing_inputs
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class StageKeys:
     """The three stages; each key is known before any stage has run."""
 
     base: StageKey
@@ -26,11 +26,11 @@ class Recipe:
         return self.base, self.customise, self.adapt
 
 
-def recipe(piece: Piece) -> Recipe:
+def recipe(piece: BuildContext) -> StageKeys:
     """The keys for `piece`."""
     template, plan = piece.template, piece.plan
     base = stage_key("base", plan.inputs)
     changes = customise_inputs(template, plan.family, plan.repository_indexes)
     customise = stage_key("customise", changes, base.digest)
     finish = {**sealing_inputs(piece.target.needs(template), plan.family, template), **disk_inputs(piece)}
-    return Recipe(base, customise, stage_key("adapt", finish, customise.digest))
+    return StageKeys(base, customise, stage_key("adapt", finish, customise.digest))

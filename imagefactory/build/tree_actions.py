@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from imagefactory.build.actions import Piece
+from imagefactory.build.actions import BuildContext
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import BuildFailed
 from imagefactory.lib.process.interface import Privilege, Processes
@@ -35,8 +35,8 @@ TREE = "root"
 
 
 @dataclass(frozen=True, slots=True)
-class ChrootCraft:
-    """`Craft` with root trees; `guest` is the way into one (as its root), `timeout` seconds for one step."""
+class TreeActions:
+    """`StageActions` with root trees; `guest` is the way into one (as its root), `timeout` seconds for one step."""
 
     engine: Engine
     guest: Callable[[Path, Privilege], Guest]
@@ -46,14 +46,14 @@ class ChrootCraft:
     threads: Threads
     timeout: float
 
-    async def base(self, piece: Piece, room: Path, report: Report) -> None:
-        """See `Craft`."""
+    async def base(self, piece: BuildContext, room: Path, report: Report) -> None:
+        """See `StageActions`."""
         made = await self.engine.build(piece.plan, room, report)
         if made != RootTree(room / TREE):
             raise BuildFailed(f"engine {self.engine.name} made no tree that could be customised here")
 
-    async def customise(self, piece: Piece, room: Path, report: Report) -> bytes:
-        """See `Craft`."""
+    async def customise(self, piece: BuildContext, room: Path, report: Report) -> bytes:
+        """See `StageActions`."""
         plan = piece.plan
         template = replace(piece.template, repositories=plan.repositories)
         async with self.guest(room / TREE, self.privilege) as guest:
@@ -61,11 +61,11 @@ class ChrootCraft:
         return _icicle(piece, packages)
 
     async def lay(self, below: Path, room: Path) -> bool:
-        """See `Craft`."""
+        """See `StageActions`."""
         return await lay(below / TREE, room / TREE, self.processes, self.privilege)
 
-    async def adapt(self, piece: Piece, room: Path, image: Path, seed: str, report: Report) -> bytes:
-        """See `Craft`."""
+    async def adapt(self, piece: BuildContext, room: Path, image: Path, seed: str, report: Report) -> bytes:
+        """See `StageActions`."""
         family, template = piece.plan.family, piece.template
         needs = piece.target.needs(template)
         async with self.guest(room / TREE, await self._root(room)) as guest:
@@ -77,11 +77,11 @@ class ChrootCraft:
         return _icicle(piece, packages)
 
     async def pack(self, room: Path, archive: Path) -> None:
-        """See `Craft`."""
+        """See `StageActions`."""
         await self.trees.pack(room / TREE, archive)
 
     async def unpack(self, archive: Path, room: Path) -> None:
-        """See `Craft`."""
+        """See `StageActions`."""
         await self.trees.unpack(archive, room / TREE)
 
     async def _root(self, room: Path) -> Privilege:
@@ -89,7 +89,7 @@ class ChrootCraft:
         laid_over = await self.threads.run(laid, room / TREE)
         return within(room / TREE, self.privilege) if laid_over else self.privilege
 
-    async def _image(self, piece: Piece, room: Path, image: Path, spec: DiskSpec, report: Report) -> None:
+    async def _image(self, piece: BuildContext, room: Path, image: Path, spec: DiskSpec, report: Report) -> None:
         conversion = piece.target.conversion()
         raw = image if conversion.format == "raw" else room / "disk"
         await assemble(
@@ -112,7 +112,7 @@ def demand_disk(template: Template, target: Target) -> None:
         demand_size(template.disk_size, target.largest_disk, target.name)
 
 
-def disk_inputs(piece: Piece) -> Mapping[str, str]:
+def disk_inputs(piece: BuildContext) -> Mapping[str, str]:
     """What the disk and its file depend on besides the sealed system, by name, for the stage key."""
     return {
         "disk": RECIPE,
@@ -123,7 +123,7 @@ def disk_inputs(piece: Piece) -> Mapping[str, str]:
     }
 
 
-def disk_spec(piece: Piece, where: Kernel, seed: str) -> DiskSpec:
+def disk_spec(piece: BuildContext, where: Kernel, seed: str) -> DiskSpec:
     """The disk of `piece`; equal seeds give equal file system ids."""
     needs = piece.target.needs(piece.template)
     names = () if needs.predictable_names else ("net.ifnames=0",)
@@ -138,5 +138,5 @@ def disk_spec(piece: Piece, where: Kernel, seed: str) -> DiskSpec:
     )
 
 
-def _icicle(piece: Piece, packages: tuple[PackageInfo, ...]) -> bytes:
+def _icicle(piece: BuildContext, packages: tuple[PackageInfo, ...]) -> bytes:
     return render_icicle(piece.template.description, packages)

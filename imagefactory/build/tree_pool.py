@@ -16,7 +16,7 @@ from imagefactory.lib.concurrency.shield import shield
 from imagefactory.lib.process.workspaces import Workspaces
 
 
-class Attic:
+class TreePool:
     """Rooms (workspaces with a tree in them) by the digest of the stage that made the tree.
 
     A room is kept while a job runs that may want it. It is given away to the first that asks, or lent to all whose own

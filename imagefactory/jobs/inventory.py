@@ -29,7 +29,7 @@ class Clouds(Protocol):
         ...
 
 
-class Catalogue:
+class Inventory:
     """The records of the warehouse, as REST shows them."""
 
     def __init__(self, records: Records, jobs: Jobs, clouds: Clouds) -> None:

@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from imagefactory.jobs.state.job_log import Ledger
+from imagefactory.jobs.state.job_log import JobLog
 from imagefactory.lib.concurrency.clock import Clock
 from imagefactory.lib.errors import FactoryError
 from imagefactory.model.jobs import is_final
@@ -21,8 +21,8 @@ class Retention:
 
     _log = Logger()
 
-    def __init__(self, ledger: Ledger, clock: Clock, days: int) -> None:
-        self._ledger = ledger
+    def __init__(self, job_log: JobLog, clock: Clock, days: int) -> None:
+        self._job_log = job_log
         self._clock = clock
         self._days = days
         self._next: IDelayedCall | None = None
@@ -44,11 +44,11 @@ class Retention:
 
     async def _look(self) -> None:
         before = self._clock.seconds() - self._days * DAY
-        jobs = self._ledger.book.list(None, None, None)
+        jobs = self._job_log.book.list(None, None, None)
         old = [job.id for job in jobs if is_final(job.state) and (job.ended or job.created) < before]
         try:
             if old:
-                await self._ledger.forget(old)
+                await self._job_log.forget(old)
                 self._log.info("forgot {count} finished jobs", count=len(old))
         except FactoryError as error:
             self._log.error("old jobs could not be forgotten: {error}", error=error)

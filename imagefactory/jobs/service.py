@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from imagefactory.build.interface import Builder, BuildOrder
-from imagefactory.jobs.admission.builds import BuildDesk, Fetch, Wish
-from imagefactory.jobs.admission.imports import ImportDesk
-from imagefactory.jobs.admission.pushes import PushDesk
+from imagefactory.jobs.admission.builds import BuildAdmission, CheckedBuild, Fetch
+from imagefactory.jobs.admission.imports import ImportAdmission
+from imagefactory.jobs.admission.pushes import PushAdmission
 from imagefactory.jobs.admission.request_codec import decode_order, encode_order
-from imagefactory.jobs.execution.completion import Settlement
-from imagefactory.jobs.execution.latest_build import Lineage
+from imagefactory.jobs.execution.completion import GroupCompletion
+from imagefactory.jobs.execution.latest_build import LatestBuild
 from imagefactory.jobs.execution.reporter import LogBounds
 from imagefactory.jobs.execution.runner import Runner
 from imagefactory.jobs.interface import (
@@ -26,12 +26,12 @@ from imagefactory.jobs.interface import (
     PushRequest,
     Unsubscribe,
 )
-from imagefactory.jobs.recovery.orphans import Inheritance
-from imagefactory.jobs.recovery.other_processes import Neighbours
+from imagefactory.jobs.recovery.orphans import OrphanRecovery
+from imagefactory.jobs.recovery.other_processes import RemoteJobs
 from imagefactory.jobs.retention import Retention
-from imagefactory.jobs.state.job_log import Ledger
+from imagefactory.jobs.state.job_log import JobLog
 from imagefactory.lib.concurrency.clock import Clock
-from imagefactory.lib.concurrency.queue import Lane
+from imagefactory.lib.concurrency.queue import Queue
 from imagefactory.lib.concurrency.shield import shield
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import Conflict, FactoryError, Unavailable
@@ -91,27 +91,27 @@ class JobService:
         self._find = with_.records.template
         self._open = False
         self._keeps_queue = False
-        self._ledger = Ledger(with_.store, with_.clock)
-        lineage = Lineage(with_.records)
-        self._settlement = Settlement(self._ledger.book, lineage)
-        self._runner = Runner(self._ledger, with_.clock, self._settlement.ended, with_.incident, limits.log)
-        self._builds = BuildDesk(
+        self._job_log = JobLog(with_.store, with_.clock)
+        latest = LatestBuild(with_.records)
+        self._completion = GroupCompletion(self._job_log.book, latest)
+        self._runner = Runner(self._job_log, with_.clock, self._completion.ended, with_.incident, limits.log)
+        self._builds = BuildAdmission(
             with_.records,
             with_.builder,
-            self._ledger.book,
+            self._job_log.book,
             parse=with_.parse,
             fetch=with_.fetch,
             clock=with_.clock,
             new_id=with_.new_id,
         )
-        self._pushes = PushDesk(with_.records, with_.pusher, self._ledger.book, with_.clock, with_.new_id)
-        self._imports = ImportDesk(with_.records, with_.builder, lineage, with_.clock, with_.new_id)
-        self._inheritance = Inheritance(with_.store, self._ledger, with_.clock, with_.alive, with_.builder.forget)
-        self._neighbours = Neighbours(self._inheritance, with_.clock, self._resume)
-        self._retention = Retention(self._ledger, with_.clock, limits.retention_days)
-        self._local = Lane(limits.builds)
-        self._ec2 = Lane(limits.ec2_pushes)
-        self._free = Lane(None)
+        self._pushes = PushAdmission(with_.records, with_.pusher, self._job_log.book, with_.clock, with_.new_id)
+        self._imports = ImportAdmission(with_.records, with_.builder, latest, with_.clock, with_.new_id)
+        self._recovery = OrphanRecovery(with_.store, self._job_log, with_.clock, with_.alive, with_.builder.forget)
+        self._remote_jobs = RemoteJobs(self._recovery, with_.clock, self._resume)
+        self._retention = Retention(self._job_log, with_.clock, limits.retention_days)
+        self._local = Queue(limits.builds)
+        self._ec2 = Queue(limits.ec2_pushes)
+        self._free = Queue(None)
 
     async def start(self, *, resume: bool) -> None:
         """Know what the store knows; jobs of processes that are gone become FAILED.
@@ -120,23 +120,23 @@ class JobService:
         the daemon and cancels its own when it stops.
         """
         self._keeps_queue = resume
-        await self._ledger.open()
-        waiting = await self._inheritance.accept(resume=resume)
+        await self._job_log.open()
+        waiting = await self._recovery.accept(resume=resume)
         self._open = True
         for job in waiting:
             await self._resume(job)
         if resume:
-            self._neighbours.start()
+            self._remote_jobs.start()
         await self._retention.start()
 
     async def stop(self) -> None:
         """Refuse new jobs, end running ones (bounded), write everything down."""
         self._open = False
         self._retention.stop()
-        self._neighbours.stop()
+        self._remote_jobs.stop()
         await self._runner.stop(self._limits.ending, keep_queued=self._keeps_queue)
-        await self._ledger.flush()
-        self._ledger.close()
+        await self._job_log.flush()
+        self._job_log.close()
 
     async def build(self, request: BuildRequest) -> Accepted:
         self._must_be_open()
@@ -188,67 +188,67 @@ class JobService:
         await self._store.last_event()
 
     def job(self, id: str) -> Job:
-        return self._ledger.book.job(id)
+        return self._job_log.book.job(id)
 
     def jobs(self, *, status: str | None = None, after: str | None = None, limit: int | None = None) -> Sequence[Job]:
-        return self._ledger.book.list(status, after, limit)
+        return self._job_log.book.list(status, after, limit)
 
     def queue_position(self, id: str) -> int | None:
         return self._runner.position(id)
 
     async def finished(self, id: str) -> Job:
-        return await self._ledger.finished(id)
+        return await self._job_log.finished(id)
 
     async def log(self, id: str, *, after: int = 0, limit: int = 10_000) -> list[LogLine]:
-        return await self._ledger.log(id, after, limit)
+        return await self._job_log.log(id, after, limit)
 
     async def events(self, *, after: int, id: str | None = None, limit: int = 1000) -> list[JobEvent]:
-        return await self._ledger.events(after, id, limit)
+        return await self._job_log.events(after, id, limit)
 
     def last_event(self) -> int:
-        return self._ledger.last_event()
+        return self._job_log.last_event()
 
     def on_event(self, listener: Callable[[JobEvent], None]) -> Unsubscribe:
-        return self._ledger.on_event(listener)
+        return self._job_log.on_event(listener)
 
     def on_line(self, id: str, listener: Callable[[LogLine], None]) -> Unsubscribe:
-        return self._ledger.on_line(id, listener)
+        return self._job_log.on_line(id, listener)
 
     def _must_be_open(self) -> None:
         if not self._open:
             raise Unavailable("the daemon is stopping and takes no new jobs", hint="ask again when it is back")
 
-    async def _accept(self, wish: Wish) -> Accepted:
+    async def _accept(self, wish: CheckedBuild) -> Accepted:
         stored = await self._builds.store(wish)
         orders = stored.orders
         jobs = self._builds.jobs(orders)
         ids = [job.id for job in jobs]
         try:
             request = await self._threads.run(encode_order, orders[0], ids, self._parse)  # they differ in targets only
-            await self._ledger.create(jobs, dict.fromkeys(ids, request))
+            await self._job_log.create(jobs, dict.fromkeys(ids, request))
         except BaseException:
             await self._builds.undo(stored)
             raise
-        self._settlement.together(ids)
+        self._completion.together(ids)
         for order in orders:
             self._run_build(order)
         return Accepted(jobs[0].image_id, jobs[0].build_id, jobs)
 
     async def _accept_pushes(self, accepted: Sequence[tuple[PushOrder, Job]]) -> list[Job]:
         jobs = [job for _, job in accepted]
-        await self._ledger.create(jobs, {})
+        await self._job_log.create(jobs, {})
         for order, job in accepted:
             self._run_push(order, job)
         return jobs
 
     async def _begin_again(self, order: BuildOrder, siblings: tuple[str, ...]) -> Job:
-        job = await self._ledger.reopen(order.id)
+        job = await self._job_log.reopen(order.id)
         try:
             await self._builds.must_be_there(order)  # once more: from here on a removal sees the job and is refused
         except FactoryError as error:
-            await self._inheritance.give_up(job, error)
+            await self._recovery.give_up(job, error)
             raise
-        self._settlement.again(order.id, siblings)
+        self._completion.again(order.id, siblings)
         self._run_build(order)
         return job
 
@@ -260,9 +260,9 @@ class JobService:
             order, siblings = await self._order(job)
         except FactoryError as error:
             reason = FactoryError(f"the daemon was stopped; {error}", hint="ask for it again")
-            await self._inheritance.give_up(job, reason)
+            await self._recovery.give_up(job, reason)
             return
-        self._settlement.again(job.id, siblings)
+        self._completion.again(job.id, siblings)
         self._run_build(order)
 
     def _run_build(self, order: BuildOrder) -> None:
@@ -274,5 +274,5 @@ class JobService:
         return await self._builder.build(order, progress)
 
     def _run_push(self, order: PushOrder, job: Job) -> None:
-        lane = self._ec2 if job.target == "ec2" else self._free
-        self._runner.start(order.id, lane, order.id, lambda progress: self._pusher.push(order, progress))
+        queue = self._ec2 if job.target == "ec2" else self._free
+        self._runner.start(order.id, queue, order.id, lambda progress: self._pusher.push(order, progress))

@@ -22,7 +22,7 @@ from imagefactory.rest.v1.fields import form_pairs, is_form
 LIMITS = Limits(window=300)
 
 
-class Gate(Protocol):
+class Authenticator(Protocol):
     """Lets requests in, or not."""
 
     def admit(self, call: Call) -> None:
@@ -38,7 +38,7 @@ class Gate(Protocol):
         """What `examine` answered: this is the first time that it is seen."""
 
 
-class OpenGate:
+class NoAuthentication:
     """Lets everybody in."""
 
     def admit(self, call: Call) -> None:
@@ -54,7 +54,7 @@ class OpenGate:
         """Nothing is remembered."""
 
 
-class OAuthGate:
+class OAuthAuthenticator:
     """Lets in what a known client has signed, once."""
 
     def __init__(self, clients: Mapping[str, Secret], clock: IReactorTime, memory: Memory | None = None) -> None:
@@ -65,15 +65,15 @@ class OAuthGate:
         self._verifier.check(_signed(call))
 
     def glance(self, call: Call) -> None:
-        """See `Gate`."""
+        """See `Authenticator`."""
         self._verifier.glance(_signed(call))
 
     def examine(self, call: Call) -> Seen:
-        """See `Gate`; also InvalidInput."""
+        """See `Authenticator`; also InvalidInput."""
         return self._verifier.examine(_signed(call))
 
     def accept(self, seen: Seen | None) -> None:
-        """See `Gate`."""
+        """See `Authenticator`."""
         if seen is not None:
             self._verifier.accept(seen)
 

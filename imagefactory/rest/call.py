@@ -10,7 +10,7 @@ from twisted.web.http import Request
 
 from imagefactory.lib.errors import InvalidInput
 from imagefactory.model.ids import canonical
-from imagefactory.rest.client_address import Origin
+from imagefactory.rest.client_address import ClientAddress
 from imagefactory.rest.errors import UnsupportedMedia
 from imagefactory.rest.v1.fields import read_fields
 
@@ -20,7 +20,7 @@ class Call:
 
     __slots__ = ("_body", "_fields", "_origin", "ids", "request")
 
-    def __init__(self, request: Request, ids: Mapping[str, str], origin: Origin) -> None:
+    def __init__(self, request: Request, ids: Mapping[str, str], origin: ClientAddress) -> None:
         self.request = request
         self.ids = {name: canonical(id) for name, id in ids.items()}
         self._origin = origin

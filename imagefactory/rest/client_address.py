@@ -13,7 +13,7 @@ from imagefactory.lib.errors import InvalidInput
 _HOST = re.compile(rb"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 
 
-class Origin:
+class ClientAddress:
     """Knows scheme and host of a request.
 
     `X-Forwarded-Proto` and `-Host` are believed only from `trusted_proxies` (addresses or networks); of a list the

@@ -13,7 +13,7 @@ from imagefactory.model.records import BuildRecord, ImageRecord, ProviderImageRe
 from imagefactory.model.template import Template
 
 
-class Catalogue(Protocol):
+class Inventory(Protocol):
     """What is stored; each lookup and each removal of an unknown id raises NotFound."""
 
     async def probe(self) -> None:

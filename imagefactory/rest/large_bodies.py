@@ -7,7 +7,7 @@ from twisted.internet.defer import DeferredLock
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import Busy
 from imagefactory.lib.oauth.memory import Seen
-from imagefactory.rest.authentication import Gate
+from imagefactory.rest.authentication import Authenticator
 from imagefactory.rest.call import Call
 
 #: Bytes of a body that are read at once, on the reactor thread.
@@ -23,7 +23,7 @@ class LargeBodies:
         self._threads = threads
         self._one = DeferredLock()
 
-    async def read(self, call: Call, gate: Gate, *, fields: bool) -> None:
+    async def read(self, call: Call, gate: Authenticator, *, fields: bool) -> None:
         """Ask the gate; with `fields` these are read, too, and `call` has them at hand afterwards.
 
         Raises Unauthorized (at once, if the body need not be looked at for that), InvalidInput, Busy.
@@ -36,7 +36,7 @@ class LargeBodies:
         gate.accept(seen)
 
 
-def _read(call: Call, gate: Gate, fields: bool) -> Seen | None:
+def _read(call: Call, gate: Authenticator, fields: bool) -> Seen | None:
     seen = gate.examine(call)
     if fields:
         call.fields  # noqa: B018 - it remembers them

@@ -18,20 +18,20 @@ from twisted.web.resource import Resource
 
 from imagefactory.lib.errors import Busy, InvalidInput, TooLarge
 from imagefactory.lib.http.channel import PacedChannel
-from imagefactory.lib.http.connection_limit import LINGER_SECONDS, Crowd
+from imagefactory.lib.http.connection_limit import LINGER_SECONDS, ConnectionLimit
 from imagefactory.rest.errors import error_reply, status_of
 
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]+)([/?].*|)", re.DOTALL)
 
 
-class DoorRequest(server.Request):
+class LimitedRequest(server.Request):
     """A request whose body is never larger than the site allows.
 
     `gotLength` and `handleContentChunk` are called by the channel with the announced and the arriving body; Twisted
     has no other place where a body can be refused before all of it is there.
     """
 
-    channel: DoorChannel
+    channel: LimitedChannel
     route = ""
     """The route that answers it, for the metrics."""
     _refused = False
@@ -80,10 +80,10 @@ class DoorRequest(server.Request):
         self.channel.turn_away(TooLarge(f"the request is larger than {limit} bytes", hint="request_limit sets this"))
 
 
-class DoorChannel(PacedChannel):
+class LimitedChannel(PacedChannel):
     """A connection with one deadline per request, however slowly its bytes come."""
 
-    site: Door
+    site: LimitedSite
     _receiving = False
     _deaf = False
     _lingering: IDelayedCall | None = None
@@ -91,7 +91,7 @@ class DoorChannel(PacedChannel):
     def connectionMade(self) -> None:
         """A client is at the door."""
         super().connectionMade()
-        self.site.crowd.came(self)
+        self.site.connection_limit.came(self)
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpKeepAlive(True)
 
@@ -100,7 +100,7 @@ class DoorChannel(PacedChannel):
         if self._lingering is not None and self._lingering.active():
             self._lingering.cancel()
         super().connectionLost(reason)
-        self.site.crowd.went(self)
+        self.site.connection_limit.went(self)
 
     def dataReceived(self, data: bytes) -> None:
         """The first bytes of a request start its clock, further ones do not prolong it."""
@@ -157,12 +157,12 @@ class DoorChannel(PacedChannel):
         super().loseConnection()
 
 
-class Door(server.Site):
+class LimitedSite(server.Site):
     """The site: one leaf resource behind limits (bytes, seconds, connections)."""
 
     noisy = False
-    requestFactory = DoorRequest
-    protocol = DoorChannel  # type: ignore[assignment]  # not the one that may become HTTP/2
+    requestFactory = LimitedRequest
+    protocol = LimitedChannel  # type: ignore[assignment]  # not the one that may become HTTP/2
 
     def __init__(
         self,
@@ -175,11 +175,13 @@ class Door(server.Site):
     ) -> None:
         super().__init__(resource, timeout=request_timeout, reactor=clock, parsePOSTFormSubmission=False)
         self.request_limit = request_limit
-        self.crowd = Crowd(clock, max_connections, _last_words(Busy("too many connections", hint="try again later")))
+        self.connection_limit = ConnectionLimit(
+            clock, max_connections, _last_words(Busy("too many connections", hint="try again later"))
+        )
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:  # type: ignore[override]
         """A channel, or none if there are too many."""
-        channel: Protocol = self.crowd.turned_away() or super().buildProtocol(addr)
+        channel: Protocol = self.connection_limit.turned_away() or super().buildProtocol(addr)
         return channel
 
     def acceptableProtocols(self) -> list[bytes]:

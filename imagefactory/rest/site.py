@@ -24,16 +24,16 @@ from imagefactory.jobs.interface import Jobs
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.oauth.memory import Memory
 from imagefactory.lib.secret import Secret
-from imagefactory.rest.authentication import Gate, OAuthGate, OpenGate
+from imagefactory.rest.authentication import Authenticator, NoAuthentication, OAuthAuthenticator
 from imagefactory.rest.call import Call
-from imagefactory.rest.client_address import Origin
+from imagefactory.rest.client_address import ClientAddress
 from imagefactory.rest.errors import error_reply, reply_to
 from imagefactory.rest.events import Events
 from imagefactory.rest.health import Probe
-from imagefactory.rest.interface import Arguments, Catalogue, Clouds
+from imagefactory.rest.interface import Arguments, Clouds, Inventory
 from imagefactory.rest.large_bodies import SMALL, LargeBodies
 from imagefactory.rest.large_replies import pour
-from imagefactory.rest.limits import Door, DoorRequest
+from imagefactory.rest.limits import LimitedRequest, LimitedSite
 from imagefactory.rest.metrics import Metrics
 from imagefactory.rest.reply import Reply
 from imagefactory.rest.stream import Streams
@@ -54,7 +54,7 @@ Handler = Callable[[Call], Answer]
 
 def make_site(
     jobs: Jobs,
-    catalogue: Catalogue,
+    inventory: Inventory,
     *,
     arguments: Arguments,
     clouds: Clouds,
@@ -63,30 +63,30 @@ def make_site(
     threads: Threads,
     clients: Mapping[str, Secret] | None = None,
     nonces: Memory | None = None,
-) -> Door:
+) -> LimitedSite:
     """The site that the daemon listens with.
 
     `clients` are the OAuth clients if they are not those of the settings; `nonces` remembers over restarts what they
     have signed.
     """
-    door: Door
+    door: LimitedSite
     streams = Streams(clock, max(1, settings.max_connections * 3 // 4), settings.request_timeout)
-    metrics = Metrics(jobs, lambda: streams.count, lambda: len(door.crowd))
-    probes = [Probe("job_store", jobs.probe, clock), Probe("warehouse", catalogue.probe, clock)]
+    metrics = Metrics(jobs, lambda: streams.count, lambda: len(door.connection_limit))
+    probes = [Probe("job_store", jobs.probe, clock), Probe("warehouse", inventory.probe, clock)]
     info = Info(metrics.text, lambda: jobs.open, probes)
     known = settings.clients if clients is None else clients
-    gate: Gate = OpenGate() if settings.no_oauth else OAuthGate(known, clock, nonces)
-    switch = Switch(
-        _families(jobs, catalogue, arguments, clouds, streams=streams, info=info),
+    gate: Authenticator = NoAuthentication() if settings.no_oauth else OAuthAuthenticator(known, clock, nonces)
+    switch = Router(
+        _families(jobs, inventory, arguments, clouds, streams=streams, info=info),
         gate,
-        Origin(settings.trusted_proxies),
+        ClientAddress(settings.trusted_proxies),
         metrics,
         large=LargeBodies(threads),
         pour=partial(pour, clock=clock, patience=settings.request_timeout),
         guard_reads=settings.oauth_reads,
     )
-    door = Door(
-        Front(switch.resource()),
+    door = LimitedSite(
+        RootResource(switch.resource()),
         clock,
         request_limit=settings.request_limit,
         request_timeout=settings.request_timeout,
@@ -96,23 +96,23 @@ def make_site(
 
 
 def _families(
-    jobs: Jobs, catalogue: Catalogue, arguments: Arguments, clouds: Clouds, *, streams: Streams, info: Info
+    jobs: Jobs, inventory: Inventory, arguments: Arguments, clouds: Clouds, *, streams: Streams, info: Info
 ) -> dict[str, object]:
     """Who answers which routes, by the names in the table of routes."""
     documents = JobDocuments(jobs.queue_position)
     return {
         "info": info,
-        "images": Images(jobs, catalogue, arguments),
-        "builds": Builds(catalogue),
-        "target_images": TargetImages(jobs, catalogue, documents),
-        "provider_images": ProviderImages(jobs, catalogue, arguments, documents),
+        "images": Images(jobs, inventory, arguments),
+        "builds": Builds(inventory),
+        "target_images": TargetImages(jobs, inventory, documents),
+        "provider_images": ProviderImages(jobs, inventory, arguments, documents),
         "builders": Builders(jobs, documents, streams),
         "targets": Targets(clouds),
         "events": Events(jobs, documents, streams),
     }
 
 
-_OPEN = OpenGate()
+_OPEN = NoAuthentication()
 
 
 class Pour(Protocol):
@@ -121,14 +121,14 @@ class Pour(Protocol):
     def __call__(self, request: Request, pieces: Iterator[bytes]) -> Coroutine[Deferred[Any], Any, None]: ...
 
 
-class Switch:
+class Router:
     """Connects each route of the table with the method of a family that answers it."""
 
     def __init__(
         self,
         families: Mapping[str, object],
-        gate: Gate,
-        origin: Origin,
+        gate: Authenticator,
+        origin: ClientAddress,
         metrics: Metrics,
         *,
         large: LargeBodies,
@@ -166,7 +166,7 @@ class Switch:
         name = f"{route.method} {route.path}"
 
         def answer(request: Request, **ids: str) -> object:
-            cast(DoorRequest, request).route = name
+            cast(LimitedRequest, request).route = name
             call = Call(request, ids, self._origin)
             gate = self._gate if guarded else _OPEN
             if len(call.body) > SMALL:
@@ -192,14 +192,14 @@ class Switch:
 
     def _fail(self, request: Request, failure: Failure) -> object:
         reply = reply_to(failure)
-        self._metrics.count(cast(DoorRequest, request).route or "none", reply.status)
+        self._metrics.count(cast(LimitedRequest, request).route or "none", reply.status)
         if request.startedWriting:
             request.loseConnection()
             return None
         return reply.render(request)
 
 
-class Front(Resource):
+class RootResource(Resource):
     """In front of Klein: what it cannot take apart (a host name, a method) is a bad request, not our fault."""
 
     isLeaf = True

@@ -43,7 +43,7 @@ def end_hard() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Face:
+class Listener:
     """One way the service is reached.
 
     `make` gives the protocol factory once the body has started. `drain` lets go of the body before that
@@ -70,7 +70,7 @@ class Daemon(Service):
         self,
         reactor: Any,  # several Twisted interfaces at once: sockets, core, threads
         body: Startable,
-        faces: Sequence[Face],
+        faces: Sequence[Listener],
         *,
         instance: Instance,
         notifier: Notifier,

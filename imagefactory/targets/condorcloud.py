@@ -22,7 +22,7 @@ from imagefactory.systems.disk.interface import Conversion
 from imagefactory.systems.disk.space import full_disk
 from imagefactory.systems.disk.stoppable import stoppable
 from imagefactory.systems.families.interface import Needs
-from imagefactory.targets.interface import Pushed, Ready, Room, Surroundings, Target, cloud_info
+from imagefactory.targets.interface import Pushed, Ready, Room, Target, TargetContext, cloud_info
 
 NAME = "condorcloud"
 
@@ -144,7 +144,7 @@ def _domain_at(image: Ready, disk: Path) -> bytes:
     return etree.tostring(root, encoding="UTF-8") + b"\n"
 
 
-def _make(around: Surroundings) -> Condorcloud:
+def _make(around: TargetContext) -> Condorcloud:
     return Condorcloud(CondorPush(around.settings.condorcloud_path, around.threads))
 
 

@@ -104,7 +104,7 @@ class Target(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class TargetContext:
     """What a target is handed when it is made."""
 
     settings: Settings
@@ -117,7 +117,7 @@ class Room:
 
     name: str
     summary: str
-    make: Callable[[Surroundings], Target]
+    make: Callable[[TargetContext], Target]
 
 
 def cloud_info(target: str) -> tuple[str, bytes]:

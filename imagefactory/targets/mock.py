@@ -17,7 +17,7 @@ from imagefactory.model.template import Template
 from imagefactory.systems.disk.interface import Conversion
 from imagefactory.systems.disk.space import full_disk
 from imagefactory.systems.families.interface import Needs
-from imagefactory.targets.interface import Pushed, Ready, Room, Surroundings, Target
+from imagefactory.targets.interface import Pushed, Ready, Room, Target, TargetContext
 
 NAME = "mock"
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -134,5 +134,5 @@ def _user() -> str:
 ROOM = Room(NAME, "for trying out; needs no cloud", lambda around: Mock(_push(around)))
 
 
-def _push(around: Surroundings) -> MockPush:
+def _push(around: TargetContext) -> MockPush:
     return MockPush(around.settings.imgdir, around.threads)

@@ -7,7 +7,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 
 from imagefactory.lib.errors import FactoryError, Unsupported
-from imagefactory.targets.interface import Room, Surroundings, Target
+from imagefactory.targets.interface import Room, Target, TargetContext
 
 GROUP = "imagefactory.targets"
 
@@ -50,7 +50,7 @@ def room(name: str) -> Room:
 class Targets:
     """The targets of one process; each is made once, when it is first asked for."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: TargetContext) -> None:
         self._surroundings = surroundings
         self._made: dict[str, Target] = {}
 

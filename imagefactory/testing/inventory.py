@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 @dataclass
-class FakeCatalogue:
+class FakeInventory:
     """Records in memory, found by id; a removal takes what is below with it."""
 
     images_: dict[str, ImageRecord] = field(default_factory=dict)
@@ -25,7 +25,7 @@ class FakeCatalogue:
     removals: list[tuple[str, Removal]] = field(default_factory=list)
 
     @classmethod
-    def of_one(cls) -> FakeCatalogue:
+    def of_one(cls) -> FakeInventory:
         """One of each kind."""
         return cls(
             {"i1": ImageRecord("i1", b"<image><name>demo</name></image>", "t1", "b1")},

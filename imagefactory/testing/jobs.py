@@ -9,7 +9,7 @@ from pathlib import Path
 
 from twisted.internet.defer import CancelledError, Deferred
 
-from imagefactory.build.actions import Piece
+from imagefactory.build.actions import BuildContext
 from imagefactory.build.interface import BuildOrder
 from imagefactory.lib.errors import FactoryError, InvalidInput, Unsupported
 from imagefactory.model.credentials import Credentials
@@ -207,8 +207,8 @@ class FakePusher:
         return Completed(identifier=f"ami-{order.id[-4:]}")
 
 
-class FakeCraft:
-    """A `Craft` whose systems are text files: each step adds a line.
+class FakeActions:
+    """A `StageActions` whose systems are text files: each step adds a line.
 
     `steps` notes what was done; `pause` is awaited before each step, `broken` fails the step it names. Without
     `layers` no system can be laid over another.
@@ -220,10 +220,10 @@ class FakeCraft:
         self.broken: dict[str, Exception] = {}
         self.layers = True
 
-    async def base(self, piece: Piece, room: Path, report: Report) -> None:
+    async def base(self, piece: BuildContext, room: Path, report: Report) -> None:
         await self._step("base", room / "root", piece.template.os.version)
 
-    async def customise(self, piece: Piece, room: Path, report: Report) -> bytes:
+    async def customise(self, piece: BuildContext, room: Path, report: Report) -> bytes:
         await self._step("customise", room / "root", *piece.template.packages)
         return b"<icicle/>"
 
@@ -232,7 +232,7 @@ class FakeCraft:
             (room / "root").write_text((below / "root").read_text())
         return self.layers
 
-    async def adapt(self, piece: Piece, room: Path, image: Path, seed: str, report: Report) -> bytes:
+    async def adapt(self, piece: BuildContext, room: Path, image: Path, seed: str, report: Report) -> bytes:
         await self._step("adapt", room / "root", piece.target.name)
         image.write_text((room / "root").read_text())
         return b"<icicle/>"

@@ -19,7 +19,7 @@ from imagefactory.model.providers import Provider
 from imagefactory.model.report import Silence
 from imagefactory.model.template import Arch, OperatingSystem, Template, UrlInstall
 from imagefactory.settings.table import Settings
-from imagefactory.targets.interface import Push, Pushed, Ready, Surroundings, Target, cloud_info, no_parameters
+from imagefactory.targets.interface import Push, Pushed, Ready, Target, TargetContext, cloud_info, no_parameters
 from imagefactory.testing.threads import ImmediateThreads
 
 P = ParamSpec("P")
@@ -44,13 +44,13 @@ class TargetContract(TestCase):
 
     name: str
 
-    def make(self, around: Surroundings) -> Target:
+    def make(self, around: TargetContext) -> Target:
         """The target under test."""
         raise NotImplementedError
 
     def target(self, threads: Threads | None = None, **settings: Any) -> Target:
         """A target in surroundings of its own."""
-        return self.make(Surroundings(Settings(**settings), threads or ImmediateThreads()))
+        return self.make(TargetContext(Settings(**settings), threads or ImmediateThreads()))
 
     def test_the_name_is_the_registered_one(self) -> None:
         """And it can stand in a URL, a file name and a shell line."""

@@ -47,7 +47,7 @@ class Holes:
     memory: int
 
 
-Results = Mapping[str, Sequence[Speed]]
+ImageWriter = Mapping[str, Sequence[Speed]]
 """By what was done, one per server."""
 
 
@@ -151,7 +151,7 @@ def _speed(server: Server, work: Callable[[], object]) -> Speed:
     return Speed(seconds, processor_seconds(server.pid) - before)
 
 
-def _middles(rounds: Sequence[Results]) -> dict[str, list[Speed]]:
+def _middles(rounds: Sequence[ImageWriter]) -> dict[str, list[Speed]]:
     """The middle round of each, for each server."""
     return {
         name: [_middle(speeds) for speeds in zip(*(results[name] for results in rounds), strict=True)]
@@ -208,7 +208,7 @@ def _by_curl(url: str, file: Path) -> dict[str, float]:
     return seconds
 
 
-def _show_bodies(bodies: Results, disk: Mapping[str, float]) -> None:
+def _show_bodies(bodies: ImageWriter, disk: Mapping[str, float]) -> None:
     rows = []
     for name, (own, *others) in bodies.items():
         theirs = others[0] if others else None

@@ -23,9 +23,9 @@ class PackingTests(test_pipeline.PipelineCase):
     def setUp(self) -> None:
         super().setUp()
         self.build(self.order())
-        self.craft.steps.clear()
+        self.actions.steps.clear()
         self.gates: dict[str, Deferred[None]] = {"pack": Deferred()}
-        self.craft.pause = self.pause
+        self.actions.pause = self.pause
 
     async def pause(self, step: str) -> None:
         if step in self.gates:
@@ -36,7 +36,7 @@ class PackingTests(test_pipeline.PipelineCase):
 
     def fails(self, step: str, build: Deferred[object], error: Exception) -> None:
         """Let a step that waits fail, and the build with it; nothing is left or stored."""
-        self.craft.broken[step] = error
+        self.actions.broken[step] = error
         self.gates.pop(step).callback(None)
         self.failureResultOf(build, type(error))
         self.assert_clean()
@@ -44,27 +44,27 @@ class PackingTests(test_pipeline.PipelineCase):
     def test_packing_and_adapting_at_once(self) -> None:
         """The build is done when both are."""
         build = self.edit()
-        self.assertEqual(["unpack", "customise", "adapt"], self.craft.steps)
+        self.assertEqual(["unpack", "customise", "adapt"], self.actions.steps)
         self.assertNoResult(build)
         self.gates["pack"].callback(None)
         self.successResultOf(build)
-        self.assertEqual(["unpack", "customise", "adapt", "pack"], self.craft.steps)
+        self.assertEqual(["unpack", "customise", "adapt", "pack"], self.actions.steps)
         self.assert_clean()
 
     def test_one_after_the_other_where_no_tree_can_be_laid_over_another(self) -> None:
         """The tree must not be changed while it is packed."""
-        self.craft.layers = False
+        self.actions.layers = False
         build = self.edit()
-        self.assertEqual(["unpack", "customise"], self.craft.steps)
+        self.assertEqual(["unpack", "customise"], self.actions.steps)
         self.gates["pack"].callback(None)
         self.successResultOf(build)
-        self.assertEqual(["unpack", "customise", "pack", "adapt"], self.craft.steps)
+        self.assertEqual(["unpack", "customise", "pack", "adapt"], self.actions.steps)
         self.assert_clean()
 
     def test_packing_fails_when_the_image_is_made(self) -> None:
         """The build has failed: the cache has not the place for it that later stages count on."""
         build = self.edit()
-        self.assertEqual("adapt", self.craft.steps[-1])
+        self.assertEqual("adapt", self.actions.steps[-1])
         self.fails("pack", build, NoSpace("no space left"))
 
     def test_packing_fails_while_the_image_is_made(self) -> None:
@@ -74,13 +74,13 @@ class PackingTests(test_pipeline.PipelineCase):
 
     def test_adapting_fails(self) -> None:
         """The stage before it is finished all the same: a hit for the next build."""
-        self.craft.broken["adapt"] = BuildFailed("no such package")
+        self.actions.broken["adapt"] = BuildFailed("no such package")
         build = self.edit()
         self.assertNoResult(build)
         self.gates.pop("pack").callback(None)
         self.failureResultOf(build, BuildFailed)
         self.assert_clean()
-        self.craft.broken.clear()
+        self.actions.broken.clear()
         self.assertTrue(self.build(self.order(template=EDITED)).outcomes["customise"].hit)
 
     def test_cancelled(self) -> None:
@@ -100,7 +100,7 @@ class PackingTests(test_pipeline.PipelineCase):
         self.failureResultOf(first, CancelledError)
         self.gates.pop("pack").callback(None)
         self.successResultOf(second)
-        self.assertEqual(["unpack", "customise", "adapt", "pack"], self.craft.steps)
+        self.assertEqual(["unpack", "customise", "adapt", "pack"], self.actions.steps)
         self.assert_clean()
         small = DirectoryCache(self.root / "cache", 0, threads=ImmediateThreads(), clock=Clock())
         self.get(small.start())
@@ -118,7 +118,7 @@ class PackingTests(test_pipeline.PipelineCase):
 
     def test_the_image_is_stored_while_trees_go(self) -> None:
         """None of them holds it up, with layers and without."""
-        for self.craft.layers, package in ((True, "vim"), (False, "nano")):
+        for self.actions.layers, package in ((True, "vim"), (False, "nano")):
             self.gates = {"remove": Deferred()}
             workspaces = Workspaces(self.imgdir, self.journal, self.remove, ImmediateThreads())
             self.pipeline = Pipeline(replace(self.tools, workspaces=workspaces))

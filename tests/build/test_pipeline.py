@@ -12,13 +12,13 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.build.actions import Piece
+from imagefactory.build.actions import BuildContext
 from imagefactory.build.cache.cache import DirectoryCache
-from imagefactory.build.image_writer import Finished, Results
+from imagefactory.build.image_writer import BuiltImage, ImageWriter
 from imagefactory.build.interface import BuildOrder
-from imagefactory.build.pending_uploads import Unstored
+from imagefactory.build.pending_uploads import PendingUploads
 from imagefactory.build.pipeline import Pipeline, Tools
-from imagefactory.lib.concurrency.queue import Lane
+from imagefactory.lib.concurrency.queue import Queue
 from imagefactory.lib.errors import BuildFailed, Conflict, InvalidInput, NoSpace, NotBooting, Unavailable
 from imagefactory.lib.process.workspaces import Workspaces
 from imagefactory.model.records import BuildRecord, Kind
@@ -30,7 +30,7 @@ from imagefactory.systems.engines.interface import BasePlan
 from imagefactory.systems.families.interface import Bootstrap, Needs
 from imagefactory.systems.families.registry import find
 from imagefactory.targets.interface import Target
-from imagefactory.testing.jobs import FakeCraft, ids, template
+from imagefactory.testing.jobs import FakeActions, ids, template
 from imagefactory.testing.threads import ImmediateThreads
 from imagefactory.warehouse.records import Records
 from imagefactory.warehouse.store.embedded import EmbeddedWarehouse, open_store
@@ -137,7 +137,7 @@ class PipelineCase(SynchronousTestCase):
         self.root = Path(self.mktemp())
         self.imgdir = self.root / "img"
         threads = ImmediateThreads()
-        self.craft, self.journal, self.planner = FakeCraft(), FakeJournal(), FakePlanner()
+        self.actions, self.journal, self.planner = FakeActions(), FakeJournal(), FakePlanner()
         self.records = Records(EmbeddedWarehouse(open_store(self.root / "warehouse"), threads))
         self.cache = DirectoryCache(self.root / "cache", 1 << 30, threads=threads, clock=Clock())
         self.get(self.cache.start())
@@ -147,21 +147,21 @@ class PipelineCase(SynchronousTestCase):
         self.now = time.time()
         self.tools = Tools(
             planner=self.planner,
-            craft=self.craft,
+            actions=self.actions,
             cache=self.cache,
             target=lambda name: Cloud(name, os=name != "mock"),
             merge=lambda template, target: template,
             prove=self.prove,
-            results=Results(self.records),
-            unstored=Unstored(self.root / "unstored", threads, lambda: self.now),
+            results=ImageWriter(self.records),
+            unstored=PendingUploads(self.root / "unstored", threads, lambda: self.now),
             workspaces=Workspaces(self.imgdir, self.journal, remove, threads),
             threads=threads,
-            processors=Lane(2),
+            processors=Queue(2),
         )
         self.pipeline = Pipeline(self.tools)
         self.get(self.records.store_build(BuildRecord("build", "image", 1.0)))
 
-    async def prove(self, image: Path, piece: Piece, icicle: bytes, report: Report) -> Mapping[str, str]:
+    async def prove(self, image: Path, piece: BuildContext, icicle: bytes, report: Report) -> Mapping[str, str]:
         self.proofs.append(image)
         if self.broken is not None:
             raise self.broken
@@ -213,7 +213,7 @@ class PipelineTests(PipelineCase):
         order = self.order(template=replace(template(), packages=("vim",)))
         notes = self.build(order)
         self.assertEqual({"base": False, "customise": False, "adapt": False}, notes.hits())
-        self.assertEqual(["base", "pack", "customise", "pack", "adapt"], self.craft.steps)
+        self.assertEqual(["base", "pack", "customise", "pack", "adapt"], self.actions.steps)
         self.assertEqual(b"base 12\ncustomise vim\nadapt ec2\n", self.image(order))
 
     def test_records(self) -> None:
@@ -231,10 +231,10 @@ class PipelineTests(PipelineCase):
     def test_warm(self) -> None:
         """The same again does nothing, and says which stages were there."""
         self.build(self.order())
-        self.craft.steps.clear()
+        self.actions.steps.clear()
         order = self.order()
         self.assertEqual({"base": True, "customise": True, "adapt": True}, self.build(order).hits())
-        self.assertEqual([], self.craft.steps)
+        self.assertEqual([], self.actions.steps)
         self.assertEqual(b"base 12\ncustomise\nadapt ec2\n", self.image(order))
 
     def test_an_image_is_not_copied(self) -> None:
@@ -255,18 +255,18 @@ class PipelineTests(PipelineCase):
     def test_one_package_more(self) -> None:
         """The base is used again; the log can say what changed."""
         self.build(self.order())
-        self.craft.steps.clear()
+        self.actions.steps.clear()
         notes = self.build(self.order(template=replace(template(), packages=("vim",))))
         self.assertEqual({"base": True, "customise": False, "adapt": False}, notes.hits())
         self.assertEqual(("packages",), notes.outcomes["customise"].changed)
-        self.assertEqual(["unpack", "customise", "pack", "adapt"], self.craft.steps)
+        self.assertEqual(["unpack", "customise", "pack", "adapt"], self.actions.steps)
 
     def test_another_target(self) -> None:
         """Only the last stage is made."""
         self.build(self.order())
-        self.craft.steps.clear()
+        self.actions.steps.clear()
         self.build(self.order("rhevm"))
-        self.assertEqual(["unpack", "adapt"], self.craft.steps)
+        self.assertEqual(["unpack", "adapt"], self.actions.steps)
 
     def test_three_targets_at_once(self) -> None:
         """One base and one customisation for all; one plan; each target's tree is laid over that of all."""
@@ -274,61 +274,61 @@ class PipelineTests(PipelineCase):
 
     def test_three_targets_where_no_tree_can_be_laid_over_another(self) -> None:
         """The tree goes to the first, the others unpack."""
-        self.craft.layers = False
+        self.actions.layers = False
         self.three_at_once(unpacked=2)
 
     def three_at_once(self, unpacked: int) -> None:
         gate: Deferred[None] = Deferred()
-        self.craft.pause = lambda step: gate if step == "base" and not gate.called else _nothing()
+        self.actions.pause = lambda step: gate if step == "base" and not gate.called else _nothing()
         orders = [self.order(name) for name in ("ec2", "rhevm", "vsphere")]
         builds = [self.begin(order) for order in orders]
         gate.callback(None)
         for build in builds:
             self.successResultOf(build)
-        self.assertEqual(1, self.craft.steps.count("base"))
-        self.assertEqual(1, self.craft.steps.count("customise"))
-        self.assertEqual(3, self.craft.steps.count("adapt"))
-        self.assertEqual(unpacked, self.craft.steps.count("unpack"))
+        self.assertEqual(1, self.actions.steps.count("base"))
+        self.assertEqual(1, self.actions.steps.count("customise"))
+        self.assertEqual(3, self.actions.steps.count("adapt"))
+        self.assertEqual(unpacked, self.actions.steps.count("unpack"))
         self.assertEqual(b"base 12\ncustomise\nadapt vsphere\n", self.image(orders[2]))
         self.assert_clean()
 
     def test_one_stage_from_the_cache_for_two_more_targets(self) -> None:
         """It is unpacked once for both."""
         self.build(self.order())
-        self.craft.steps.clear()
+        self.actions.steps.clear()
         gate: Deferred[None] = Deferred()
-        self.craft.pause = lambda step: gate if step == "unpack" and not gate.called else _nothing()
+        self.actions.pause = lambda step: gate if step == "unpack" and not gate.called else _nothing()
         builds = [self.begin(self.order(name)) for name in ("rhevm", "vsphere")]
         gate.callback(None)
         for build in builds:
             self.successResultOf(build)
-        self.assertEqual(["unpack", "adapt", "adapt"], sorted(self.craft.steps, reverse=True))
+        self.assertEqual(["unpack", "adapt", "adapt"], sorted(self.actions.steps, reverse=True))
         self.assert_clean()
 
     def test_as_many_at_once_as_there_are_places(self) -> None:
         """Of three targets two are adapted at once; the third waits without a room, and comes when one has ended."""
         gate: Deferred[None] = Deferred()
-        self.craft.pause = lambda step: gate if step == "adapt" else _nothing()
+        self.actions.pause = lambda step: gate if step == "adapt" else _nothing()
         builds = [self.begin(self.order(name)) for name in ("ec2", "rhevm", "vsphere")]
         self.assertEqual(3, len(self.journal.noted))  # theirs, and the one below
         gate.callback(None)
         for build in builds:
             self.successResultOf(build)
-        self.assertEqual(3, self.craft.steps.count("adapt"))
+        self.assertEqual(3, self.actions.steps.count("adapt"))
         self.assert_clean()
 
     def test_cancel_at_every_step(self) -> None:
         """Nothing is left, wherever it happens; the stages that were finished are hits for the next."""
         for step in ("base", "pack", "customise", "adapt"):
             gate: Deferred[None] = Deferred()
-            self.craft.pause = lambda name, gate=gate, step=step: gate if name == step else _nothing()
+            self.actions.pause = lambda name, gate=gate, step=step: gate if name == step else _nothing()
             order = self.order(template=replace(template(), packages=(step,)))
             build = self.begin(order)
             build.cancel()
             self.failureResultOf(build, CancelledError)
             self.assertIsNone(self.get(self.records.target_image(order.id)))
             self.assert_clean()
-            self.craft.pause = lambda name: _nothing()
+            self.actions.pause = lambda name: _nothing()
             self.build(order)
 
     def test_a_build_that_was_deleted_meanwhile(self) -> None:
@@ -342,25 +342,25 @@ class PipelineTests(PipelineCase):
     def test_one_of_two_is_cancelled(self) -> None:
         """The other goes on with the stage that both wait for, although the first had begun it."""
         gate: Deferred[None] = Deferred()
-        self.craft.pause = lambda name: gate if name == "customise" else _nothing()
+        self.actions.pause = lambda name: gate if name == "customise" else _nothing()
         first, second = self.begin(self.order()), self.begin(self.order("rhevm"))
         first.cancel()
         self.failureResultOf(first, CancelledError)
         gate.callback(None)
         self.successResultOf(second)
-        self.assertEqual(1, self.craft.steps.count("customise"))
+        self.assertEqual(1, self.actions.steps.count("customise"))
         self.assert_clean()
 
     def test_a_failing_step(self) -> None:
         """Its error comes through; a retry begins at that stage."""
-        self.craft.broken["customise"] = BuildFailed("the script failed")
+        self.actions.broken["customise"] = BuildFailed("the script failed")
         build = self.begin(self.order())
         self.failureResultOf(build, BuildFailed)
         self.assert_clean()
-        self.craft.broken.clear()
-        self.craft.steps.clear()
+        self.actions.broken.clear()
+        self.actions.steps.clear()
         self.build(self.order())
-        self.assertEqual(["unpack", "customise", "pack", "adapt"], self.craft.steps)
+        self.assertEqual(["unpack", "customise", "pack", "adapt"], self.actions.steps)
 
     def test_a_damaged_entry(self) -> None:
         """It is made again, from the stage before it."""
@@ -410,11 +410,11 @@ class PipelineTests(PipelineCase):
     def test_a_retry_only_stores(self) -> None:
         """It neither plans nor builds nor proves, although the mirror is down and the cache has lost everything."""
         order = self.fail_to_store()
-        self.craft.steps.clear()
+        self.actions.steps.clear()
         shutil.rmtree(self.root / "cache")
         with patch.object(self.planner, "plan", side_effect=BuildFailed("the mirror is down")):
             self.build(order)
-        self.assertEqual(([], 1), (self.craft.steps, len(self.proofs)))
+        self.assertEqual(([], 1), (self.actions.steps, len(self.proofs)))
         self.assertEqual(b"base 12\ncustomise\nadapt ec2\n", self.image(order))
         attributes = self.get(self.records.attributes(Kind.TARGET_IMAGE, order.id)) or {}
         self.assertEqual(("ok", "parameters of ec2"), (attributes["boot_check"], attributes["target_parameters"]))
@@ -426,16 +426,16 @@ class PipelineTests(PipelineCase):
         order = self.fail_to_store()
         family, release = find(TEMPLATE.os)
         changed = BasePlan({"version": "later"}, family, release, Bootstrap("mmdebstrap", release, "amd64", (), ()))
-        self.craft.steps.clear()
+        self.actions.steps.clear()
 
         async def plan(_template: Template, _report: Report) -> BasePlan:
             return changed
 
         self.patch(self.planner, "plan", plan)
         self.build(order)
-        self.assertEqual([], self.craft.steps)
+        self.assertEqual([], self.actions.steps)
         self.build(self.order())
-        self.assertIn("base", self.craft.steps)
+        self.assertIn("base", self.actions.steps)
 
     def test_a_kept_image_that_is_damaged(self) -> None:
         """It is built again."""
@@ -451,7 +451,7 @@ class PipelineTests(PipelineCase):
         first = self.fail_to_store()
         self.now += 8 * 86_400
         second = self.order()
-        self.get(self.tools.unstored.keep(second.id, Path(__file__), Finished(b"", 0)))
+        self.get(self.tools.unstored.keep(second.id, Path(__file__), BuiltImage(b"", 0)))
         self.assertEqual(
             (False, True), (self.get(self.tools.unstored.has(first.id)), self.get(self.tools.unstored.has(second.id)))
         )

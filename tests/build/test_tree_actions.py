@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.build.actions import Piece
+from imagefactory.build.actions import BuildContext
 from imagefactory.build.tree_actions import disk_inputs, disk_spec
 from imagefactory.model.template import Arch, OperatingSystem, Template, UrlInstall
 from imagefactory.settings import Settings
 from imagefactory.systems.engines.interface import BasePlan
 from imagefactory.systems.families.interface import Bootstrap, Kernel
 from imagefactory.systems.families.registry import find
-from imagefactory.targets.interface import Surroundings
+from imagefactory.targets.interface import TargetContext
 from imagefactory.targets.registry import room
 from imagefactory.testing.threads import ImmediateThreads
 
@@ -21,14 +21,14 @@ OS = OperatingSystem("Debian", "12", Arch.X86_64, UrlInstall("http://mirror.exam
 WHERE = Kernel("/boot/vmlinuz-6", "/boot/initrd.img-6")
 
 
-def piece(template: Template, name: str = "rhevm") -> Piece:
+def piece(template: Template, name: str = "rhevm") -> BuildContext:
     """What is built of this template."""
     family, release = find(template.os)
     bootstrap = Bootstrap("mmdebstrap", release, "amd64", (), ())
-    return Piece(
+    return BuildContext(
         template,
         BasePlan({}, family, release, bootstrap),
-        room(name).make(Surroundings(Settings(), ImmediateThreads())),
+        room(name).make(TargetContext(Settings(), ImmediateThreads())),
     )
 
 

@@ -16,7 +16,7 @@ from imagefactory.lib.concurrency.threads import PoolThreads
 from imagefactory.lib.tls.identity import chosen, make, today
 from imagefactory.rest.site import make_site
 from imagefactory.settings.table import Settings
-from imagefactory.testing.inventory import FakeCatalogue
+from imagefactory.testing.inventory import FakeInventory
 from imagefactory.testing.rest import FakeArguments, FakeClouds, FakeJobs
 
 
@@ -34,7 +34,7 @@ class ServingTestCase(TestCase):
         self.identity = make(["localhost", "127.0.0.1"], today())
         self.site = make_site(
             self.jobs,
-            FakeCatalogue.of_one(),
+            FakeInventory.of_one(),
             arguments=FakeArguments(),
             clouds=FakeClouds(),
             settings=replace(Settings(), **self.settings),
@@ -45,7 +45,7 @@ class ServingTestCase(TestCase):
         endpoint = wrapServerTLS(chosen(self.identity).options, plain) if self.tls else plain
         listening = await endpoint.listen(self.site)
         verifyObject(IListeningPort, listening)
-        self.addCleanup(self.site.crowd.close)
+        self.addCleanup(self.site.connection_limit.close)
         self.addCleanup(listening.stopListening)
         self.port = listening.getHost().port
         self.url = f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"

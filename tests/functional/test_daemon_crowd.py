@@ -127,9 +127,9 @@ class BoundTests(DaemonCase):
             connection.settimeout(30)
             return connection.recv(1000).split()[1] == b"200"
 
-        crowd = [connect() for _ in range(3)]
+        connection_limit = [connect() for _ in range(3)]
         self.assertFalse(served())
         self.until(self.build(), status="COMPLETED")
-        crowd.pop().close()
+        connection_limit.pop().close()
         self.soon(served, "the place stays taken")
         self.stop()

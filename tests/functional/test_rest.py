@@ -112,9 +112,9 @@ class StalledTlsTests(ServingTestCase):
         for talker in (stalled, late):
             await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", self.port), talker)
         await late.over
-        self.assertEqual(len(self.site.crowd), 1)
+        self.assertEqual(len(self.site.connection_limit), 1)
         self.assertEqual(await stalled.over, b"")
-        self.assertEqual(len(self.site.crowd), 0)
+        self.assertEqual(len(self.site.connection_limit), 0)
 
 
 class CrowdTests(ServingTestCase):
@@ -139,10 +139,10 @@ class CrowdTests(ServingTestCase):
         for _ in range(20):
             quick = await self.talk(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             self.assertIn(b'"ok"', await quick.over)
-        self.assertEqual(len(self.site.crowd), 200)
+        self.assertEqual(len(self.site.connection_limit), 200)
         ends = await DeferredList([talker.over for talker in slow])
         self.assertTrue(all(success for success, _ in ends))
-        self.assertEqual((len(self.site.crowd), self.jobs.requests), (0, []))
+        self.assertEqual((len(self.site.connection_limit), self.jobs.requests), (0, []))
 
     async def test_a_client_that_hangs_up_during_its_post(self) -> None:
         """Half a body: nothing happens. A whole one: the job is accepted, whoever reads the answer."""
@@ -163,12 +163,12 @@ class CrowdTests(ServingTestCase):
 
     async def test_five_hundred_is_too_many(self) -> None:
         """Those over the limit are told so at once; the others go on."""
-        crowd = [await self.talk(b"") for _ in range(400)]
+        connection_limit = [await self.talk(b"") for _ in range(400)]
         late = await self.talk(b"")
         self.assertIn(b"503 Service Unavailable", await late.over)
-        for talker in crowd:
+        for talker in connection_limit:
             talker.transport.abortConnection()
-        await DeferredList([talker.over for talker in crowd])
+        await DeferredList([talker.over for talker in connection_limit])
 
     async def test_following_a_log(self) -> None:
         """Longer than any idle limit, until the job has ended."""

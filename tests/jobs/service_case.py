@@ -68,7 +68,7 @@ class ServiceCase(SynchronousTestCase):
 
     def restart(self, *, resume: bool = True) -> None:
         """The process is gone; another begins with the same store."""
-        self.jobs._neighbours.stop()  # the dead do not look
+        self.jobs._remote_jobs.stop()  # the dead do not look
         self.store = self.store.at(replace(ME, started=ME.started + 1))
         self.jobs = self.service(self.store)
         self.get(self.jobs.start(resume=resume))

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.jobs.interface import Removal
-from imagefactory.jobs.inventory import Catalogue
+from imagefactory.jobs.inventory import Inventory
 from imagefactory.lib.errors import Conflict, FactoryError, InvalidInput, NotFound, Unavailable
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.jobs import Job, Operation
@@ -67,7 +67,7 @@ class CatalogueTests(SynchronousTestCase):
         threads = ImmediateThreads()
         self.records = Records(EmbeddedWarehouse(open_store(Path(self.mktemp())), threads))
         self.cloud, self.jobs = FakeCloud(), FakeJobs()
-        self.catalogue = Catalogue(self.records, self.jobs, self.cloud)  # type: ignore[arg-type]
+        self.inventory = Inventory(self.records, self.jobs, self.cloud)  # type: ignore[arg-type]
         self.get(self.records.store_image(ImageRecord("i", b"<image/>", latest_build="b", latest_unpushed="b")))
         self.get(self.records.store_build(BuildRecord("b", "i", 1.0)))
         self.get(self.records.store_icicle("c", b"<icicle/>"))
@@ -87,10 +87,10 @@ class CatalogueTests(SynchronousTestCase):
 
     def test_lists(self) -> None:
         """From the top down."""
-        self.assertEqual(["i"], [record.id for record in self.get(self.catalogue.images())])
-        self.assertEqual(["b"], [record.id for record in self.get(self.catalogue.builds("i"))])
-        self.assertEqual(["t"], [record.id for record in self.get(self.catalogue.target_images("b"))])
-        for found in (self.catalogue.provider_images("t"), self.catalogue.every_provider_image()):
+        self.assertEqual(["i"], [record.id for record in self.get(self.inventory.images())])
+        self.assertEqual(["b"], [record.id for record in self.get(self.inventory.builds("i"))])
+        self.assertEqual(["t"], [record.id for record in self.get(self.inventory.target_images("b"))])
+        for found in (self.inventory.provider_images("t"), self.inventory.every_provider_image()):
             self.assertEqual(["p"], [record.id for record in self.get(found)])
 
     def test_pages(self) -> None:
@@ -98,24 +98,24 @@ class CatalogueTests(SynchronousTestCase):
         for id in ("n", "k"):
             self.get(self.records.store_image(ImageRecord(id, f"<image>{id}</image>".encode())))
             self.get(self.records.store_provider_image(ProviderImageRecord(id, "t", "ec2-us-east-1", id)))
-        self.assertEqual(["i", "k", "n"], [image.id for image in self.get(self.catalogue.images())])
-        (image,) = self.get(self.catalogue.images(after="i", limit=1))
+        self.assertEqual(["i", "k", "n"], [image.id for image in self.get(self.inventory.images())])
+        (image,) = self.get(self.inventory.images(after="i", limit=1))
         self.assertEqual(ImageRecord("k", b"<image>k</image>"), image)
-        (last,) = self.get(self.catalogue.every_provider_image(after="n"))
+        (last,) = self.get(self.inventory.every_provider_image(after="n"))
         self.assertEqual("p", last.id)
 
     def test_unknown(self) -> None:
         """Each lookup and each removal says so."""
-        catalogue = self.catalogue
-        for call in (catalogue.image, catalogue.build, catalogue.target_image, catalogue.provider_image):
+        inventory = self.inventory
+        for call in (inventory.image, inventory.build, inventory.target_image, inventory.provider_image):
             self.refused(call("x"), NotFound)
-        for delete in (catalogue.delete_image, catalogue.delete_build, catalogue.delete_target_image):
+        for delete in (inventory.delete_image, inventory.delete_build, inventory.delete_target_image):
             self.refused(delete("x"), NotFound)
-        self.refused(catalogue.delete_provider_image("x", Removal()), NotFound)
+        self.refused(inventory.delete_provider_image("x", Removal()), NotFound)
 
     def test_an_image_with_everything(self) -> None:
         """Nothing is left of it."""
-        self.get(self.catalogue.delete_image("i"))
+        self.get(self.inventory.delete_image("i"))
         self.assertEqual({}, self.left())
 
     def test_the_templates_of_an_image(self) -> None:
@@ -128,55 +128,55 @@ class CatalogueTests(SynchronousTestCase):
         self.get(self.records.store_image(ImageRecord("i", b"<image/>", "own")))
         self.get(self.records.store_image(ImageRecord("j", b"<image/>", "shared")))
         self.jobs.all = [Job("x", Operation.BUILD, "ec2", "j", "c", 1.0, template_id="wanted")]
-        self.get(self.catalogue.delete_image("i"))
+        self.get(self.inventory.delete_image("i"))
         self.assertEqual({"image": ["j"], "template": ["shared", "theirs", "wanted"]}, self.left())
 
     def test_a_build(self) -> None:
         """Its image stays, and names it no more."""
-        self.get(self.catalogue.delete_build("b"))
+        self.get(self.inventory.delete_build("b"))
         self.assertEqual({"image": ["i"]}, self.left())
-        self.assertEqual(ImageRecord("i", b"<image/>"), self.get(self.catalogue.image("i")))
+        self.assertEqual(ImageRecord("i", b"<image/>"), self.get(self.inventory.image("i")))
 
     def test_a_target_image(self) -> None:
         """With its ICICLE and its provider images."""
-        self.get(self.catalogue.delete_target_image("t"))
+        self.get(self.inventory.delete_target_image("t"))
         self.assertEqual({"image": ["i"], "build": ["b"]}, self.left())
 
     def test_in_use(self) -> None:
         """What a live job uses cannot be removed."""
         self.jobs.all = [Job("p", Operation.PUSH, "ec2", "i", "b", 1.0, target_image_id="t")]
-        catalogue = self.catalogue
-        self.refused(catalogue.delete_image("i"), Conflict)
-        self.refused(catalogue.delete_build("b"), Conflict)
-        self.refused(catalogue.delete_target_image("t"), Conflict)
-        self.refused(catalogue.delete_provider_image("p", Removal(keep_on_provider=True)), Conflict)
+        inventory = self.inventory
+        self.refused(inventory.delete_image("i"), Conflict)
+        self.refused(inventory.delete_build("b"), Conflict)
+        self.refused(inventory.delete_target_image("t"), Conflict)
+        self.refused(inventory.delete_provider_image("p", Removal(keep_on_provider=True)), Conflict)
         self.assertEqual(5, len(self.left()))
 
     def test_at_the_provider_first(self) -> None:
         """With credentials, it is removed there and here; what fails there stays here."""
-        self.refused(self.catalogue.delete_provider_image("p", Removal()), InvalidInput)
+        self.refused(self.inventory.delete_provider_image("p", Removal()), InvalidInput)
         self.cloud.failure = Unavailable("the cloud does not answer")
-        self.refused(self.catalogue.delete_provider_image("p", Removal(CREDENTIALS)), Unavailable)
+        self.refused(self.inventory.delete_provider_image("p", Removal(CREDENTIALS)), Unavailable)
         self.assertIn("provider_image", self.left())
         self.cloud.failure = None
-        self.get(self.catalogue.delete_provider_image("p", Removal(CREDENTIALS)))
+        self.get(self.inventory.delete_provider_image("p", Removal(CREDENTIALS)))
         self.assertEqual(["ami-1"], self.cloud.removed)
         self.assertNotIn("provider_image", self.left())
 
     def test_a_provider_defined_in_place(self) -> None:
         """Its definition comes again with the request; another name, or another cloud, is another provider."""
-        catalogue = self.catalogue
+        inventory = self.inventory
         defined = Provider("ec2-us-east-1", "ec2", {"password": "hush"})
         for wrong in (replace(defined, name="other"), replace(defined, target="rhevm")):
-            self.refused(catalogue.delete_provider_image("p", Removal(CREDENTIALS, wrong)), InvalidInput)
+            self.refused(inventory.delete_provider_image("p", Removal(CREDENTIALS, wrong)), InvalidInput)
         self.assertEqual([], self.cloud.removed)
-        self.get(catalogue.delete_provider_image("p", Removal(CREDENTIALS, defined)))
+        self.get(inventory.delete_provider_image("p", Removal(CREDENTIALS, defined)))
         self.assertEqual((["ami-1"], [defined]), (self.cloud.removed, self.cloud.asked))
 
     def test_kept_at_the_provider(self) -> None:
         """Only the record goes; that is the way for clouds that cannot remove, too."""
         self.cloud.pushing = None
-        self.refused(self.catalogue.delete_provider_image("p", Removal(CREDENTIALS)), InvalidInput)
-        self.get(self.catalogue.delete_provider_image("p", Removal(keep_on_provider=True)))
+        self.refused(self.inventory.delete_provider_image("p", Removal(CREDENTIALS)), InvalidInput)
+        self.get(self.inventory.delete_provider_image("p", Removal(keep_on_provider=True)))
         self.assertEqual([], self.cloud.removed)
         self.assertNotIn("provider_image", self.left())

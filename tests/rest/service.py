@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.rest.site import make_site
 from imagefactory.settings.table import Settings
-from imagefactory.testing.inventory import FakeCatalogue
+from imagefactory.testing.inventory import FakeInventory
 from imagefactory.testing.rest import FakeArguments, FakeClouds, FakeJobs
 from imagefactory.testing.threads import ImmediateThreads
 from imagefactory.testing.wire import Wire
@@ -26,14 +26,14 @@ class ServiceTestCase(SynchronousTestCase):
         self.clock = Clock()
         self.clock.advance(1_000_000)
         self.jobs = FakeJobs()
-        self.catalogue = FakeCatalogue.of_one()
+        self.inventory = FakeInventory.of_one()
         self.serve()
 
     def serve(self, **settings: Any) -> None:
         """Start anew with further settings."""
         self.site = make_site(
             self.jobs,
-            self.catalogue,
+            self.inventory,
             arguments=FakeArguments(),
             clouds=FakeClouds(),
             settings=replace(Settings(), **{**self.settings, **settings}),

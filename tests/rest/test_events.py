@@ -120,7 +120,7 @@ class StreamTests(EventsTestCase):
         self.assertIn(b"imagefactory_http_streams 5", self.wire.ask("GET", "/metrics").body)
         for wire in [*wires, self.wire]:
             wire.hang_up()
-        self.assertEqual((self.jobs.listeners, len(self.site.crowd)), (0, 0))
+        self.assertEqual((self.jobs.listeners, len(self.site.connection_limit)), (0, 0))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_bounded(self) -> None:

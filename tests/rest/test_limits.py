@@ -79,7 +79,7 @@ class SlowClientTests(ServiceTestCase):
         self.assertEqual(self.wire.ask("GET", "/health").status, 200)
         self.clock.advance(61)
         self.assertFalse(self.wire.transport.connected)
-        self.assertEqual(len(self.site.crowd), 0)
+        self.assertEqual(len(self.site.connection_limit), 0)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
@@ -105,10 +105,10 @@ class ClosingTests(ServiceTestCase):
         stream, half = Wire(self.site), Wire(self.site)
         stream.send(b"GET /imagefactory/events HTTP/1.1\r\nHost: x\r\n\r\n")
         half.send(HEAD)
-        self.successResultOf(Deferred.fromCoroutine(self.site.crowd.close()))
-        self.assertEqual((len(self.site.crowd), self.jobs.listeners), (0, 0))
+        self.successResultOf(Deferred.fromCoroutine(self.site.connection_limit.close()))
+        self.assertEqual((len(self.site.connection_limit), self.jobs.listeners), (0, 0))
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.successResultOf(Deferred.fromCoroutine(self.site.crowd.close()))
+        self.successResultOf(Deferred.fromCoroutine(self.site.connection_limit.close()))
 
 
 class MalformedTests(ServiceTestCase):
@@ -189,7 +189,7 @@ class MalformedTests(ServiceTestCase):
             self.assertEqual(received.count(b"HTTP/1.1"), 1, head[:90])
             self.clock.advance(1)
             self.assertFalse(wire.transport.connected, head[:90])
-        self.assertEqual((len(self.site.crowd), self.jobs.requests), (1, []))
+        self.assertEqual((len(self.site.connection_limit), self.jobs.requests), (1, []))
 
     def test_a_client_that_leaves_with_the_answer(self) -> None:
         """No clock is left running for it."""

@@ -13,7 +13,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.lib.errors import FactoryError
-from imagefactory.service.daemon import Daemon, Face
+from imagefactory.service.daemon import Daemon, Listener
 from imagefactory.service.instance import Instance
 from imagefactory.service.listening import bind
 from imagefactory.service.notify import Notifier
@@ -72,7 +72,7 @@ class DaemonTests(SynchronousTestCase):
         self.daemon = Daemon(
             self.reactor,
             self.body,
-            [Face(bind("127.0.0.1", 0, "--port"), lambda: self.factory, "answers on loopback")],
+            [Listener(bind("127.0.0.1", 0, "--port"), lambda: self.factory, "answers on loopback")],
             instance=self.instance,
             notifier=Notifier({}, os.getpid(), Clock()),
             pidfile=PidFile(self.pid),

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from imagefactory.lib.errors import Unsupported
 from imagefactory.settings.table import Settings
 from imagefactory.targets import registry
-from imagefactory.targets.interface import Room, Surroundings
+from imagefactory.targets.interface import Room, TargetContext
 from imagefactory.targets.mock import ROOM
 from imagefactory.testing.threads import ImmediateThreads
 
@@ -30,7 +30,7 @@ class RegistryTests(SynchronousTestCase):
 
     def test_a_target_is_made_once(self) -> None:
         """All jobs of a process share it."""
-        targets = registry.Targets(Surroundings(Settings(), ImmediateThreads()))
+        targets = registry.Targets(TargetContext(Settings(), ImmediateThreads()))
         self.assertIs(targets.target("mock"), targets.target("mock"))
 
     def test_others_can_register(self) -> None:

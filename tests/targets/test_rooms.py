@@ -12,7 +12,7 @@ from imagefactory.model.credentials import Credentials
 from imagefactory.model.providers import Provider
 from imagefactory.settings.table import Settings
 from imagefactory.systems.qemu.hardware import Card, Disk, Hardware
-from imagefactory.targets.interface import Ready, Surroundings, Target, no_parameters
+from imagefactory.targets.interface import Ready, Target, TargetContext, no_parameters
 from imagefactory.targets.registry import Targets
 from imagefactory.testing.targets import IMAGE_ID, PUSH_ID, LocalPushContract, TargetContract, template
 from imagefactory.testing.threads import ImmediateThreads
@@ -21,7 +21,7 @@ from imagefactory.testing.threads import ImmediateThreads
 class Registered(TargetContract):
     """The contract, run over a room as the registry makes it."""
 
-    def make(self, around: Surroundings) -> Target:
+    def make(self, around: TargetContext) -> Target:
         return Targets(around).target(self.name)
 
 
@@ -213,7 +213,7 @@ class UnpushableTests(SynchronousTestCase):
 
     def test_which_can_be_pushed_to(self) -> None:
         """mock and condorcloud."""
-        targets = Targets(Surroundings(Settings(), ImmediateThreads()))
+        targets = Targets(TargetContext(Settings(), ImmediateThreads()))
         names = ("condorcloud", "ec2", "mock", "openstack-kvm", "rackspace", "rhevm", "vsphere")
         pushable = [name for name in names if targets.target(name).pushing is not None]
         self.assertEqual(pushable, ["condorcloud", "mock"])

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from imagefactory.testing.threads import ImmediateThreads
 from imagefactory.testing.wire import Wire, read_answer
 from imagefactory.warehouse.server.application import Application
-from imagefactory.warehouse.server.limits import WarehouseDoor
+from imagefactory.warehouse.server.limits import LimitedWarehouseSite
 from imagefactory.warehouse.store import open_store
 from tests.warehouse.places import fresh_directory
 
@@ -19,7 +19,7 @@ class DoorTests(SynchronousTestCase):
         self.clock = Clock()
         store = open_store(fresh_directory(self) / "warehouse", self.clock.seconds)
         self.addCleanup(store.close)
-        self.door = WarehouseDoor(Application(store, ImmediateThreads(), self.clock), self.clock, 2)
+        self.door = LimitedWarehouseSite(Application(store, ImmediateThreads(), self.clock), self.clock, 2)
 
     def health(self, wire: Wire) -> int:
         """The status of a request."""
@@ -33,11 +33,13 @@ class DoorTests(SynchronousTestCase):
         self.assertEqual([self.health(first), self.health(second)], [200, 200])
         second.hang_up()
         self.assertEqual(self.health(Wire(self.door)), 200)
-        self.assertEqual(len(self.door.crowd), 2)
+        self.assertEqual(len(self.door.connection_limit), 2)
 
     def test_all_end(self) -> None:
         """Idle ones, and those in the middle of a body."""
         idle, half = Wire(self.door), Wire(self.door)
         half.send(b"POST /b/_query HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n$a")
-        self.successResultOf(Deferred.fromCoroutine(self.door.crowd.close()))
-        self.assertEqual((idle.transport.connected, half.transport.connected, len(self.door.crowd)), (False, False, 0))
+        self.successResultOf(Deferred.fromCoroutine(self.door.connection_limit.close()))
+        self.assertEqual(
+            (idle.transport.connected, half.transport.connected, len(self.door.connection_limit)), (False, False, 0)
+        )

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from twisted.logger import Logger
 
-from imagefactory.build.cache.directory import BODY, CARD, Lease, Shelf
-from imagefactory.build.cache.entry import Sidecar
+from imagefactory.build.cache.directory import BODY, CARD, CacheDirectory, Lease
+from imagefactory.build.cache.entry import EntryMetadata
 from imagefactory.build.cache.fanout import Fanout
 from imagefactory.build.cache.interface import Entry, Producer, StageKey
 from imagefactory.build.cache.keys import differing, fingerprints
-from imagefactory.build.cache.references import Holds
+from imagefactory.build.cache.references import References
 from imagefactory.lib.concurrency.clock import Clock, sleep
 from imagefactory.lib.concurrency.shared import SharedRuns
 from imagefactory.lib.concurrency.threads import Threads
@@ -38,13 +38,13 @@ class DirectoryCache:
     _log = Logger()
 
     def __init__(self, root: Path, limit: int, *, threads: Threads, clock: Clock) -> None:
-        self._shelf = Shelf(root)
+        self._shelf = CacheDirectory(root)
         self._limit = limit
         self._threads = threads
         self._clock = clock
         self._runs: SharedRuns[str, Entry] = SharedRuns()
         self._fanouts: dict[str, Fanout] = {}
-        self._holds = Holds()
+        self._holds = References()
 
     async def start(self) -> None:
         """Make the directory, remove what dead processes left in it, and what is over the limit.
@@ -119,7 +119,7 @@ class DirectoryCache:
         report.line(f"HIT {key.kind} {key.digest[:12]}: {human(card.size)} from the cache")
         return self._held(key, lease, card)
 
-    async def _sound(self, lease: Lease, key: StageKey, removing: Report | None) -> Sidecar | None:
+    async def _sound(self, lease: Lease, key: StageKey, removing: Report | None) -> EntryMetadata | None:
         """The sidecar of an entry that is as it was made; a damaged one is removed if somebody may hear of it."""
         if not await self._threads.run(lease.open):
             return None
@@ -155,18 +155,18 @@ class DirectoryCache:
         await self._evict()
         return entry
 
-    async def _produced(self, key: StageKey, produce: Producer, work: Path, report: Report) -> Sidecar:
+    async def _produced(self, key: StageKey, produce: Producer, work: Path, report: Report) -> EntryMetadata:
         facts = await produce(work / BODY, report)
         now = self._clock.seconds()
         return await stoppable(self._threads, lambda watch: self._shelf.finish(key, work, facts, now, watch))
 
-    async def _placed(self, key: StageKey, lease: Lease, card: Sidecar) -> Entry:
+    async def _placed(self, key: StageKey, lease: Lease, card: EntryMetadata) -> Entry:
         """Hold it first, then let others see it: nobody can evict what was just made."""
         await self._threads.run(lease.open)
         await self._threads.run(self._shelf.place, key, lease.entry)
         return self._held(key, lease, card)
 
-    def _held(self, key: StageKey, lease: Lease, card: Sidecar) -> Entry:
+    def _held(self, key: StageKey, lease: Lease, card: EntryMetadata) -> Entry:
         self._holds.keep(key.digest, lease)
         return Entry(key, self._shelf.path(key) / BODY, card.content, card.size, dict(card.facts))
 

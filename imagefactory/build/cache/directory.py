@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from imagefactory.build.cache.entry import Sidecar, decode, describe, encode
+from imagefactory.build.cache.entry import EntryMetadata, decode, describe, encode
 from imagefactory.build.cache.interface import StageKey
 from imagefactory.lib.errors import Unavailable
 from imagefactory.lib.files.content import content_of
@@ -34,19 +34,19 @@ READ_ONLY = 0o444
 
 
 @dataclass(frozen=True, slots=True)
-class Shelved:
-    """An entry as `Shelf.entries` sees it: its directory, when it was last used, the bytes it takes (holes do not)."""
+class CacheFile:
+    """An entry as `CacheDirectory.entries` sees it: directory, time of last use, bytes on the disk (without holes)."""
 
     path: Path
     used: float
     allocated: int
 
-    def card(self) -> Sidecar:
+    def card(self) -> EntryMetadata:
         """Raises ValueError, OSError."""
         return decode((self.path / CARD).read_bytes())
 
 
-class Shelf:
+class CacheDirectory:
     """All results below `root`, whose owner alone may read it: images hold password hashes."""
 
     def __init__(self, root: Path) -> None:
@@ -84,7 +84,7 @@ class Shelf:
         with full_disk(work, 0):
             work.mkdir()
 
-    def finish(self, key: StageKey, work: Path, facts: Mapping[str, str], made: float, watch: Watch) -> Sidecar:
+    def finish(self, key: StageKey, work: Path, facts: Mapping[str, str], made: float, watch: Watch) -> EntryMetadata:
         """Write the sidecar of `work`'s body.
 
         It is not waited for the disk: what a power cut takes is noticed by its digest and made again, as all damage is.
@@ -114,13 +114,13 @@ class Shelf:
             entry.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
 
-    def entries(self, kind: str = "*") -> Iterator[Shelved]:
+    def entries(self, kind: str = "*") -> Iterator[CacheFile]:
         """All entries (of a kind); one that goes away meanwhile is left out."""
         for card in self._root.glob(f"{kind}/*/{CARD}"):
             if card.parent.parent.name not in OWN:
                 with suppress(FileNotFoundError):
                     allocated = (card.parent / BODY).stat().st_blocks * 512
-                    yield Shelved(card.parent, card.stat().st_mtime, allocated)
+                    yield CacheFile(card.parent, card.stat().st_mtime, allocated)
 
     def evict(self, limit: int) -> list[Path]:
         """Remove what was not used for longest and is not in use, until all together take at most `limit` bytes."""
@@ -167,7 +167,7 @@ class Lease:
 
     def __init__(self, entry: Path) -> None:
         self.entry = entry
-        self.card: Sidecar | None = None
+        self.card: EntryMetadata | None = None
         self._lock = FileLock(entry / CARD)
 
     def open(self) -> bool:

@@ -13,7 +13,7 @@ from imagefactory.build.cache.keys import fingerprints
 
 
 @dataclass(frozen=True, slots=True)
-class Sidecar:
+class EntryMetadata:
     """A result as it was when it was made.
 
     `inputs` are the fingerprints of its key, `content` as in `imagefactory.lib.files.content`, `made` in Unix seconds.
@@ -28,18 +28,18 @@ class Sidecar:
     made: float
 
 
-def describe(key: StageKey, facts: Mapping[str, str], made: float, *, size: int, content: str) -> Sidecar:
+def describe(key: StageKey, facts: Mapping[str, str], made: float, *, size: int, content: str) -> EntryMetadata:
     """The sidecar of a result that was just made."""
-    return Sidecar(key.kind, key.digest, fingerprints(key), content, size, dict(facts), made)
+    return EntryMetadata(key.kind, key.digest, fingerprints(key), content, size, dict(facts), made)
 
 
-def encode(card: Sidecar) -> bytes:
+def encode(card: EntryMetadata) -> bytes:
     """As JSON, with a digest over itself, because facts are believed as well."""
     entry = asdict(card)
     return json.dumps({"entry": entry, "sha256": _seal(entry)}, indent=1).encode()
 
 
-def decode(data: bytes) -> Sidecar:
+def decode(data: bytes) -> EntryMetadata:
     """Raises ValueError for anything that `encode` did not write just so."""
     try:
         document = json.loads(data)
@@ -47,7 +47,7 @@ def decode(data: bytes) -> Sidecar:
         if document["sha256"] != _seal(entry):
             raise ValueError("its digest does not match")
         entry.pop("sha256", None)  # older ones have a digest over all bytes, too
-        return Sidecar(**entry)
+        return EntryMetadata(**entry)
     except (KeyError, TypeError) as error:
         raise ValueError(f"it is not a sidecar: {error!r}") from error
 

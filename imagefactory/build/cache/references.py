@@ -18,7 +18,7 @@ class _Hold:
     lease: Closable | None = None
 
 
-class Holds:
+class References:
     """Counts the users of each entry, and closes its lease with the last of them."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from imagefactory.build.interface import Builder, BuildOrder
 from imagefactory.jobs.admission.ids import checked
 from imagefactory.jobs.interface import BuildRequest
-from imagefactory.jobs.state.index import Book
+from imagefactory.jobs.state.index import JobIndex
 from imagefactory.lib.concurrency.clock import Clock
 from imagefactory.lib.errors import Conflict, FactoryError, InvalidInput, NotFound, Unavailable
 from imagefactory.model.descriptor import render_descriptor
@@ -22,7 +22,7 @@ Fetch = Callable[[Template], Awaitable[Template]]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class CheckedBuild:
     """A build request that can be fulfilled.
 
     `build` is the build that targets are added to, or that is new; None in `template_id`: to be stored.
@@ -44,14 +44,14 @@ class Stored:
     made: tuple[tuple[Kind, str], ...]
 
 
-class BuildDesk:
+class BuildAdmission:
     """Turns build requests into orders, and keeps their records."""
 
     def __init__(
         self,
         records: Records,
         builder: Builder,
-        book: Book,
+        book: JobIndex,
         *,
         parse: Parse,
         fetch: Fetch,
@@ -66,7 +66,7 @@ class BuildDesk:
         self._clock = clock
         self._new_id = new_id
 
-    async def check(self, request: BuildRequest) -> Wish:
+    async def check(self, request: BuildRequest) -> CheckedBuild:
         """All that can be wrong with it, now.
 
         Raises InvalidInput, Unsupported, NotFound.
@@ -78,9 +78,9 @@ class BuildDesk:
         template, template_id = await self._template(request, image_id)
         template = await self._fetch(template)
         await self._builder.check(template, targets)
-        return Wish(targets, template, template_id, image_id, build_id, request.boot_check)
+        return CheckedBuild(targets, template, template_id, image_id, build_id, request.boot_check)
 
-    async def store(self, wish: Wish) -> Stored:
+    async def store(self, wish: CheckedBuild) -> Stored:
         """Template, image and build; what was stored before something went wrong is removed again.
 
         A warehouse that does not answer is no reason to refuse: then the jobs store it, and wait for it (`record`).
@@ -166,14 +166,14 @@ class BuildDesk:
                 return target_image.template
         return image.template if image else None
 
-    def _order(self, wish: Wish) -> BuildOrder:
+    def _order(self, wish: CheckedBuild) -> BuildOrder:
         """What the orders of a wish have in common; ids exist before anything is stored."""
         template_id = wish.template_id or self._new_id()
         image_id = wish.image_id or self._new_id()
         build_id = wish.build_id or self._new_id()
         return BuildOrder("", image_id, build_id, "", wish.template, template_id, wish.boot_check)
 
-    async def _store(self, wish: Wish, order: BuildOrder, made: list[tuple[Kind, str]]) -> None:
+    async def _store(self, wish: CheckedBuild, order: BuildOrder, made: list[tuple[Kind, str]]) -> None:
         if wish.template_id is None:
             made.append((Kind.TEMPLATE, order.template_id))
             await self._records.store_template(order.template_id, wish.template.source)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from imagefactory.build.interface import Builder
 from imagefactory.jobs.admission.ids import checked
-from imagefactory.jobs.execution.latest_build import Lineage
+from imagefactory.jobs.execution.latest_build import LatestBuild
 from imagefactory.jobs.interface import Imported, ImportRequest
 from imagefactory.lib.concurrency.clock import Clock
 from imagefactory.lib.errors import InvalidInput
@@ -16,15 +16,15 @@ from imagefactory.model.records import BuildRecord, ImageRecord, ProviderImageRe
 from imagefactory.warehouse.records import Records
 
 
-class ImportDesk:
+class ImportAdmission:
     """Stores the records of imports; to import the same again updates what is there."""
 
     def __init__(
-        self, records: Records, builder: Builder, lineage: Lineage, clock: Clock, new_id: Callable[[], str]
+        self, records: Records, builder: Builder, latest: LatestBuild, clock: Clock, new_id: Callable[[], str]
     ) -> None:
         self._records = records
         self._builder = builder
-        self._lineage = lineage
+        self._latest = latest
         self._clock = clock
         self._new_id = new_id
 
@@ -53,7 +53,7 @@ class ImportDesk:
         build_id = build.id if build else await self._new_build(request, image_id)
         target_image_id = await self._target_image(request, build_id)
         provider_image_id = await self._provider_image(request, target_image_id)
-        await self._lineage.imported(image_id, build_id)
+        await self._latest.imported(image_id, build_id)
         return Imported(image_id, build_id, target_image_id, provider_image_id)
 
     async def _image(self, request: ImportRequest, build: BuildRecord | None) -> str:

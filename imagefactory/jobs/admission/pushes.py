@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from imagefactory.jobs.admission.ids import checked
 from imagefactory.jobs.interface import PushRequest
-from imagefactory.jobs.state.index import Book
+from imagefactory.jobs.state.index import JobIndex
 from imagefactory.lib.concurrency.clock import Clock
 from imagefactory.lib.errors import Conflict, InvalidInput, NotFound
 from imagefactory.model.jobs import Job, Operation, is_final
@@ -15,10 +15,12 @@ from imagefactory.push.interface import Pusher, PushOrder
 from imagefactory.warehouse.records import Records
 
 
-class PushDesk:
+class PushAdmission:
     """Turns push requests into orders."""
 
-    def __init__(self, records: Records, pusher: Pusher, book: Book, clock: Clock, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self, records: Records, pusher: Pusher, book: JobIndex, clock: Clock, new_id: Callable[[], str]
+    ) -> None:
         self._records = records
         self._pusher = pusher
         self._book = book

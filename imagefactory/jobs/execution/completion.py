@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from imagefactory.jobs.execution.latest_build import Lineage
-from imagefactory.jobs.state.index import Book
+from imagefactory.jobs.execution.latest_build import LatestBuild
+from imagefactory.jobs.state.index import JobIndex
 from imagefactory.model.jobs import Completed, Failed, Failure, Job, Operation, State, is_final
 
 
-class Settlement:
+class GroupCompletion:
     """Moves an image's pointers when the last build job of a request, or a push, has ended.
 
     Before, not after: a client that sees COMPLETED may push the latest build in the next moment.
     """
 
-    def __init__(self, book: Book, lineage: Lineage) -> None:
+    def __init__(self, book: JobIndex, latest: LatestBuild) -> None:
         self._book = book
-        self._lineage = lineage
+        self._latest = latest
         self._siblings: dict[str, tuple[str, ...]] = {}
         self._ending: dict[str, State] = {}
 
@@ -34,13 +34,13 @@ class Settlement:
         """`job` is about to be shown in `state`."""
         if job.operation is Operation.PUSH:
             if isinstance(state, Completed):
-                await self._lineage.pushed(job.image_id, job.build_id)
+                await self._latest.pushed(job.image_id, job.build_id)
             return
         self._ending[job.id] = state  # two that end together must not wait for each other
         states = [self._state(id) for id in self._siblings.pop(job.id, (job.id,))]
         try:
             if all(map(is_final, states)) and any(isinstance(state, Completed) for state in states):
-                await self._lineage.built(job.image_id, job.build_id)
+                await self._latest.built(job.image_id, job.build_id)
         finally:
             self._ending.pop(job.id, None)
 

@@ -14,7 +14,7 @@ from imagefactory.model.records import BuildRecord, ImageRecord
 from imagefactory.warehouse.records import Records
 
 
-class Lineage:
+class LatestBuild:
     """Moves the pointers of images; one change at a time, because each reads before it writes."""
 
     def __init__(self, records: Records) -> None:

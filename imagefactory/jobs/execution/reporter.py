@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from imagefactory.jobs.state.job_log import Ledger
+from imagefactory.jobs.state.job_log import JobLog
 from imagefactory.model.report import Report, StageOutcome
 
 #: A program that prints without end shall not fill the log; longer lines are cut.
@@ -25,16 +25,16 @@ class Reporter:
     When its log is full a last line says so; why the job failed is written all the same, by whoever runs it.
     """
 
-    def __init__(self, ledger: Ledger, id: str, bounds: LogBounds = LogBounds()) -> None:
-        self._ledger = ledger
+    def __init__(self, job_log: JobLog, id: str, bounds: LogBounds = LogBounds()) -> None:
+        self._job_log = job_log
         self._id = id
         self._bounds = bounds
         self._full = False
 
     def activity(self, text: str) -> None:
         """What is going on now; also a line of the log."""
-        if job := self._ledger.book.find(self._id):
-            self._ledger.progress(replace(job, activity=text))
+        if job := self._job_log.book.find(self._id):
+            self._job_log.progress(replace(job, activity=text))
         self.line(text)
 
     def progress(self, percent: float) -> None:
@@ -46,9 +46,9 @@ class Reporter:
         if self._full:
             return
         text = text[:LINE_LIMIT]
-        extent = self._ledger.extent(self._id).with_line(text)
+        extent = self._job_log.extent(self._id).with_line(text)
         self._full = extent.lines > self._bounds.lines or extent.size > self._bounds.size
-        self._ledger.line(self._id, self._last_words() if self._full else text)
+        self._job_log.line(self._id, self._last_words() if self._full else text)
 
     def _last_words(self) -> str:
         bounds = f"{self._bounds.lines} lines and {self._bounds.size} bytes"
@@ -56,13 +56,13 @@ class Reporter:
 
     def stage(self, outcome: StageOutcome) -> None:
         """Told to listeners at once."""
-        self._ledger.stage(self._id, outcome)
+        self._job_log.stage(self._id, outcome)
 
     def reached(self, percent: int) -> None:
         """Never back: a late word from a helper thread or a second tool changes nothing."""
-        job = self._ledger.book.find(self._id)
+        job = self._job_log.book.find(self._id)
         if job is not None and percent > job.percent:
-            self._ledger.progress(replace(job, percent=min(percent, 100)))
+            self._job_log.progress(replace(job, percent=min(percent, 100)))
 
     def between(self, low: int, high: int) -> Report:
         """A part of this job's way."""

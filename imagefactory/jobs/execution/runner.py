@@ -10,9 +10,9 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
 from imagefactory.jobs.execution.reporter import LogBounds, Reporter
-from imagefactory.jobs.state.job_log import Ledger
+from imagefactory.jobs.state.job_log import JobLog
 from imagefactory.lib.concurrency.clock import Clock, timeout
-from imagefactory.lib.concurrency.queue import Lane
+from imagefactory.lib.concurrency.queue import Queue
 from imagefactory.lib.concurrency.task import Task
 from imagefactory.lib.errors import Conflict, FactoryError, TimedOut
 from imagefactory.model.jobs import Completed, Failed, Failure, Job, Operation, Running, State
@@ -34,7 +34,7 @@ class _Ending(Enum):
 @dataclass(slots=True)
 class _Run:
     id: str
-    lane: Lane
+    queue: Queue
     party: str
     work: Work
     ending: _Ending | None = None
@@ -61,9 +61,9 @@ class Runner:
     _log = Logger()
 
     def __init__(
-        self, ledger: Ledger, clock: Clock, settle: Settle, incidents: Callable[[], str], log: LogBounds
+        self, job_log: JobLog, clock: Clock, settle: Settle, incidents: Callable[[], str], log: LogBounds
     ) -> None:
-        self._ledger = ledger
+        self._job_log = job_log
         self._clock = clock
         self._settle = settle
         self._incidents = incidents
@@ -71,21 +71,21 @@ class Runner:
         self._runs: dict[str, _Run] = {}
         self._stopping = False
 
-    def start(self, id: str, lane: Lane, party: str, work: Work) -> None:
+    def start(self, id: str, queue: Queue, party: str, work: Work) -> None:
         """Queue the job; nobody has to wait for it. Those of one `party` share a place in the lane.
 
         While everything stops, a job that was just accepted stays queued, for the next start.
         """
         if self._stopping:
             return
-        run = self._runs[id] = _Run(id, lane, party, work)
+        run = self._runs[id] = _Run(id, queue, party, work)
         run.task = Task(self._live(run))
         run.task.ended.wait().addErrback(lambda failure: self._log.failure("job {id} was lost", failure, id=id))
 
     def position(self, id: str) -> int | None:
         """The place in its queue; None: it does not wait."""
         run = self._runs.get(id)
-        return run.lane.position(id) if run else None
+        return run.queue.position(id) if run else None
 
     async def cancel(self, id: str, limit: float) -> Job:
         """End the job and wait for that, at most `limit` seconds.
@@ -95,10 +95,10 @@ class Runner:
         run = self._runs.get(id)
         if run is None:
             raise Conflict(f"job {id} is run by another process", hint="end that process; it cancels its jobs")
-        self._ledger.progress(replace(self._ledger.book.job(id), activity="cancelling"))
+        self._job_log.progress(replace(self._job_log.book.job(id), activity="cancelling"))
         run.end(_Ending.CANCELLED)
         try:
-            return await timeout(self._clock, limit, self._ledger.finished(id))
+            return await timeout(self._clock, limit, self._job_log.finished(id))
         except TimeoutError:
             raise TimedOut(f"job {id} was asked to end and has not ended in {limit:g} seconds") from None
 
@@ -122,10 +122,10 @@ class Runner:
             await timeout(self._clock, limit, run.task.ended.wait())
         except TimeoutError:
             self._log.error("job {id} did not end in time", id=run.id)
-            await self._end(run.id, self._ended(run) or stopped(self._ledger.book.job(run.id).operation))
+            await self._end(run.id, self._ended(run) or stopped(self._job_log.book.job(run.id).operation))
 
     async def _live(self, run: _Run) -> None:
-        reporter = Reporter(self._ledger, run.id, self._log_bounds)
+        reporter = Reporter(self._job_log, run.id, self._log_bounds)
         try:
             report_to(reporter)
             state = await self._outcome(run, reporter)
@@ -137,7 +137,7 @@ class Runner:
 
     async def _outcome(self, run: _Run, reporter: Reporter) -> State | None:
         try:
-            async with run.lane.place(run.id, run.party):
+            async with run.queue.place(run.id, run.party):
                 run.waiting = False
                 return await self._worked(run, reporter)
         except CancelledError:  # in the queue
@@ -151,36 +151,36 @@ class Runner:
             return self._failed(run, error)
 
     def _begin(self, id: str) -> None:
-        job = self._ledger.book.job(id)
+        job = self._job_log.book.job(id)
         wire = "BUILDING" if job.operation is Operation.BUILD else "PUSHING"
-        self._ledger.change(replace(job, state=Running(wire), started=self._clock.seconds()))
+        self._job_log.change(replace(job, state=Running(wire), started=self._clock.seconds()))
 
     async def _settled(self, id: str, state: State) -> State:
         try:
-            await self._settle(self._ledger.book.job(id), state)
+            await self._settle(self._job_log.book.job(id), state)
         except FactoryError as error:
-            self._ledger.line(id, str(error))
+            self._job_log.line(id, str(error))
             return Failed(Failure(str(error), error.hint)) if isinstance(state, Completed) else state
         except Exception:
             return self._unexpected(id)
         return state
 
     async def _end(self, id: str, state: State) -> None:
-        job = self._ledger.book.job(id)
+        job = self._job_log.book.job(id)
         percent = 100 if isinstance(state, Completed) else job.percent
-        await self._ledger.end(replace(job, state=state, percent=percent, activity="", ended=self._clock.seconds()))
+        await self._job_log.end(replace(job, state=state, percent=percent, activity="", ended=self._clock.seconds()))
 
     def _ended(self, run: _Run) -> Failed | None:
         """The state of a job that was ended; None: it stays queued."""
         if run.ending is _Ending.STOPPED:
-            return None if run.waiting else stopped(self._ledger.book.job(run.id).operation)
+            return None if run.waiting else stopped(self._job_log.book.job(run.id).operation)
         return Failed(Failure("cancelled", cancelled=True))
 
     def _failed(self, run: _Run, error: Exception) -> Failed:
         if run.ending is not None:
-            return self._ended(run) or stopped(self._ledger.book.job(run.id).operation)
+            return self._ended(run) or stopped(self._job_log.book.job(run.id).operation)
         if isinstance(error, FactoryError):
-            self._ledger.line(run.id, str(error))
+            self._job_log.line(run.id, str(error))
             return Failed(Failure(str(error), error.hint))
         return self._unexpected(run.id)
 

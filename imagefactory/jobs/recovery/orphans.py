@@ -9,13 +9,13 @@ from twisted.logger import Logger
 
 from imagefactory.jobs.execution.runner import AGAIN, RETRY, stopped
 from imagefactory.jobs.interface import JobStore, Owner, Remembered
-from imagefactory.jobs.state.job_log import Ledger
+from imagefactory.jobs.state.job_log import JobLog
 from imagefactory.lib.concurrency.clock import Clock
 from imagefactory.lib.errors import FactoryError
 from imagefactory.model.jobs import Failed, Failure, Job, Operation, Queued, State, is_final
 
 
-class Inheritance:
+class OrphanRecovery:
     """Takes over jobs whose process has ended; jobs of living processes are shown and not touched."""
 
     _log = Logger()
@@ -23,14 +23,14 @@ class Inheritance:
     def __init__(
         self,
         store: JobStore,
-        ledger: Ledger,
+        job_log: JobLog,
         clock: Clock,
         alive: Callable[[Owner], bool],
         forget: Callable[[str], Awaitable[None]],
     ) -> None:
         self._store = store
         self._forget = forget
-        self._ledger = ledger
+        self._job_log = job_log
         self._clock = clock
         self._alive = alive
         self._revision = 0
@@ -41,14 +41,14 @@ class Inheritance:
         self._revision, _ = await self._store.others(0)
         remembered = await self._store.load()
         for one in remembered:
-            self._ledger.recall(one.job)
+            self._job_log.recall(one.job)
         return await self._inherit(remembered, resume=resume)
 
     async def look(self) -> list[Job]:
         """What others have done since; the answer are queued builds of those who have gone meanwhile."""
         self._revision, changed = await self._store.others(self._revision)
         for one in changed:
-            self._ledger.hear(one.job)
+            self._job_log.hear(one.job)
         current = {one.job.id: one for one in (*self._foreign, *changed)}
         return await self._inherit(list(current.values()), resume=True)
 
@@ -62,13 +62,13 @@ class Inheritance:
 
     async def _goes_on(self, job: Job, owner: Owner) -> bool:
         if is_final(job.state):
-            self._ledger.hear(job)
+            self._job_log.hear(job)
         elif not _can_wait(job, owner):
             await self._sweep(job)
             await self._end(job, stopped(job.operation) if owner.daemon else _killed(job.operation))
         goes_on = not is_final(job.state) and _can_wait(job, owner)
         if goes_on:
-            await self._ledger.resume(job.id)
+            await self._job_log.resume(job.id)
         return goes_on
 
     async def _sweep(self, job: Job) -> None:
@@ -84,7 +84,7 @@ class Inheritance:
         await self._end(job, Failed(Failure(str(reason), reason.hint)))
 
     async def _end(self, job: Job, state: State) -> None:
-        await self._ledger.end(replace(job, state=state, activity="", ended=self._clock.seconds()))
+        await self._job_log.end(replace(job, state=state, activity="", ended=self._clock.seconds()))
 
 
 def _can_wait(job: Job, owner: Owner) -> bool:

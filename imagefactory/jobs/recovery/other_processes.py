@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from imagefactory.jobs.recovery.orphans import Inheritance
+from imagefactory.jobs.recovery.orphans import OrphanRecovery
 from imagefactory.lib.concurrency.clock import Clock
 from imagefactory.lib.errors import FactoryError
 from imagefactory.model.jobs import Job
@@ -17,13 +17,13 @@ from imagefactory.model.jobs import Job
 PAUSE = 2.0
 
 
-class Neighbours:
+class RemoteJobs:
     """Looks now and then; `go_on` is called for queued builds whose process has ended."""
 
     _log = Logger()
 
-    def __init__(self, inheritance: Inheritance, clock: Clock, go_on: Callable[[Job], Awaitable[None]]) -> None:
-        self._inheritance = inheritance
+    def __init__(self, recovery: OrphanRecovery, clock: Clock, go_on: Callable[[Job], Awaitable[None]]) -> None:
+        self._recovery = recovery
         self._clock = clock
         self._go_on = go_on
         self._next: IDelayedCall | None = None
@@ -44,7 +44,7 @@ class Neighbours:
 
     async def _look(self) -> None:
         try:
-            for job in await self._inheritance.look():
+            for job in await self._recovery.look():
                 await self._go_on(job)
         except FactoryError as error:
             self._log.error("the jobs of other processes are not known: {error}", error=error)

@@ -9,7 +9,7 @@ from imagefactory.lib.errors import NotFound
 from imagefactory.model.jobs import Job
 
 
-class Book:
+class JobIndex:
     """Jobs by id, in order of creation."""
 
     def __init__(self) -> None:

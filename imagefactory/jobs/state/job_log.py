@@ -10,9 +10,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from imagefactory.jobs.interface import Batch, JobEvent, JobStore, LogExtent, LogLine, Unsubscribe
 from imagefactory.jobs.state.event_ids import EventIds
-from imagefactory.jobs.state.index import Book
-from imagefactory.jobs.state.listeners import Audience
-from imagefactory.jobs.store.batch_writer import Writer
+from imagefactory.jobs.state.index import JobIndex
+from imagefactory.jobs.state.listeners import Listeners
+from imagefactory.jobs.store.batch_writer import BatchWriter
 from imagefactory.lib.concurrency.event import Event
 from imagefactory.lib.errors import Conflict
 from imagefactory.model.jobs import Job, Queued, is_final
@@ -30,24 +30,24 @@ class _Saying:
     due: bool
 
 
-class Ledger:
+class JobLog:
     """Jobs with their events and logs.
 
     A final job changes no more, whatever late word comes in; only `reopen` (a retry) begins it anew.
     """
 
     def __init__(self, store: JobStore, clock: IReactorTime) -> None:
-        self.book = Book()
+        self.book = JobIndex()
         self._store = store
         self._clock = clock
-        self._writer = Writer(store, clock)
+        self._writer = BatchWriter(store, clock)
         self._event = 0
         self._ids = EventIds(store)
         self._ending: set[str] = set()
         self._sayings: deque[_Saying] = deque()
         self._logs: dict[str, LogExtent] = {}
-        self._events = Audience[JobEvent]()
-        self._lines: dict[str, Audience[LogLine]] = {}
+        self._events = Listeners[JobEvent]()
+        self._lines: dict[str, Listeners[LogLine]] = {}
         self._quiet: dict[str, IDelayedCall] = {}
         self._ends: dict[str, Event[Job]] = {}
 
@@ -204,7 +204,7 @@ class Ledger:
     def on_line(self, id: str, listener: Callable[[LogLine], None]) -> Unsubscribe:
         """See `Jobs.on_line`."""
         self.book.job(id)
-        leave = self._lines.setdefault(id, Audience()).join(listener)
+        leave = self._lines.setdefault(id, Listeners()).join(listener)
 
         def unsubscribe() -> None:
             leave()

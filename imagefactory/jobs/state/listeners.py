@@ -12,7 +12,7 @@ from imagefactory.jobs.interface import Unsubscribe
 T = TypeVar("T")
 
 
-class Audience(Generic[T]):
+class Listeners(Generic[T]):
     """Listeners, called in the order in which they came."""
 
     _log = Logger()

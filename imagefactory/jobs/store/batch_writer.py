@@ -19,7 +19,7 @@ DELAY = 0.25
 WAITING = 20_000
 
 
-class Writer:
+class BatchWriter:
     """What has happened and is not in the store yet.
 
     A store that fails is tried again with the next batch; the jobs go on meanwhile.

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from twisted.internet.defer import Deferred
 
 
-class Lane:
+class Queue:
     """A queue with `places` at its end; None: nobody waits.
 
     The members of a party share one place: whoever joins a party that has one need not wait.

@@ -14,7 +14,7 @@ from imagefactory.lib.concurrency.event import Event
 LINGER_SECONDS = 1.0
 
 
-class Crowd:
+class ConnectionLimit:
     """The connections of one port, at most so many; `words` are what one too many is told."""
 
     def __init__(self, clock: IReactorTime, most: int, words: bytes) -> None:

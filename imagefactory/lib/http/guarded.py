@@ -128,7 +128,7 @@ def checked_agent(reactor: Any, threads: Threads, rules: Rules, pool: HTTPConnec
     return agent
 
 
-class Fetcher:
+class GuardedFetcher:
     """Fetches small documents."""
 
     def __init__(self, agent: IAgent, rules: Rules, clock: Clock) -> None:

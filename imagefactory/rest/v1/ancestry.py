@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from imagefactory.lib.errors import NotFound
-from imagefactory.rest.interface import Catalogue
+from imagefactory.rest.interface import Inventory
 
 
-async def check_ancestry(catalogue: Catalogue, ids: Mapping[str, str]) -> None:
+async def check_ancestry(inventory: Inventory, ids: Mapping[str, str]) -> None:
     """Raises NotFound unless each id of an address names a child of the one before it.
 
     For removals: version 1.0 looked at the last id only, which is harmless where something is only shown.
@@ -19,15 +19,15 @@ async def check_ancestry(catalogue: Catalogue, ids: Mapping[str, str]) -> None:
         ("build", "image"),
     ):
         id, parent = ids.get(f"{name}_id"), ids.get(f"{parent_name}_id")
-        if id and parent and await _parent(catalogue, name, id) != parent:
+        if id and parent and await _parent(inventory, name, id) != parent:
             what = name.replace("_", " ")
             raise NotFound(f"{what} {id} is not of {parent_name.replace('_', ' ')} {parent}", hint="see the list there")
 
 
-async def _parent(catalogue: Catalogue, name: str, id: str) -> str:
+async def _parent(inventory: Inventory, name: str, id: str) -> str:
     match name:
         case "provider_image":
-            return (await catalogue.provider_image(id)).target_image
+            return (await inventory.provider_image(id)).target_image
         case "target_image":
-            return (await catalogue.target_image(id)).build
-    return (await catalogue.build(id)).image
+            return (await inventory.target_image(id)).build
+    return (await inventory.build(id)).image

@@ -5,7 +5,7 @@ from __future__ import annotations
 from imagefactory.model.records import BuildRecord, TargetImageRecord
 from imagefactory.rest.accepting import accept
 from imagefactory.rest.call import Call
-from imagefactory.rest.interface import Catalogue
+from imagefactory.rest.interface import Inventory
 from imagefactory.rest.reply import Reply, json_reply
 from imagefactory.rest.v1 import links
 from imagefactory.rest.v1.ancestry import check_ancestry
@@ -15,26 +15,26 @@ from imagefactory.rest.v1.documents import timestamp
 class Builds:
     """The family `/images/:id/builds`; what is shown is looked up by the last id of a path, as in version 1.0."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
 
     async def index(self, call: Call) -> Reply:
         """The builds of one image."""
-        image = await self._catalogue.image(call.ids["image_id"])
-        builds = [build_fields(record, call.base) for record in await self._catalogue.builds(image.id)]
+        image = await self._inventory.image(call.ids["image_id"])
+        builds = [build_fields(record, call.base) for record in await self._inventory.builds(image.id)]
         return json_reply({"_type": "builds", "href": call.url, "builds": builds})
 
     async def show(self, call: Call) -> Reply:
         """One build with its target images."""
-        record = await self._catalogue.build(call.ids["build_id"])
-        images = await self._catalogue.target_images(record.id)
+        record = await self._inventory.build(call.ids["build_id"])
+        images = await self._inventory.target_images(record.id)
         fields = [target_image_fields(each, record.image, call.base) for each in images]
         return json_reply({**build_fields(record, call.base), "target_images": fields})
 
     async def delete(self, call: Call) -> Reply:
         """Remove it and all below it."""
-        await check_ancestry(self._catalogue, call.ids)
-        await accept(self._catalogue.delete_build(call.ids["build_id"]))
+        await check_ancestry(self._inventory, call.ids)
+        await accept(self._inventory.delete_build(call.ids["build_id"]))
         return Reply(b"", 204)
 
 

@@ -7,7 +7,7 @@ from imagefactory.lib.errors import InvalidInput
 from imagefactory.model.records import ImageRecord
 from imagefactory.rest.accepting import accept
 from imagefactory.rest.call import Call
-from imagefactory.rest.interface import Arguments, Catalogue
+from imagefactory.rest.interface import Arguments, Inventory
 from imagefactory.rest.reply import Reply, json_reply
 from imagefactory.rest.v1 import links
 from imagefactory.rest.v1.builds import build_fields
@@ -19,9 +19,9 @@ _IMPORT = ("target_name", "provider_name", "target_identifier", "image_descripto
 class Images:
     """The family `/images`."""
 
-    def __init__(self, jobs: Jobs, catalogue: Catalogue, arguments: Arguments) -> None:
+    def __init__(self, jobs: Jobs, inventory: Inventory, arguments: Arguments) -> None:
         self._jobs = jobs
-        self._catalogue = catalogue
+        self._inventory = inventory
         self._arguments = arguments
 
     async def create(self, call: Call) -> Reply:
@@ -37,21 +37,21 @@ class Images:
 
     async def index(self, call: Call) -> Reply:
         """All images, or those after an id, at most so many; without their builds."""
-        records = await self._catalogue.images(after=call.query("after") or "", limit=call.number("limit", low=1))
+        records = await self._inventory.images(after=call.query("after") or "", limit=call.number("limit", low=1))
         images = [image_fields(record, call.base) for record in records]
         return json_reply({"_type": "images", "href": call.url, "images": images})
 
     async def show(self, call: Call) -> Reply:
         """One image with its builds."""
-        record = await self._catalogue.image(call.ids["image_id"])
-        builds = await self._catalogue.builds(record.id)
+        record = await self._inventory.image(call.ids["image_id"])
+        builds = await self._inventory.builds(record.id)
         return json_reply(
             {**image_fields(record, call.base), "builds": [build_fields(each, call.base) for each in builds]}
         )
 
     async def delete(self, call: Call) -> Reply:
         """Remove it and all below it."""
-        await accept(self._catalogue.delete_image(call.ids["image_id"]))
+        await accept(self._inventory.delete_image(call.ids["image_id"]))
         return Reply(b"", 204)
 
     async def _build(self, call: Call) -> Reply:

@@ -39,9 +39,9 @@ class Info:
             return json_reply({"status": "stopping", "version": __version__}, 503)
         looks = [(probe.name, Task(probe.look())) for probe in self._probes]  # at the same time
         answers = {name: await task for name, task in looks}
-        neighbours = {name: "ok" if good else "no answer" for name, good in answers.items()}
+        remote_jobs = {name: "ok" if good else "no answer" for name, good in answers.items()}
         good = all(answers.values())
-        document = {"status": "ok" if good else "failing", "version": __version__, **neighbours}
+        document = {"status": "ok" if good else "failing", "version": __version__, **remote_jobs}
         return json_reply(document, 200 if good else 503)
 
     def metrics(self, call: Call) -> Reply:

@@ -8,7 +8,7 @@ from imagefactory.model.jobs import Completed, Job
 from imagefactory.model.records import ProviderImageRecord
 from imagefactory.rest.accepting import accept
 from imagefactory.rest.call import Call
-from imagefactory.rest.interface import Arguments, Catalogue
+from imagefactory.rest.interface import Arguments, Inventory
 from imagefactory.rest.reply import Reply, json_reply
 from imagefactory.rest.stored import job_of_provider_image
 from imagefactory.rest.v1 import links, routes
@@ -22,9 +22,9 @@ KIND = "provider_image_status"
 class ProviderImages:
     """The families `.../provider_images` (nested) and `/provider_images` (flat)."""
 
-    def __init__(self, jobs: Jobs, catalogue: Catalogue, arguments: Arguments, documents: JobDocuments) -> None:
+    def __init__(self, jobs: Jobs, inventory: Inventory, arguments: Arguments, documents: JobDocuments) -> None:
         self._jobs = jobs
-        self._catalogue = catalogue
+        self._inventory = inventory
         self._arguments = arguments
         self._documents = documents
 
@@ -47,11 +47,11 @@ class ProviderImages:
         """Those of one target image, or all (or those after an id, at most so many)."""
         parent = call.ids.get("target_image_id")
         if parent is not None:
-            await self._catalogue.target_image(parent)
-            records = await self._catalogue.provider_images(parent)
+            await self._inventory.target_image(parent)
+            records = await self._inventory.provider_images(parent)
         else:
             after, limit = call.query("after") or "", call.number("limit", low=1)
-            records = await self._catalogue.every_provider_image(after=after, limit=limit)
+            records = await self._inventory.every_provider_image(after=after, limit=limit)
         images = [_fields(record, call) for record in records]
         return json_reply({"_type": "provider_images", "href": call.url, "provider_images": images})
 
@@ -78,8 +78,8 @@ class ProviderImages:
             self._arguments.provider(provider) if provider else None,
             keep_on_provider=keep,
         )
-        await check_ancestry(self._catalogue, call.ids)
-        await accept(self._catalogue.delete_provider_image(call.ids["provider_image_id"], removal))
+        await check_ancestry(self._inventory, call.ids)
+        await accept(self._inventory.delete_provider_image(call.ids["provider_image_id"], removal))
         return Reply(b"", 204)
 
     async def _job(self, call: Call) -> Job:
@@ -87,12 +87,12 @@ class ProviderImages:
         try:
             job = self._jobs.job(id)
         except NotFound:
-            record = await self._catalogue.provider_image(id)
-            target_image = await self._catalogue.target_image(record.target_image)
-            build = await self._catalogue.build(target_image.build)
+            record = await self._inventory.provider_image(id)
+            target_image = await self._inventory.target_image(record.target_image)
+            build = await self._inventory.build(target_image.build)
             return job_of_provider_image(record, target_image, build)
         if isinstance(job.state, Completed):
-            await self._catalogue.provider_image(id)  # NotFound if it was removed since
+            await self._inventory.provider_image(id)  # NotFound if it was removed since
         return job
 
 

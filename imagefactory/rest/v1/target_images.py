@@ -7,7 +7,7 @@ from imagefactory.lib.errors import NotFound
 from imagefactory.model.jobs import Completed, Job
 from imagefactory.rest.accepting import accept
 from imagefactory.rest.call import Call
-from imagefactory.rest.interface import Catalogue
+from imagefactory.rest.interface import Inventory
 from imagefactory.rest.reply import Reply, json_reply
 from imagefactory.rest.stored import job_of_target_image
 from imagefactory.rest.v1.ancestry import check_ancestry
@@ -20,15 +20,15 @@ KIND = "target_image_status"
 class TargetImages:
     """The family `.../target_images`: as in version 1.0 one of them shows its job, looked up by the last id."""
 
-    def __init__(self, jobs: Jobs, catalogue: Catalogue, documents: JobDocuments) -> None:
+    def __init__(self, jobs: Jobs, inventory: Inventory, documents: JobDocuments) -> None:
         self._jobs = jobs
-        self._catalogue = catalogue
+        self._inventory = inventory
         self._documents = documents
 
     async def index(self, call: Call) -> Reply:
         """The target images of one build."""
-        build = await self._catalogue.build(call.ids["build_id"])
-        records = await self._catalogue.target_images(build.id)
+        build = await self._inventory.build(call.ids["build_id"])
+        records = await self._inventory.target_images(build.id)
         images = [target_image_fields(record, build.image, call.base) for record in records]
         return json_reply({"_type": "target_images", "href": call.url, "target_images": images})
 
@@ -42,8 +42,8 @@ class TargetImages:
 
     async def delete(self, call: Call) -> Reply:
         """Remove it and its provider images."""
-        await check_ancestry(self._catalogue, call.ids)
-        await accept(self._catalogue.delete_target_image(call.ids["target_image_id"]))
+        await check_ancestry(self._inventory, call.ids)
+        await accept(self._inventory.delete_target_image(call.ids["target_image_id"]))
         return Reply(b"", 204)
 
     async def _job(self, call: Call) -> Job:
@@ -51,8 +51,8 @@ class TargetImages:
         try:
             job = self._jobs.job(id)
         except NotFound:
-            record = await self._catalogue.target_image(id)
-            return job_of_target_image(record, await self._catalogue.build(record.build))
+            record = await self._inventory.target_image(id)
+            return job_of_target_image(record, await self._inventory.build(record.build))
         if isinstance(job.state, Completed):
-            await self._catalogue.target_image(id)  # NotFound if it was removed since
+            await self._inventory.target_image(id)  # NotFound if it was removed since
         return job

@@ -30,7 +30,7 @@ def explain(causes: Sequence[Cause], lines: Sequence[str]) -> FactoryError | Non
     return None
 
 
-class Telling:
+class CauseDetector:
     """The lines of a tool that give a cause away, kept while it speaks: they may be far above the last ones, and which
     weighs most is known at the end."""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from imagefactory.lib.errors import CommandFailed, FactoryError, NoSpace
 from imagefactory.model.report import Report
-from imagefactory.systems.families.causes import Telling
+from imagefactory.systems.families.causes import CauseDetector
 from imagefactory.systems.families.interface import Change, Family, Step
 from imagefactory.systems.guests.interface import Guest
 
@@ -39,7 +39,7 @@ class Steps:
 
     async def _run(self, step: Step, stdin: bytes, explained: type[FactoryError]) -> None:
         self._report.activity(step.title)
-        telling = Telling(lambda lines: self._explained(lines, explained))
+        telling = CauseDetector(lambda lines: self._explained(lines, explained))
 
         def read(line: str) -> None:
             self._report.line(line)

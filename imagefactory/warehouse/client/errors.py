@@ -40,7 +40,7 @@ _PROXIES = {502, 504}
 _BUSY = {408, 429, 503} | _PROXIES
 
 
-class Passing(Unavailable):
+class TemporarilyUnavailable(Unavailable):
     """What may go by itself: worth `tries` tries in all.
 
     `doubtful`: what was asked for may have been done all the same.
@@ -60,5 +60,7 @@ def refusal(status: int, where: str, reason: str) -> FactoryError:
         return kind(f"{message} (status {status}{said})", where=where, hint=hint)
     if status in _BUSY:
         doubtful = status in _PROXIES
-        return Passing(f"the warehouse is not ready (status {status}{said})", where=where, doubtful=doubtful)
-    return Passing(f"the warehouse does not work (status {status}{said})", where=where, tries=HICCUPS)
+        return TemporarilyUnavailable(
+            f"the warehouse is not ready (status {status}{said})", where=where, doubtful=doubtful
+        )
+    return TemporarilyUnavailable(f"the warehouse does not work (status {status}{said})", where=where, tries=HICCUPS)

@@ -26,7 +26,7 @@ from imagefactory.lib.concurrency.clock import Clock
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import FactoryError, TooLarge, Unavailable
 from imagefactory.lib.oauth.signer import Signer
-from imagefactory.warehouse.client.errors import HICCUPS, Passing, refusal
+from imagefactory.warehouse.client.errors import HICCUPS, TemporarilyUnavailable, refusal
 from imagefactory.warehouse.client.receiving import Arrival
 from imagefactory.warehouse.client.sending import Sending, Source, in_memory
 from imagefactory.warehouse.client.timeouts import Patience
@@ -103,7 +103,7 @@ class Exchange:
             nonlocal doubtful
             try:
                 return await self.once(ask, lambda arrival: take(arrival, doubtful))
-            except Passing as error:
+            except TemporarilyUnavailable as error:
                 doubtful = doubtful or error.doubtful
                 raise
 
@@ -118,7 +118,7 @@ class Exchange:
             return await patience.guard(self._try(ask, take, patience, where))
         except TimeoutError:
             self.ours = None
-            raise Passing(f"the warehouse was silent for {idle:g} seconds", where=where) from None
+            raise TemporarilyUnavailable(f"the warehouse was silent for {idle:g} seconds", where=where) from None
         except RequestGenerationFailed as error:
             error.reasons[0].raiseException()
             raise
@@ -200,8 +200,8 @@ def _broken(error: Exception, where: str) -> FactoryError:
             "the certificate needs the host's name as subject alternative name",
         )
     if isinstance(cause, (ConnectError, DNSLookupError)):
-        return Passing(f"the warehouse cannot be reached: {cause}", where=where, doubtful=False)
-    return Passing(f"the connection to the warehouse broke: {cause}", where=where)
+        return TemporarilyUnavailable(f"the warehouse cannot be reached: {cause}", where=where, doubtful=False)
+    return TemporarilyUnavailable(f"the connection to the warehouse broke: {cause}", where=where)
 
 
 def _cause(error: BaseException | None) -> BaseException | None:
@@ -210,6 +210,6 @@ def _cause(error: BaseException | None) -> BaseException | None:
     return _cause(reasons[0].value) if reasons and isinstance(reasons[0], Failure) else error
 
 
-def rubbish(what: str, where: str) -> Passing:
+def rubbish(what: str, where: str) -> TemporarilyUnavailable:
     """The error for a reply that nobody can read."""
-    return Passing(f"the warehouse answers rubbish: {what}", where=where, tries=HICCUPS)
+    return TemporarilyUnavailable(f"the warehouse answers rubbish: {what}", where=where, tries=HICCUPS)

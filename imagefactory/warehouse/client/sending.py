@@ -25,14 +25,14 @@ from imagefactory.warehouse.server.content import FRAME
 BLOCK = 256 << 10
 """Larger ones cost Twisted's TLS twice the processor time."""
 
-Piece = bytes | tuple[int, int]
+BuildContext = bytes | tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """What to send: pieces in memory, and (offset, length) of an open file of `size` bytes."""
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[BuildContext, ...]
     size: int
     descriptor: int = -1
 
@@ -50,7 +50,7 @@ class Source:
         data = data_of(self.descriptor)
         if sum(length for _, length in data) + FRAME.size * (len(data) + 1) > self.size - BLOCK:
             return None
-        pieces: list[Piece] = []
+        pieces: list[BuildContext] = []
         for start, length in data:
             pieces += [FRAME.pack(start, length), (start, length)]
         return replace(self, pieces=(*pieces, FRAME.pack(self.size, 0)))
@@ -64,7 +64,7 @@ class Source:
             digest.update(self.read(piece))
         return digest.hexdigest()
 
-    def blocks(self) -> Iterator[Piece]:
+    def blocks(self) -> Iterator[BuildContext]:
         """The pieces, those of the file cut to blocks."""
         for piece in self.pieces:
             if isinstance(piece, bytes):
@@ -74,7 +74,7 @@ class Source:
             for at in range(start, start + length, BLOCK):
                 yield at, min(BLOCK, start + length - at)
 
-    def read(self, block: Piece) -> bytes:
+    def read(self, block: BuildContext) -> bytes:
         """The bytes of one block. Blocks."""
         if isinstance(block, bytes):
             return block
@@ -145,7 +145,7 @@ class Sending(Paced):
             self._moved()
         self._consumer = None
 
-    def _ahead(self, block: Piece | None) -> Task[bytes] | None:
+    def _ahead(self, block: BuildContext | None) -> Task[bytes] | None:
         return None if block is None else Task(self._threads.run(self._source.read, block))
 
     async def settled(self) -> None:

@@ -7,7 +7,7 @@ from secrets import token_hex
 
 from imagefactory.lib.errors import NotFound
 from imagefactory.warehouse.client.buckets import exists, path, stored
-from imagefactory.warehouse.client.errors import Passing
+from imagefactory.warehouse.client.errors import TemporarilyUnavailable
 from imagefactory.warehouse.client.exchange import IDLE, Ask, Exchange
 from imagefactory.warehouse.client.receiving import Arrival
 from imagefactory.warehouse.client.sending import Source
@@ -75,5 +75,5 @@ class Upload:
     async def _stored(self, arrival: Arrival) -> Mapping[str, str]:
         await stored(self._exchange, self._bucket, arrival)
         if arrival.status == 409:  # the server has not noticed yet that the last connection broke, or lost what it had
-            raise Passing("the upload cannot go on yet", where=f"PUT {self._exchange.url}{self._place}")
+            raise TemporarilyUnavailable("the upload cannot go on yet", where=f"PUT {self._exchange.url}{self._place}")
         return {name: found.lower() for name in (DIGEST, CONTENT) if (found := arrival.header(name))}

@@ -12,7 +12,7 @@ from imagefactory.lib.concurrency.backoff import backoff
 from imagefactory.lib.concurrency.clock import Clock, sleep
 from imagefactory.lib.errors import Unavailable
 from imagefactory.model.report import current_report
-from imagefactory.warehouse.client.errors import Passing
+from imagefactory.warehouse.client.errors import TemporarilyUnavailable
 
 FIRST, LONGEST = 0.25, 30.0
 BRIEF = 5.0
@@ -38,14 +38,17 @@ class Waiting:
         self._failed = -inf  # last time
 
     async def until_done(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """What the first attempt that is not a `Passing` failure answers or raises; Unavailable after the limit."""
+        """Try until an attempt does not raise `TemporarilyUnavailable`; returns or raises what it does.
+
+        Raises Unavailable after the limit.
+        """
         delays = backoff(self._random, first=FIRST, limit=LONGEST)
         tries, told = 0, False
         while True:
             began = self._clock.seconds()
             try:
                 answer = await attempt()
-            except Passing as error:
+            except TemporarilyUnavailable as error:
                 tries += error.tries < inf  # an outage is no try
                 delay = self._delay(error, tries, began, delays)
                 told = self._tell(error) or told
@@ -66,7 +69,7 @@ class Waiting:
         limit = self._limit if current_report() else min(self._limit, BRIEF)
         return (now if self._down is None else self._down) + limit - now
 
-    def _delay(self, error: Passing, tries: int, began: float, delays: Iterator[float]) -> float:
+    def _delay(self, error: TemporarilyUnavailable, tries: int, began: float, delays: Iterator[float]) -> float:
         """How long to wait now; Unavailable if that is no use any more."""
         now, delay = self._clock.seconds(), next(delays)
         if error.tries < inf:
@@ -85,7 +88,7 @@ class Waiting:
             ) from error
         return min(delay, left)
 
-    def _tell(self, error: Passing) -> bool:
+    def _tell(self, error: TemporarilyUnavailable) -> bool:
         self._log.warn("waiting for the warehouse: {error}", error=str(error))
         if report := current_report():
             report.activity("waiting for the warehouse")

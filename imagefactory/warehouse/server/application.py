@@ -8,16 +8,16 @@ from imagefactory.lib.errors import NoSpace, TooLarge
 from imagefactory.lib.oauth.verifier import FORM
 from imagefactory.warehouse import names
 from imagefactory.warehouse.server import buckets, control, health, metadata, objects
-from imagefactory.warehouse.server.body_sink import Reception, WholeBody, attributes, knows_content
+from imagefactory.warehouse.server.body_sink import BodySink, WholeBody, attributes, knows_content
 from imagefactory.warehouse.server.call import Call, Reply
-from imagefactory.warehouse.server.context import NOWHERE, Means, Operation, Outside
+from imagefactory.warehouse.server.context import NOWHERE, Operation, Peers, WarehouseContext
 from imagefactory.warehouse.server.errors import Answer
 from imagefactory.warehouse.server.sessions import Sessions, part_of
 from imagefactory.warehouse.server.upload import Flow
 from imagefactory.warehouse.server.users import Users, signed_at_all
 from imagefactory.warehouse.store.local import Store, check_all
 
-__all__ = ["NOWHERE", "Application", "Outside"]
+__all__ = ["NOWHERE", "Application", "Peers"]
 
 #: (method, number of names in the path): HEAD is answered as GET, and the rest of the API is in `_special`.
 OPERATIONS: dict[tuple[str, int], Operation] = {
@@ -43,11 +43,11 @@ _RESERVED: dict[tuple[str, int, str], Operation] = {
 }
 
 
-class Application(Means):
+class Application(WarehouseContext):
     """The warehouse's API over one store; knows HTTP as values only."""
 
     def __init__(
-        self, store: Store, threads: Threads, clock: Clock, users: Users | None = None, outside: Outside = NOWHERE
+        self, store: Store, threads: Threads, clock: Clock, users: Users | None = None, outside: Peers = NOWHERE
     ) -> None:
         super().__init__(store, threads, clock, users, outside)
         self.sessions = Sessions(store, threads, clock, self)
@@ -61,7 +61,7 @@ class Application(Means):
         """Whether the body goes to the store as it comes: `PUT /BUCKET/KEY`."""
         return call.method == "PUT" and call.path is not None and len(call.path) == 2 and call.path[0] != "_providers"
 
-    async def admit(self, call: Call, length: int | None, flow: Flow) -> Reception:
+    async def admit(self, call: Call, length: int | None, flow: Flow) -> BodySink:
         """Decide on a streamed body before it is read: who, names, bucket, room. `length` None: not known."""
         if self.users:
             self.users.check(call, streamed=True)
@@ -152,7 +152,7 @@ def _special(call: Call) -> Operation | None:
     return _RESERVED.get((method, depth, path[-1])) if path else None
 
 
-async def _nothing(_: Means, __: Call) -> Reply:
+async def _nothing(_: WarehouseContext, __: Call) -> Reply:
     raise Answer(404, "there is no such operation")
 
 

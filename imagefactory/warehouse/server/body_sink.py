@@ -23,7 +23,7 @@ CONTENT = "X-Warehouse-Content"
 """The digest that costs nothing for holes (`files.content`). What is sent with it is checked by it."""
 
 
-class Reception(Protocol):
+class BodySink(Protocol):
     """A body being received."""
 
     def add(self, data: bytes) -> None:

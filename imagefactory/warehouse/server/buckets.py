@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from imagefactory.lib.errors import Conflict, InvalidInput
 from imagefactory.warehouse.server import formats
 from imagefactory.warehouse.server.call import Call, Reply
-from imagefactory.warehouse.server.context import Means
+from imagefactory.warehouse.server.context import WarehouseContext
 from imagefactory.warehouse.server.errors import Answer
 from imagefactory.warehouse.server.pages import Pages, paged
 
@@ -18,19 +18,19 @@ def listed(body: bytes | Pages, call: Call) -> Reply:
     return Reply(200, body, {"Content-Type": media, "Vary": "Accept"})
 
 
-async def root(app: Means, call: Call) -> Reply:
+async def root(app: WarehouseContext, call: Call) -> Reply:
     """GET /: what there is."""
     names = await app.threads.run(app.store.buckets)
     return listed(formats.root(call.root, names, as_json=call.json), call)
 
 
-async def create(app: Means, call: Call) -> Reply:
+async def create(app: WarehouseContext, call: Call) -> Reply:
     """PUT /BUCKET: 201; 500 if it exists, as clients of iwhd expect."""
     assert call.path is not None
     return await _create(app, call.path[0])
 
 
-async def create_by_form(app: Means, call: Call) -> Reply:
+async def create_by_form(app: WarehouseContext, call: Call) -> Reply:
     """POST /_new with `name`: as PUT."""
     name = (await app.form(call)).get("name")
     if not name:
@@ -38,13 +38,13 @@ async def create_by_form(app: Means, call: Call) -> Reply:
     return await _create(app, name)
 
 
-async def _create(app: Means, name: str) -> Reply:
+async def _create(app: WarehouseContext, name: str) -> Reply:
     if not await app.threads.run(app.store.create_bucket, name):
         raise Answer(500, "the bucket exists")
     return Reply(201)
 
 
-async def listing(app: Means, call: Call) -> Reply:
+async def listing(app: WarehouseContext, call: Call) -> Reply:
     """GET /BUCKET: its objects; ours: `prefix`, `after`, `limit`, `attrs`."""
     assert call.path is not None
     (bucket,) = call.path
@@ -53,7 +53,7 @@ async def listing(app: Means, call: Call) -> Reply:
     return await _objects(app, call, bucket, keys)
 
 
-async def query(app: Means, call: Call) -> Reply:
+async def query(app: WarehouseContext, call: Call) -> Reply:
     """POST /BUCKET/_query: the objects that an expression selects; 404 for none, as clients of iwhd expect.
 
     The body is the expression itself, whatever its content type says. Ours: `after`, `limit`, `attrs`.
@@ -67,7 +67,7 @@ async def query(app: Means, call: Call) -> Reply:
     return await _objects(app, call, bucket, keys)
 
 
-async def _objects(app: Means, call: Call, bucket: str, keys: list[str]) -> Reply:
+async def _objects(app: WarehouseContext, call: Call, bucket: str, keys: list[str]) -> Reply:
     wanted = call.argument("attrs")
     names = wanted.split(",") if wanted else []
 
@@ -78,7 +78,7 @@ async def _objects(app: Means, call: Call, bucket: str, keys: list[str]) -> Repl
     return listed(await app.threads.run(paged, pieces), call)
 
 
-async def delete(app: Means, call: Call) -> Reply:
+async def delete(app: WarehouseContext, call: Call) -> Reply:
     """DELETE /BUCKET: ours, for empty ones; 409 else."""
     assert call.path is not None
     try:

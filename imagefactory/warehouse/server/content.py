@@ -21,7 +21,7 @@ LARGEST = 16 << 40
 """Bytes of the largest body that is taken without its holes: they cost the client nothing, and us their hashing."""
 
 FRAME = struct.Struct(">QQ")
-Piece = bytes | tuple[int, int]
+BuildContext = bytes | tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Content:
 
     stored: Stored
     reader: Reader
-    pieces: tuple[Piece, ...]
+    pieces: tuple[BuildContext, ...]
     whole: bool = False
 
     @property
@@ -41,7 +41,7 @@ class Content:
         """How many bytes that is."""
         return sum(len(piece) if isinstance(piece, bytes) else piece[1] for piece in self.pieces)
 
-    def blocks(self, size: Callable[[], int]) -> Iterator[Piece]:
+    def blocks(self, size: Callable[[], int]) -> Iterator[BuildContext]:
         """The pieces, none of the stored ones longer than `size` says at the time."""
         for piece in self.pieces:
             if isinstance(piece, bytes):
@@ -66,7 +66,7 @@ def whole(stored: Stored, reader: Reader) -> Content:
 
 def framed(stored: Stored, reader: Reader, extents: list[tuple[int, int]]) -> Content:
     """The body without its holes, as `EXTENTS`."""
-    pieces: list[Piece] = []
+    pieces: list[BuildContext] = []
     for start, length in extents:
         pieces += [FRAME.pack(start, length), (start, length)]
     holes = reader.size - sum(length for _, length in extents)
@@ -77,7 +77,7 @@ def framed(stored: Stored, reader: Reader, extents: list[tuple[int, int]]) -> Co
 def several(stored: Stored, reader: Reader, ranges: list[tuple[int, int]]) -> tuple[Content, str]:
     """Several (offset, length) as multipart/byteranges (RFC 9110, 14.6), and the Content-Type that goes with it."""
     boundary, size = token_hex(16), reader.size
-    pieces: list[Piece] = []
+    pieces: list[BuildContext] = []
     for start, length in ranges:
         end = start + length - 1
         pieces += [

@@ -22,20 +22,20 @@ _LARGE = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class Peers:
     """What is beyond this store: the directories for copies, and who asks other warehouses (None: nobody)."""
 
     directory: CopyDirectory
     has: Callable[[str, str, str], Awaitable[bool]] | None = None
 
 
-NOWHERE = Outside(CopyDirectory(None))
+NOWHERE = Peers(CopyDirectory(None))
 
 
-class Means:
+class WarehouseContext:
     """The store, who may use it, threads to wait for it in, and what all requests share."""
 
-    def __init__(self, store: Store, threads: Threads, clock: Clock, users: Users | None, outside: Outside) -> None:
+    def __init__(self, store: Store, threads: Threads, clock: Clock, users: Users | None, outside: Peers) -> None:
         self.store = store
         self.threads = threads
         self.clock = clock
@@ -62,4 +62,4 @@ class Means:
         return None if self.users is None else body_hash(call)
 
 
-Operation = Callable[[Means, Call], Awaitable[Reply]]
+Operation = Callable[[WarehouseContext, Call], Awaitable[Reply]]

@@ -11,7 +11,7 @@ from imagefactory.warehouse import names
 from imagefactory.warehouse.server import formats, metadata
 from imagefactory.warehouse.server.buckets import listed
 from imagefactory.warehouse.server.call import Call, Reply
-from imagefactory.warehouse.server.context import Means, Operation
+from imagefactory.warehouse.server.context import Operation, WarehouseContext
 from imagefactory.warehouse.server.errors import Answer
 from imagefactory.warehouse.store.providers import TYPES, Provider
 
@@ -22,7 +22,7 @@ _KNOWN = {"type", "host", "port", "key", "secret", "path"}
 _FIELDS = {"s3": ("host", "key", "secret"), "cf": ("host", "key", "secret"), "http": ("host",), "fs": ("path",)}
 
 
-async def status(app: Means, call: Call) -> Reply:
+async def status(app: WarehouseContext, call: Call) -> Reply:
     """POST / with `op=rep_status`: how many copies wait. The errors here are the only ones with a body, as in iwhd."""
     op = (await app.form(call)).get("op")
     if op != "rep_status":
@@ -31,7 +31,7 @@ async def status(app: Means, call: Call) -> Reply:
     return Reply(200, f"{count} requests\n".encode())
 
 
-async def operate(app: Means, call: Call) -> Reply:
+async def operate(app: WarehouseContext, call: Call) -> Reply:
     """POST /BUCKET/KEY with `op`."""
     form = await app.form(call)
     if any(name in names.RESERVED_ATTRIBUTES for name in form):
@@ -49,13 +49,13 @@ async def operate(app: Means, call: Call) -> Reply:
             raise InvalidInput("there is no such op")
 
 
-async def _push(app: Means, call: Call) -> Reply:
+async def _push(app: WarehouseContext, call: Call) -> Reply:
     assert call.path is not None
     await app.threads.run(app.store.replication.push, *call.path)
     return Reply(200)
 
 
-async def _check(app: Means, call: Call, depot: str) -> Reply:
+async def _check(app: WarehouseContext, call: Call, depot: str) -> Reply:
     """Whether that provider has the body as it is now: 200, else 404. It is asked. (iwhd always said yes.)"""
     if not depot:
         raise InvalidInput("depot names the provider to ask about")
@@ -65,7 +65,7 @@ async def _check(app: Means, call: Call, depot: str) -> Reply:
     return Reply(200)
 
 
-async def _register(app: Means, site: str) -> Reply:
+async def _register(app: WarehouseContext, site: str) -> Reply:
     """Registering images at clouds is the factory's work; here it is only refused in the right way."""
     name = site.partition(":")[0]
     if name not in {one.name for one in await app.threads.run(app.store.replication.providers)}:
@@ -73,12 +73,12 @@ async def _register(app: Means, site: str) -> Reply:
     raise Answer(501, "this warehouse registers no images")
 
 
-async def _list(app: Means, call: Call) -> Reply:
+async def _list(app: WarehouseContext, call: Call) -> Reply:
     known = await app.threads.run(app.store.replication.providers)
     return listed(formats.providers(known, as_json=call.json), call)
 
 
-async def _primary(app: Means, call: Call) -> Reply:
+async def _primary(app: WarehouseContext, call: Call) -> Reply:
     assert call.path is not None
     if call.path[1] != _PRIMARY:
         raise InvalidInput("only _primary can be read")
@@ -86,7 +86,7 @@ async def _primary(app: Means, call: Call) -> Reply:
     return Reply(200, next((one.name for one in known if one.main), "").encode())
 
 
-async def _add(app: Means, call: Call) -> Reply:
+async def _add(app: WarehouseContext, call: Call) -> Reply:
     assert call.path is not None
     new = _provider(call.path[1], await app.form(call))
     if new.type in _NOT_HERE:
@@ -126,21 +126,21 @@ def _is_host(text: str, port: int) -> bool:
         return False
 
 
-async def _remove(app: Means, call: Call) -> Reply:
+async def _remove(app: WarehouseContext, call: Call) -> Reply:
     assert call.path is not None
     if not await app.threads.run(app.store.replication.remove, call.path[1]):
         raise Answer(404, "there is no such provider, or it is the primary one")
     return Reply(200)
 
 
-async def _make_primary(app: Means, call: Call) -> Reply:
+async def _make_primary(app: WarehouseContext, call: Call) -> Reply:
     assert call.path is not None
     if call.path[2] != _PRIMARY or not await app.threads.run(app.store.replication.make_main, call.path[1]):
         raise InvalidInput("there is no such provider")
     return Reply(200)
 
 
-async def refuse_page(_: Means, __: Call) -> Reply:
+async def refuse_page(_: WarehouseContext, __: Call) -> Reply:
     """A page in somebody's browser wants to change where bodies go: no client of a warehouse is a page."""
     raise Answer(403, "pages may not change providers")
 

@@ -6,17 +6,17 @@ import json
 
 from imagefactory import __version__
 from imagefactory.warehouse.server.call import Call, Reply
-from imagefactory.warehouse.server.context import Means
+from imagefactory.warehouse.server.context import WarehouseContext
 
 
-async def health(app: Means, _: Call) -> Reply:
+async def health(app: WarehouseContext, _: Call) -> Reply:
     """GET /_health: 200 if the database answers, else 503; nobody needs to be known for it."""
     await app.threads.run(app.store.buckets)
     state = {"status": "ok", "version": __version__}
     return Reply(200, json.dumps(state).encode() + b"\n", {"Content-Type": "application/json"})
 
 
-async def metrics(app: Means, _: Call) -> Reply:
+async def metrics(app: WarehouseContext, _: Call) -> Reply:
     """GET /_metrics: Prometheus' text format."""
     usage = await app.threads.run(app.store.usage)
     gauges = {

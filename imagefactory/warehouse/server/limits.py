@@ -6,7 +6,7 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from imagefactory.lib.http.connection_limit import Crowd
+from imagefactory.lib.http.connection_limit import ConnectionLimit
 from imagefactory.warehouse.server.application import Application
 from imagefactory.warehouse.server.site import WarehouseChannel, WarehouseSite
 
@@ -17,29 +17,29 @@ _TOO_MANY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-Aft
 class _Counted(WarehouseChannel):
     """One of the crowd."""
 
-    site: WarehouseDoor
+    site: LimitedWarehouseSite
 
     def connectionMade(self) -> None:
         """A client is at the door."""
         super().connectionMade()
-        self.site.crowd.came(self)
+        self.site.connection_limit.came(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """It is gone."""
         super().connectionLost(reason)
-        self.site.crowd.went(self)
+        self.site.connection_limit.went(self)
 
 
-class WarehouseDoor(WarehouseSite):
+class LimitedWarehouseSite(WarehouseSite):
     """At most `most` connections; others are told to come back."""
 
     protocol = _Counted
 
     def __init__(self, application: Application, clock: IReactorTime, most: int) -> None:
         super().__init__(application, clock)
-        self.crowd = Crowd(clock, most, _TOO_MANY)
+        self.connection_limit = ConnectionLimit(clock, most, _TOO_MANY)
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:  # type: ignore[override]
         """A channel, or none if there are too many."""
-        channel: Protocol = self.crowd.turned_away() or super().buildProtocol(addr)
+        channel: Protocol = self.connection_limit.turned_away() or super().buildProtocol(addr)
         return channel

@@ -7,13 +7,13 @@ from imagefactory.warehouse.server import formats
 from imagefactory.warehouse.server.buckets import listed
 from imagefactory.warehouse.server.call import Call, Reply, as_text
 from imagefactory.warehouse.server.conditions import condition
-from imagefactory.warehouse.server.context import Means
+from imagefactory.warehouse.server.context import WarehouseContext
 from imagefactory.warehouse.server.errors import Answer
 
 _TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 
 
-async def put(app: Means, call: Call) -> Reply:
+async def put(app: WarehouseContext, call: Call) -> Reply:
     """PUT /BUCKET/KEY/ATTRIBUTE: the value is the body, or the header X-redhat-value. Makes bucket and object."""
     assert call.path is not None
     bucket, key, name = call.path
@@ -23,7 +23,7 @@ async def put(app: Means, call: Call) -> Reply:
     return Reply(201)
 
 
-async def set_many(app: Means, call: Call) -> Reply:
+async def set_many(app: WarehouseContext, call: Call) -> Reply:
     """POST /BUCKET with `_key` and attributes: all in one step, or nothing."""
     assert call.path is not None
     fields = await app.form(call)
@@ -34,7 +34,7 @@ async def set_many(app: Means, call: Call) -> Reply:
     return Reply(200)
 
 
-async def get(app: Means, call: Call) -> Reply:
+async def get(app: WarehouseContext, call: Call) -> Reply:
     """GET /BUCKET/KEY/ATTRIBUTE: the value as it is; 404 if it is absent or empty."""
     assert call.path is not None
     value = await app.threads.run(app.store.attribute, *call.path)
@@ -43,7 +43,7 @@ async def get(app: Means, call: Call) -> Reply:
     return Reply(200, value.encode(), _TEXT)
 
 
-async def delete(app: Means, call: Call) -> Reply:
+async def delete(app: WarehouseContext, call: Call) -> Reply:
     """DELETE /BUCKET/KEY/ATTRIBUTE: ours."""
     assert call.path is not None
     bucket, key, name = call.path
@@ -52,7 +52,7 @@ async def delete(app: Means, call: Call) -> Reply:
     return Reply(200)
 
 
-async def listing(app: Means, call: Call) -> Reply:
+async def listing(app: WarehouseContext, call: Call) -> Reply:
     """GET /BUCKET/KEY/_attrs: the names; ours: `values=1` for values, too."""
     assert call.path is not None
     bucket, key = call.path[:2]

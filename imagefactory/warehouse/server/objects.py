@@ -10,7 +10,7 @@ from imagefactory.warehouse.server import content
 from imagefactory.warehouse.server.body_sink import digests
 from imagefactory.warehouse.server.call import Call, Reply
 from imagefactory.warehouse.server.conditions import FRAMED, condition, not_modified, ranges
-from imagefactory.warehouse.server.context import Means
+from imagefactory.warehouse.server.context import WarehouseContext
 from imagefactory.warehouse.server.errors import Answer
 from imagefactory.warehouse.store.blobs import Reader
 from imagefactory.warehouse.store.digests import digested
@@ -19,7 +19,7 @@ from imagefactory.warehouse.store.objects import Stored
 _BINARY = {"Content-Type": "application/octet-stream"}
 
 
-async def get(app: Means, call: Call) -> Reply:
+async def get(app: WarehouseContext, call: Call) -> Reply:
     """GET /BUCKET/KEY: the body, or parts of it."""
     assert call.path is not None
     opened = await app.threads.run(app.store.open, *call.path)
@@ -35,7 +35,7 @@ async def get(app: Means, call: Call) -> Reply:
         raise
 
 
-async def _digested(app: Means, stored: Stored) -> Stored:
+async def _digested(app: WarehouseContext, stored: Stored) -> Stored:
     """With the SHA-256 that HTTP clients want to know; what has it costs nothing. Those who ask at once share it."""
     blob = stored.blob
     if blob is None or blob.sha256:
@@ -44,7 +44,7 @@ async def _digested(app: Means, stored: Stored) -> Stored:
     return replace(stored, blob=known.blob)
 
 
-async def _reply(app: Means, call: Call, stored: Stored, reader: Reader, *, framed: bool) -> Reply:
+async def _reply(app: WarehouseContext, call: Call, stored: Stored, reader: Reader, *, framed: bool) -> Reply:
     await _check_whole(app, stored, reader)
     headers = _headers(stored, FRAMED if framed else "")
     if not_modified(call, stored, FRAMED if framed else ""):
@@ -56,7 +56,7 @@ async def _reply(app: Means, call: Call, stored: Stored, reader: Reader, *, fram
     return replace(body, headers={**headers, **body.headers})
 
 
-async def _body(app: Means, call: Call, stored: Stored, reader: Reader, *, framed: bool) -> Reply:
+async def _body(app: WarehouseContext, call: Call, stored: Stored, reader: Reader, *, framed: bool) -> Reply:
     if framed:
         extents = await app.threads.run(reader.extents)
         return Reply(200, content.framed(stored, reader, extents), {"Content-Type": content.EXTENTS})
@@ -82,7 +82,7 @@ def _headers(stored: Stored, suffix: str) -> dict[str, str]:
     }
 
 
-async def _check_whole(app: Means, stored: Stored, reader: Reader) -> None:
+async def _check_whole(app: WarehouseContext, stored: Stored, reader: Reader) -> None:
     """500 for a body that is known to be damaged, or that lost some of its bytes."""
     assert stored.blob is not None
     if reader.size != stored.blob.size:
@@ -92,7 +92,7 @@ async def _check_whole(app: Means, stored: Stored, reader: Reader) -> None:
         raise Answer(500, "the body is damaged")
 
 
-async def delete(app: Means, call: Call) -> Reply:
+async def delete(app: WarehouseContext, call: Call) -> Reply:
     """DELETE /BUCKET/KEY: body and attributes."""
     bucket, key = call.path or ("", "")
     if not await app.threads.run(app.store.delete, bucket, key, condition(call)):

@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import Request, datetimeToString
 
 from imagefactory import __version__
-from imagefactory.warehouse.server.body_sink import Reception
+from imagefactory.warehouse.server.body_sink import BodySink
 from imagefactory.warehouse.server.call import Call, Reply, split_path
 from imagefactory.warehouse.server.content import Content
 from imagefactory.warehouse.server.download import Download
@@ -38,7 +38,7 @@ class WarehouseRequest(Request):
 
     channel: Any  # a WarehouseChannel; None once the connection is lost
     _call: Call
-    _reception: Reception | None = None
+    _reception: BodySink | None = None
     _refused = False  # answered already, the rest of the body is of no interest
     _complete = False  # the body has come
     _streams = False
@@ -89,7 +89,7 @@ class WarehouseRequest(Request):
             await self._reception.abort()
             raise
 
-    async def _receive(self, reception: Reception) -> None:
+    async def _receive(self, reception: BodySink) -> None:
         self.resume()
         if self._disconnected:
             await reception.abort()
@@ -132,7 +132,7 @@ class WarehouseRequest(Request):
         elif self._reception is not None:
             self._run(self._finish(self._reception))
 
-    async def _finish(self, reception: Reception) -> None:
+    async def _finish(self, reception: BodySink) -> None:
         try:
             reply = await reception.finish()
         except CancelledError:

@@ -16,9 +16,9 @@ from imagefactory.lib.concurrency.clock import Clock
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import Conflict, InvalidInput
 from imagefactory.lib.oauth.verifier import BodyHash
-from imagefactory.warehouse.server.body_sink import Reception, knows_content, store_body, stored_reply
+from imagefactory.warehouse.server.body_sink import BodySink, knows_content, store_body, stored_reply
 from imagefactory.warehouse.server.call import Call, Reply
-from imagefactory.warehouse.server.context import Means
+from imagefactory.warehouse.server.context import WarehouseContext
 from imagefactory.warehouse.server.errors import Answer
 from imagefactory.warehouse.server.upload import Flow, Upload
 from imagefactory.warehouse.server.users import hashing
@@ -72,14 +72,14 @@ def part_of(call: Call) -> Part | None:
 class Sessions:
     """All named uploads of a server."""
 
-    def __init__(self, store: Store, threads: Threads, clock: Clock, app: Means) -> None:
+    def __init__(self, store: Store, threads: Threads, clock: Clock, app: WarehouseContext) -> None:
         self.app = app
         self._store = store
         self._threads = threads
         self._clock = clock
         self._open: dict[tuple[str, ...], Session] = {}
 
-    async def admit(self, call: Call, part: Part, length: int | None, flow: Flow) -> Reception:
+    async def admit(self, call: Call, part: Part, length: int | None, flow: Flow) -> BodySink:
         """Go on with an upload, begin it, or say how far it is; 409 with the offset if the part does not follow what
         is there. `length` of the body, None if it is not known. InvalidInput."""
         if (length is None and part.first is None) or length not in {None, part.length}:
@@ -94,7 +94,7 @@ class Sessions:
         if part.first not in {None, here} or (session is not None and session.size != part.size):
             raise Answer(409, "the part does not follow what is there", headers={OFFSET: str(here)})
         if part.first is None:
-            return Said(Reply(202, headers={OFFSET: str(here)}))
+            return ImmediateReply(Reply(202, headers={OFFSET: str(here)}))
         session = session or await self._begin(key, call, part)
         session.busy = True
         return PartBody(call, session, part, self, flow)
@@ -146,8 +146,8 @@ class Sessions:
             del self._open[key]
 
 
-class Said:
-    """A `Reception` of nothing: the answer is known."""
+class ImmediateReply:
+    """A `BodySink` of nothing: the answer is known."""
 
     def __init__(self, reply: Reply) -> None:
         self._reply = reply
@@ -163,7 +163,7 @@ class Said:
 
 
 class PartBody:
-    """A `Reception` of one part."""
+    """A `BodySink` of one part."""
 
     def __init__(self, call: Call, session: Session, part: Part, sessions: Sessions, flow: Flow) -> None:
         self._call = call

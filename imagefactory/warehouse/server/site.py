@@ -13,7 +13,7 @@ from twisted.web.server import Site
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.http.channel import PacedChannel
 from imagefactory.lib.secret import Secret
-from imagefactory.warehouse.server.application import NOWHERE, Application, Outside
+from imagefactory.warehouse.server.application import NOWHERE, Application, Peers
 from imagefactory.warehouse.server.download import BLOCK
 from imagefactory.warehouse.server.request import WarehouseRequest
 from imagefactory.warehouse.server.users import Users
@@ -88,7 +88,7 @@ def make_site(
     threads: Threads,
     clock: IReactorTime,
     users: Mapping[str, Secret] | None = None,
-    outside: Outside = NOWHERE,
+    outside: Peers = NOWHERE,
 ) -> WarehouseSite:
     """A site that serves `store`.
 

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.build.cache.entry import decode, describe, encode
 from imagefactory.build.cache.keys import stage_key
-from imagefactory.build.cache.references import Holds
+from imagefactory.build.cache.references import References
 from imagefactory.lib.files.locks import FileLock
 
 
@@ -73,7 +73,7 @@ class HoldsTests(SynchronousTestCase):
 
     def test_counting(self) -> None:
         """A later lease replaces an earlier one; a release too many is none."""
-        holds, closed = Holds(), []
+        holds, closed = References(), []
 
         class Lease:
             def __init__(self, name: str) -> None:

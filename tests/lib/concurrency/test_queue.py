@@ -7,16 +7,16 @@ from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.lib.concurrency.queue import Lane
+from imagefactory.lib.concurrency.queue import Queue
 
 
 class Member:
     """Somebody who wants a place."""
 
-    def __init__(self, lane: Lane, id: str, party: str = "") -> None:
+    def __init__(self, queue: Queue, id: str, party: str = "") -> None:
         self.stack = AsyncExitStack()
         self.party = party or id
-        self.entered = Deferred.fromCoroutine(self.stack.enter_async_context(lane.place(id, party)))
+        self.entered = Deferred.fromCoroutine(self.stack.enter_async_context(queue.place(id, party)))
 
     @property
     def inside(self) -> bool:
@@ -44,42 +44,42 @@ class LaneTests(SynchronousTestCase):
         while self.members:
             self.members.pop().give_up()
 
-    def member(self, lane: Lane, id: str, party: str = "") -> Member:
+    def member(self, queue: Queue, id: str, party: str = "") -> Member:
         """Somebody who wants a place, and is gone when the test is over."""
-        self.members.append(Member(lane, id, party))
+        self.members.append(Member(queue, id, party))
         return self.members[-1]
 
     def test_in_order(self) -> None:
         """A place that gets free goes to who waits longest."""
-        lane = Lane(1)
-        first, second, third = (self.member(lane, id) for id in "abc")
-        self.assertEqual([None, 1, 2], [lane.position(id) for id in "abc"])
+        queue = Queue(1)
+        first, second, third = (self.member(queue, id) for id in "abc")
+        self.assertEqual([None, 1, 2], [queue.position(id) for id in "abc"])
         first.leave()
         self.assertEqual((True, False), (second.inside, third.inside))
-        self.assertEqual(1, lane.position("c"))
+        self.assertEqual(1, queue.position("c"))
 
     def test_who_leaves_the_queue_takes_no_place(self) -> None:
         """The next one moves up."""
-        lane = Lane(1)
-        first, second, third = (self.member(lane, id) for id in "abc")
+        queue = Queue(1)
+        first, second, third = (self.member(queue, id) for id in "abc")
         second.entered.cancel()
         self.failureResultOf(second.entered, CancelledError)
         first.leave()
         self.assertTrue(third.inside)
         third.leave()
-        self.assertTrue(self.member(lane, "d").inside)
+        self.assertTrue(self.member(queue, "d").inside)
 
     def test_without_limit(self) -> None:
         """Nobody waits."""
-        lane = Lane(None)
-        self.assertTrue(all(self.member(lane, id).inside for id in "abc"))
+        queue = Queue(None)
+        self.assertTrue(all(self.member(queue, id).inside for id in "abc"))
 
     def test_a_party_shares_a_place(self) -> None:
         """Its members come in together, and the place is free when the last one has left."""
-        lane = Lane(1)
-        first, second = self.member(lane, "a", "build"), self.member(lane, "b", "build")
-        other = self.member(lane, "c")
-        late = self.member(lane, "d", "build")
+        queue = Queue(1)
+        first, second = self.member(queue, "a", "build"), self.member(queue, "b", "build")
+        other = self.member(queue, "c")
+        late = self.member(queue, "d", "build")
         self.assertEqual([True, True, False, True], [one.inside for one in (first, second, other, late)])
         first.leave()
         second.leave()
@@ -89,25 +89,25 @@ class LaneTests(SynchronousTestCase):
 
     def test_a_waiting_party_comes_in_at_once(self) -> None:
         """When its first member gets a place the others follow, past those who stand between them."""
-        lane = Lane(1)
-        first = self.member(lane, "a")
+        queue = Queue(1)
+        first = self.member(queue, "a")
         second, between, third = (
-            self.member(lane, "b", "build"),
-            self.member(lane, "c"),
-            self.member(lane, "d", "build"),
+            self.member(queue, "b", "build"),
+            self.member(queue, "c"),
+            self.member(queue, "d", "build"),
         )
         first.leave()
         self.assertEqual([True, False, True], [one.inside for one in (second, between, third)])
-        self.assertEqual(1, lane.position("c"))
+        self.assertEqual(1, queue.position("c"))
 
     @given(st.integers(1, 3), st.lists(st.tuples(st.sampled_from(["enter", "leave", "cancel"]), st.integers(0, 3))))
     def test_never_more_parties_than_places(self, places: int, steps: list[tuple[str, int]]) -> None:
         """And nobody waits beside a free place, whatever comes and goes."""
         self.tearDown()  # of the example before
-        lane, members = Lane(places), self.members
+        queue, members = Queue(places), self.members
         for number, (step, choice) in enumerate(steps):
             if step == "enter":
-                self.member(lane, str(number), f"party {choice}")
+                self.member(queue, str(number), f"party {choice}")
             elif members:
                 member = members.pop(choice % len(members))
                 if member.inside:

@@ -19,7 +19,7 @@ from zope.interface import implementer
 
 from imagefactory.lib.errors import FactoryError, Forbidden, InvalidInput, TooLarge, Unavailable
 from imagefactory.lib.http.address_policy import literal, networks, permitted
-from imagefactory.lib.http.guarded import CheckedEndpoint, CheckedEndpoints, Fetcher, Rules
+from imagefactory.lib.http.guarded import CheckedEndpoint, CheckedEndpoints, GuardedFetcher, Rules
 
 INSIDE = (
     "127.0.0.1",
@@ -170,7 +170,7 @@ class FetcherTests(SynchronousTestCase):
 
     def fetch(self, url: str, **answers: object) -> Deferred[bytes]:
         self.agent = FakeAgent(**answers)
-        fetcher = Fetcher(self.agent, Rules(limit=10), self.clock)
+        fetcher = GuardedFetcher(self.agent, Rules(limit=10), self.clock)
         return Deferred.fromCoroutine(fetcher.fetch(url))
 
     def refusal(self, kind: type[FactoryError], url: str = "https://public.example/a", **answers: object) -> str:

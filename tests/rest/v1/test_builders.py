@@ -281,7 +281,7 @@ class PushTests(ServiceTestCase):
         self.assertEqual(self.wire.ask("DELETE", path).status, 400)
         self.assertEqual(self.wire.form("DELETE", path, {"credentials": CREDENTIALS}).status, 204)
         self.assertEqual(self.wire.ask("DELETE", path + "?keep_on_provider=1").status, 404)
-        ((id, removal),) = self.catalogue.removals
+        ((id, removal),) = self.inventory.removals
         self.assertEqual((id, removal.credentials is not None, removal.keep_on_provider), ("pi1", True, False))
 
     def test_removal_from_a_provider_defined_in_place(self) -> None:
@@ -290,7 +290,7 @@ class PushTests(ServiceTestCase):
         fields = {"credentials": CREDENTIALS, "provider": "mock1"}
         self.assertEqual(self.wire.form("DELETE", path, {**fields, "provider": "mokc"}).status, 400)
         self.assertEqual(self.wire.form("DELETE", path, fields).status, 204)
-        self.assertEqual(self.catalogue.removals[0][1].provider, Provider("mock1", "mock"))
+        self.assertEqual(self.inventory.removals[0][1].provider, Provider("mock1", "mock"))
 
     def test_a_flag_that_says_neither(self) -> None:
         """Is not taken for a no: the image would be removed from its provider."""
@@ -299,7 +299,7 @@ class PushTests(ServiceTestCase):
             answer = self.wire.form("DELETE", path + query, {"credentials": CREDENTIALS, **fields})
             self.assertEqual(answer.status, 400)
             self.assertIn("keep_on_provider", answer.json["error"])
-        self.assertEqual(self.catalogue.removals, [])
+        self.assertEqual(self.inventory.removals, [])
 
     def test_lists(self) -> None:
         """Of one target image and of all."""

@@ -151,7 +151,7 @@ class StoredTests(ServiceTestCase):
 
     def test_pages(self) -> None:
         """At most so many, from above an id."""
-        self.catalogue.images_["i0"] = replace(self.catalogue.images_["i1"], id="i0")
+        self.inventory.images_["i0"] = replace(self.inventory.images_["i1"], id="i0")
         for query, ids in (("", ["i0", "i1"]), ("?limit=1", ["i0"]), ("?after=i0&limit=5", ["i1"]), ("?after=i1", [])):
             images = self.wire.ask("GET", IMAGES + query).json["images"]
             self.assertEqual([image["id"] for image in images], ids, query)
@@ -166,9 +166,9 @@ class StoredTests(ServiceTestCase):
 
     def test_removing_by_a_wrong_address(self) -> None:
         """What is not a child of the ids before it is not found, and stays."""
-        self.catalogue.images_["i2"] = replace(self.catalogue.images_["i1"], id="i2")
-        self.catalogue.builds_["b2"] = replace(self.catalogue.builds_["b1"], id="b2", image="i2")
-        self.catalogue.target_images_["ti2"] = replace(self.catalogue.target_images_["ti1"], id="ti2", build="b2")
+        self.inventory.images_["i2"] = replace(self.inventory.images_["i1"], id="i2")
+        self.inventory.builds_["b2"] = replace(self.inventory.builds_["b1"], id="b2", image="i2")
+        self.inventory.target_images_["ti2"] = replace(self.inventory.target_images_["ti1"], id="ti2", build="b2")
         for path in (
             "/i2/builds/b1",
             "/i2/builds/b1/target_images/ti1",
@@ -178,14 +178,14 @@ class StoredTests(ServiceTestCase):
             "/i2/builds/b1/target_images/ti1/provider_images/pi1?keep_on_provider=1",
         ):
             self.assertEqual(self.wire.ask("DELETE", IMAGES + path).status, 404, path)
-        left = (self.catalogue.builds_, self.catalogue.target_images_, self.catalogue.provider_images_)
+        left = (self.inventory.builds_, self.inventory.target_images_, self.inventory.provider_images_)
         self.assertEqual([len(records) for records in left], [2, 2, 1])
 
     def test_removing(self) -> None:
         """204 without a body; 409 while in use; 404 after."""
-        self.catalogue.in_use.add("i1")
+        self.inventory.in_use.add("i1")
         self.assertEqual(self.wire.ask("DELETE", f"{IMAGES}/i1").status, 409)
-        self.catalogue.in_use.clear()
+        self.inventory.in_use.clear()
         for path in ("/i1/builds/b1/target_images/ti1", "/i1/builds/b1", "/i1"):
             answer = self.wire.ask("DELETE", IMAGES + path)
             self.assertEqual((answer.status, answer.body), (204, b""))

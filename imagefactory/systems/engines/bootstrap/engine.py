@@ -27,7 +27,7 @@ from imagefactory.systems.engines.bootstrap.mmdebstrap import Mmdebstrap
 from imagefactory.systems.engines.bootstrap.repositories import contents, demand_readable, locate
 from imagefactory.systems.engines.bootstrap.tool import RECIPE, Tool
 from imagefactory.systems.engines.interface import Base, BasePlan, RootTree
-from imagefactory.systems.families.causes import Telling
+from imagefactory.systems.families.causes import CauseDetector
 from imagefactory.systems.families.interface import Bootstrap, Family, Release, Source, install_url
 from imagefactory.systems.families.registry import find
 
@@ -207,7 +207,7 @@ class _Output:
     def __init__(self, tool: Tool, family: Family, report: Report) -> None:
         self._tool = tool
         self._report = report
-        self.telling = Telling(family.explain)
+        self.telling = CauseDetector(family.explain)
 
     def line(self, text: str) -> None:
         self._report.line(text)
