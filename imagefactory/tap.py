@@ -10,7 +10,7 @@ from twisted.python import usage
 from imagefactory.service.daemon import Daemon
 from imagefactory.service.plugin import plugged
 from imagefactory.settings.loading import load_here
-from imagefactory.settings.option import Group, Kind
+from imagefactory.settings.option import OptionGroup, OptionKind
 from imagefactory.settings.option_list import OPTIONS, Declared
 
 #: What is decided by twist itself, or makes no sense for a daemon.
@@ -18,7 +18,11 @@ NOT_HERE = {"rest", "foreground", "json", "verbose", "debug", "plan", "umask", "
 
 
 def _offered(declared: Declared) -> bool:
-    return bool(declared.option.flag) and declared.option.group is not Group.BUILDING and declared.name not in NOT_HERE
+    return (
+        bool(declared.option.flag)
+        and declared.option.group is not OptionGroup.BUILDING
+        and declared.name not in NOT_HERE
+    )
 
 
 def _long(declared: Declared) -> str:
@@ -34,12 +38,12 @@ class Options(usage.Options):
     optFlags = [  # noqa: RUF012 (Twisted's way)
         [_long(declared), None, declared.option.help]
         for declared in OPTIONS
-        if _offered(declared) and declared.option.kind is Kind.FLAG
+        if _offered(declared) and declared.option.kind is OptionKind.FLAG
     ]
     optParameters = [  # noqa: RUF012
         [_long(declared), None, None, declared.option.help]
         for declared in OPTIONS
-        if _offered(declared) and declared.option.kind is not Kind.FLAG
+        if _offered(declared) and declared.option.kind is not OptionKind.FLAG
     ]
 
     def arguments(self) -> list[str]:
@@ -47,10 +51,10 @@ class Options(usage.Options):
         given: list[str] = []
         for declared in filter(_offered, OPTIONS):
             value = self.get(_long(declared))
-            if declared.option.kind is Kind.FLAG:
+            if declared.option.kind is OptionKind.FLAG:
                 given += [declared.option.flag] if value else []
             elif value is not None:
-                members = value.split(",") if declared.option.kind is Kind.LIST else [value]
+                members = value.split(",") if declared.option.kind is OptionKind.LIST else [value]
                 given += [f"{declared.option.flag}={member}" for member in members]
         return given
 

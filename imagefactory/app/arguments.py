@@ -1,4 +1,4 @@
-"""Texts in REST requests, read by those who know them."""
+"""Parses the texts of REST requests: templates, providers, credentials."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class RestArguments:
         self._clouds = clouds
 
     async def template(self, text: str, targets: Sequence[str]) -> ReadTemplate:
-        """Never a path: who asks over the network gets nothing of this host's files."""
+        """Resolve a template that is never a path: requests must not read files of this host."""
         found = await self._templates.resolve(text, loosely=self._clouds.install_nothing(targets))
         return ReadTemplate(found.template, found.template_id)
 

@@ -1,4 +1,4 @@
-"""The OAuth clients of the REST API: never an open door, never a dead end."""
+"""The OAuth clients of the REST API; the first start makes one if none is configured."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 
 INTERRUPTED = 130
-"""As shells say it: ended by SIGINT, before there was anything to clean up."""
+"""The exit status of a command that SIGINT ended before there was anything to clean up, as shells report it."""
 
 
 def main() -> None:
@@ -32,7 +32,10 @@ def warehouse_main() -> None:
 
 
 def status(run: Callable[[], int]) -> int:
-    """The exit status of a command, which `run` loads first: that takes most of a second, and may be interrupted."""
+    """Run a command and return its exit status.
+
+    `run` imports the command first, which takes most of a second and may be interrupted.
+    """
     try:
         from imagefactory.cli.streams import forgiving_streams
 

@@ -1,4 +1,7 @@
-"""Progress on a terminal. Apart from the rest, because to import rich takes a tenth of a short run."""
+"""Progress bars on a terminal.
+
+A module of its own, because importing rich takes a tenth of a short run.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ from imagefactory.jobs.interface import JobEvent
 from imagefactory.model.jobs import Job
 
 
-class Bars:
-    """A bar per job with its current activity; stage lines scroll above."""
+class ProgressBars:
+    """One bar per job with its current activity; lines on stages scroll above."""
 
     def __init__(self, console: Console) -> None:
         self._changes = Changes()
@@ -43,7 +46,7 @@ class Bars:
         self._progress.update(self._tasks[job.id], completed=job.percent, description=job.activity)
 
     def line(self, job: Job, text: str) -> None:
-        """The bars have no room for it."""
+        """Ignored: bars show no output of programs."""
 
     def stop(self) -> None:
         """Leave the bars as they are."""

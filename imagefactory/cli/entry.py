@@ -8,11 +8,10 @@ from collections.abc import Callable, Sequence
 from twisted.logger import globalLogBeginner
 
 from imagefactory.cli import results
-from imagefactory.cli.modes import Mode, Serve, mode_of
-from imagefactory.cli.watch import Lines, Quiet, Watcher
+from imagefactory.cli.modes import Mode, ServeMode, mode_of
+from imagefactory.cli.watch import NoProgress, PlainProgress, ProgressView
 from imagefactory.lib.errors import Conflict, FactoryError, Forbidden, InvalidInput, NotFound, TooLarge
-from imagefactory.service.logs import Lines as LogLines
-from imagefactory.service.logs import at_least, level_of
+from imagefactory.service.logs import StreamLog, at_least, level_of
 from imagefactory.settings import Settings
 from imagefactory.settings.loading import load_here
 from imagefactory.settings.manual import early_answer
@@ -36,7 +35,7 @@ def warehouse_command(argv: Sequence[str]) -> int:
 
 
 def exit_status(error: FactoryError) -> int:
-    """2 for what the caller can put right, 1 for what went wrong on the way."""
+    """Returns 2 for an error that the caller can correct, 1 for a failure of the work."""
     return USAGE if isinstance(error, CALLERS) else FAILURE
 
 
@@ -60,7 +59,7 @@ def _refused(error: FactoryError, *, document: bool) -> int:
 
 def _factory(settings: Settings) -> int:
     mode = mode_of(settings)
-    if isinstance(mode, Serve):
+    if isinstance(mode, ServeMode):
         from imagefactory.cli.serving import serve_factory
 
         return serve_factory(settings)
@@ -75,7 +74,7 @@ def _local(settings: Settings, mode: Mode) -> int:
     from imagefactory.cli.running import Run
 
     globalLogBeginner.beginLoggingTo(
-        [at_least(level_of(settings), LogLines(sys.stderr))], redirectStandardIO=False, discardBuffer=True
+        [at_least(level_of(settings), StreamLog(sys.stderr))], redirectStandardIO=False, discardBuffer=True
     )
     terminal = Terminal(sys.stdout, _watcher(settings), settings.json)
 
@@ -87,19 +86,19 @@ def _local(settings: Settings, mode: Mode) -> int:
             await factory.stop()
 
     session = Run(reactor, body)
-    session.to_the_end()
+    session.run_to_end()
     if session.error is not None:
         return _refused(session.error, document=settings.json)
     return session.status if session.status is not None else FAILURE
 
 
-def _watcher(settings: Settings) -> Watcher:
+def _watcher(settings: Settings) -> ProgressView:
     if settings.json:
-        return Quiet()
+        return NoProgress()
     if sys.stdout.isatty() and not (settings.verbose or settings.debug):
         from rich.console import Console
 
-        from imagefactory.cli.bars import Bars
+        from imagefactory.cli.bars import ProgressBars
 
-        return Bars(Console())
-    return Lines(sys.stdout, full=settings.verbose or settings.debug)
+        return ProgressBars(Console())
+    return PlainProgress(sys.stdout, full=settings.verbose or settings.debug)

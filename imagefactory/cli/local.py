@@ -12,8 +12,8 @@ from twisted.internet.defer import CancelledError
 
 from imagefactory.app import Factory
 from imagefactory.cli import results
-from imagefactory.cli.modes import Build, Import, Log, Mode, Push
-from imagefactory.cli.watch import Watcher
+from imagefactory.cli.modes import BuildMode, ImportMode, LogMode, Mode, PushMode
+from imagefactory.cli.watch import ProgressView
 from imagefactory.jobs.interface import BuildRequest, ImportRequest, JobEvent, PushRequest, Unsubscribe
 from imagefactory.lib.concurrency.scope import Scope
 from imagefactory.lib.errors import Conflict, InvalidInput
@@ -22,7 +22,7 @@ from imagefactory.model.jobs import Completed, Job, Operation
 from imagefactory.model.records import Kind
 from imagefactory.model.visible import visible
 
-SUCCESS, FAILURE, USAGE = 0, 1, 2
+SUCCESS, FAILURE = 0, 1
 
 LONGEST_PATH = 4095
 """PATH_MAX of linux/limits.h, less the zero at the end."""
@@ -30,42 +30,44 @@ LONGEST_PATH = 4095
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """Where a run speaks: `out` for results, `watcher` for progress; with `document` the only output is one JSON
-    document."""
+    """Where a run writes: results to `out`, progress to `watcher`.
+
+    With `document` the only output is one JSON document.
+    """
 
     out: TextIO
-    watcher: Watcher
+    watcher: ProgressView
     document: bool
 
     def say(self, text: str) -> None:
-        """A line for people; nothing when a program listens."""
+        """Write a line for people; nothing with `document`."""
         if not self.document:
             self.out.write(f"{text}\n")
             self.out.flush()
 
     def result(self, document: str, lines: Sequence[str]) -> None:
-        """The end of a run, in the form that was asked for."""
+        """Write the result of a run, as a document or as lines."""
         self.out.write("".join(f"{line}\n" for line in ([document] if self.document else lines)))
         self.out.flush()
 
 
 async def run(factory: Factory, mode: Mode, terminal: Terminal) -> int:
-    """Do what `mode` says and answer the exit status."""
+    """Do what `mode` says and return the exit status."""
     match mode:
-        case Build(plan_only=True):
+        case BuildMode(plan_only=True):
             return await _plan(factory, mode, terminal)
-        case Build():
+        case BuildMode():
             return await _build(factory, mode, terminal)
-        case Push():
+        case PushMode():
             return await _push(factory, mode, terminal)
-        case Import():
+        case ImportMode():
             return await _import(factory, mode, terminal)
-        case Log():
+        case LogMode():
             return await _log(factory, mode, terminal)
     raise AssertionError(mode)
 
 
-async def _request(factory: Factory, mode: Build) -> BuildRequest:
+async def _request(factory: Factory, mode: BuildMode) -> BuildRequest:
     template, template_id = None, None
     if mode.template:
         loosely = factory.clouds.install_nothing(mode.targets)
@@ -76,20 +78,20 @@ async def _request(factory: Factory, mode: Build) -> BuildRequest:
     )
 
 
-async def _plan(factory: Factory, mode: Build, terminal: Terminal) -> int:
+async def _plan(factory: Factory, mode: BuildMode, terminal: Terminal) -> int:
     plan = await factory.jobs.plan(await _request(factory, mode))
     terminal.result(results.plan_document(plan), results.plan_lines(plan))
     return SUCCESS
 
 
-async def _build(factory: Factory, mode: Build, terminal: Terminal) -> int:
+async def _build(factory: Factory, mode: BuildMode, terminal: Terminal) -> int:
     accepted = await factory.jobs.build(await _request(factory, mode))
     for job in accepted.jobs:
         terminal.say(f"Building build {accepted.build_id} of image {accepted.image_id} to target {job.target}")
     return await _watch(factory, accepted.jobs, terminal)
 
 
-async def _push(factory: Factory, mode: Push, terminal: Terminal) -> int:
+async def _push(factory: Factory, mode: PushMode, terminal: Terminal) -> int:
     credentials = read_credentials(mode.credentials)
     requests = [PushRequest(factory.clouds.provider(name), credentials, image_id=mode.image) for name in mode.providers]
     jobs = await factory.jobs.push_all(requests)
@@ -98,7 +100,7 @@ async def _push(factory: Factory, mode: Push, terminal: Terminal) -> int:
     return await _watch(factory, jobs, terminal)
 
 
-async def _import(factory: Factory, mode: Import, terminal: Terminal) -> int:
+async def _import(factory: Factory, mode: ImportMode, terminal: Terminal) -> int:
     descriptor = _text_or_file(mode.descriptor, "--image-desc") if mode.descriptor else None
     provider = factory.clouds.provider(mode.provider)
     imported = await factory.jobs.import_image(
@@ -109,7 +111,7 @@ async def _import(factory: Factory, mode: Import, terminal: Terminal) -> int:
     return SUCCESS
 
 
-async def _log(factory: Factory, mode: Log, terminal: Terminal) -> int:
+async def _log(factory: Factory, mode: LogMode, terminal: Terminal) -> int:
     """Print the log in pieces: it may be long."""
     last = 0
     while lines := await factory.jobs.log(mode.job, after=last):
@@ -120,10 +122,10 @@ async def _log(factory: Factory, mode: Log, terminal: Terminal) -> int:
 
 
 async def _watch(factory: Factory, jobs: Sequence[Job], terminal: Terminal) -> int:
-    """Show the jobs until all have ended."""
+    """Show the jobs until all have ended; returns the exit status."""
     ids = {job.id for job in jobs}
 
-    def tell(event: JobEvent) -> None:
+    def show(event: JobEvent) -> None:
         if event.job.id in ids:
             terminal.watcher.event(event)
 
@@ -131,15 +133,16 @@ async def _watch(factory: Factory, jobs: Sequence[Job], terminal: Terminal) -> i
         return factory.jobs.on_line(job.id, lambda line: terminal.watcher.line(job, line.text))
 
     terminal.watcher.start(jobs)
-    leave = [factory.jobs.on_event(tell), *(listen(job) for job in jobs)]
+    subscriptions = [factory.jobs.on_event(show), *(listen(job) for job in jobs)]
     try:
         ended = await _ended(factory, jobs)
     finally:
-        for unsubscribe in leave:
+        for unsubscribe in subscriptions:
             unsubscribe()
         terminal.watcher.stop()
-    told = [(job, await _details(factory, job)) for job in ended]
-    terminal.result(results.run_document(told), [results.result_line(job, details) for job, details in told])
+    described = [(job, await _details(factory, job)) for job in ended]
+    lines = [results.result_line(job, details) for job, details in described]
+    terminal.result(results.run_document(described), lines)
     return SUCCESS if all(isinstance(job.state, Completed) for job in ended) else FAILURE
 
 
@@ -152,9 +155,9 @@ async def _details(factory: Factory, job: Job) -> results.Details:
 
 
 async def _ended(factory: Factory, jobs: Sequence[Job]) -> list[Job]:
-    """The jobs' last states.
+    """Wait for the jobs and return their last states.
 
-    Interrupting this (Ctrl-C, SIGTERM) cancels the jobs and still waits for their ends.
+    An interruption (Ctrl-C, SIGTERM) cancels the jobs; their ends are still awaited.
     """
     try:
         return [await factory.jobs.finished(job.id) for job in jobs]
@@ -171,12 +174,12 @@ async def _cancel(factory: Factory, id: str) -> None:
 
 
 def read_credentials(argument: str) -> Credentials | None:
-    """Credentials given as XML text or as a path; none given is for the target to judge."""
+    """Read credentials from XML text or from the file at a path; None without any: the target may need none."""
     return parse_credentials(_text_or_file(argument, "--credentials")) if argument else None
 
 
 def _text_or_file(argument: str, option: str) -> bytes:
-    """XML text as it is, without a byte order mark; what cannot be text is a path.
+    """Returns XML text as it is, without a byte order mark, or the content of the file at that path.
 
     An error never repeats the argument: text that is not quite XML may hold a password all the same.
     """

@@ -1,4 +1,4 @@
-"""What a command line asks for: one mode, or an error that says which combinations there are."""
+"""What a command line asks for: one mode, or an error that lists the combinations of options that exist."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ USAGE = """\
 
 
 @dataclass(frozen=True, slots=True)
-class Serve:
+class ServeMode:
     """Run the daemon."""
 
 
 @dataclass(frozen=True, slots=True)
-class Build:
-    """Build or rebuild; with `plan_only` just say what would be done.
+class BuildMode:
+    """Build or rebuild; with `plan_only` only show what would be done.
 
     An empty template means that of the image's last build.
     """
@@ -37,7 +37,7 @@ class Build:
 
 
 @dataclass(frozen=True, slots=True)
-class Push:
+class PushMode:
     """Push an image's newest build to one or more providers."""
 
     image: str
@@ -46,8 +46,8 @@ class Push:
 
 
 @dataclass(frozen=True, slots=True)
-class Import:
-    """Make an image known that the provider already has."""
+class ImportMode:
+    """Record an image that the provider already has."""
 
     target: str
     provider: str = field(repr=False)
@@ -57,34 +57,38 @@ class Import:
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class LogMode:
     """Print the log of a job."""
 
     job: str
 
 
-Mode = Serve | Build | Push | Import | Log
+Mode = ServeMode | BuildMode | PushMode | ImportMode | LogMode
 
 
 def mode_of(settings: Settings) -> Mode:
-    """The one mode that the settings describe; InvalidInput for none, with all there are."""
+    """Returns the one mode that the settings describe.
+
+    Raises:
+        InvalidInput: they describe none; the hint lists all.
+    """
     image = settings.image or None
     if settings.rest:
-        return Serve()
+        return ServeMode()
     if settings.log:
-        return Log(settings.log)
+        return LogMode(settings.log)
     if settings.target_image:
         return _import(settings, image)
     if settings.template or (image and not settings.provider):
         return _build(settings, image)
     if image and settings.provider:
-        return Push(image, settings.provider, settings.credentials)
+        return PushMode(image, settings.provider, settings.credentials)
     raise InvalidInput(
         "these options together ask for nothing that can be done", hint=f"it has to be one of these:\n{USAGE}"
     )
 
 
-def _build(settings: Settings, image: str | None) -> Build:
+def _build(settings: Settings, image: str | None) -> BuildMode:
     if settings.template and not settings.target:
         raise InvalidInput("a template needs at least one --target", hint=f"it has to be one of these:\n{USAGE}")
     if settings.provider:
@@ -92,14 +96,14 @@ def _build(settings: Settings, image: str | None) -> Build:
             "building and pushing are two commands: --template and --provider do not go together",
             hint="build first, then push the image with --image and --provider",
         )
-    return Build(settings.template, settings.target, image, settings.plan, settings.boot_check)
+    return BuildMode(settings.template, settings.target, image, settings.plan, settings.boot_check)
 
 
-def _import(settings: Settings, image: str | None) -> Import:
+def _import(settings: Settings, image: str | None) -> ImportMode:
     for name, values in (("target", settings.target), ("provider", settings.provider)):
         if len(values) != 1:
             given = ", ".join(values) if values else "none"
             raise InvalidInput(
                 f"Expect a single {name}, but '{given}' supplied", hint=f"it has to be one of these:\n{USAGE}"
             )
-    return Import(settings.target[0], settings.provider[0], settings.target_image, image, settings.image_desc)
+    return ImportMode(settings.target[0], settings.provider[0], settings.target_image, image, settings.image_desc)

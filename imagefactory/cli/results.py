@@ -1,4 +1,4 @@
-"""The last lines of a run: what came out, for people and for programs."""
+"""The result of a run: lines for people, a JSON document for programs."""
 
 from __future__ import annotations
 
@@ -28,14 +28,13 @@ def size_text(size: int | None) -> str:
 
 
 def seconds_of(job: Job) -> float:
-    """How long the job ran (0 if it never did)."""
+    """How long the job ran, in seconds (0 if it never started)."""
     return round(job.ended - job.started, 1) if job.started and job.ended else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What a finished target image's record says: where its file is, and what the boot check found (both may be
-    empty)."""
+    """From the record of a target image: where its file is, and what the boot check found (either may be empty)."""
 
     place: str = ""
     boot: Mapping[str, str] = field(default_factory=dict)
@@ -50,8 +49,7 @@ NONE = Details()
 
 
 def result_line(job: Job, details: Details = NONE) -> str:
-    """A job's end: destination, state, ids, size, time and where the image is; for a failure the reason and what to
-    do."""
+    """The line on a job that has ended: destination, state, ids, size, time, place of the image; or reason and hint."""
     name = destination(job)
     if isinstance(job.state, Completed):
         size = f", {size_text(job.state.size)}" if job.state.size is not None else ""
@@ -89,7 +87,7 @@ def job_document(job: Job, details: Details = NONE) -> dict[str, Any]:
 
 
 def _target_image(job: Job) -> str | None:
-    """The image that a push pushes, or that a build has made: under the id of the job."""
+    """The image that a push sends, or that a build has made (under the id of its job)."""
     made = job.operation is Operation.BUILD and isinstance(job.state, Completed)
     return job.id if made else job.target_image_id
 
@@ -137,7 +135,7 @@ def error_document(error: FactoryError) -> str:
 
 
 def error_text(error: FactoryError) -> str:
-    """What happened, where, and what to do, for standard error."""
+    """The text for standard error: what happened, where, and what to do."""
     hint = f"\n  hint: {error.hint}" if error.hint else ""
     return visible(f"imagefactory: {error}{hint}")
 

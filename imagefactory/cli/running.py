@@ -1,4 +1,4 @@
-"""Running one coroutine under the reactor, with signals that end it in good order."""
+"""Running one coroutine under the reactor; signals cancel it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ log = Logger()
 class Run:
     """One coroutine, from the reactor's start to its stop.
 
-    The first SIGINT, SIGTERM or SIGHUP cancels it, once; it then cleans up and ends by itself. Further signals only
-    say so: a second cancel would kill the clean-up. Under nohup(1) a hang-up is ignored.
+    The first SIGINT, SIGTERM or SIGHUP cancels it; it then cleans up and ends by itself. Further signals only write a
+    line: a second cancel would interrupt the clean-up. Under nohup(1) SIGHUP is ignored.
     """
 
     def __init__(self, reactor: IReactorCore, body: Callable[[], Awaitable[int]]) -> None:
@@ -32,29 +32,29 @@ class Run:
         self.status: int | None = None
         self.error: FactoryError | None = None
 
-    def to_the_end(self) -> None:
+    def run_to_end(self) -> None:
         """Run the reactor until the coroutine has ended; then `status` or `error` is set."""
-        self._hear_signals()
+        self._handle_signals()
         self._reactor.callWhenRunning(self._start)
         self._reactor.run()
 
     def _start(self) -> None:
-        self._hear_signals()  # again: the reactor has set its own for SIGTERM
+        self._handle_signals()  # again: the reactor has set its own for SIGTERM
         self._deferred = Deferred.fromCoroutine(self._coroutine())
         self._deferred.addCallbacks(self._ended, self._failed)
         self._deferred.addBoth(lambda _: self._reactor.stop())
         if self._interrupted:
             self._deferred.cancel()
 
-    def _hear_signals(self) -> None:
+    def _handle_signals(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._signalled)
+                signal.signal(number, self._on_signal)
 
     async def _coroutine(self) -> int:
         return await self._body()
 
-    def _signalled(self, number: int, _frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         IReactorFromThreads(self._reactor).callFromThread(self._interrupt, signal.Signals(number).name)
 
     def _interrupt(self, name: str) -> None:

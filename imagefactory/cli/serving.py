@@ -15,7 +15,7 @@ from twisted.scripts._twistd_unix import ServerOptions, UnixApplicationRunner
 from zope.interface import implementer
 
 from imagefactory.service.daemon import Daemon
-from imagefactory.service.logs import Lines, LogFile, at_least, level_of
+from imagefactory.service.logs import LogFile, StreamLog, at_least, level_of
 from imagefactory.settings import Settings
 
 Make = Callable[[Callable[[], None] | None], Daemon]
@@ -106,5 +106,5 @@ def serve(name: str, settings: Settings, make: Make) -> int:
 def _log(settings: Settings) -> Callable[[], None] | None:
     """Choose the log; what is answered goes on in a new file after a hang-up (None: there is no file)."""
     file = None if settings.foreground else LogFile(Path(settings.log_file))
-    _observers.append(at_least(level_of(settings, LogLevel.info), file or Lines()))
+    _observers.append(at_least(level_of(settings, LogLevel.info), file or StreamLog()))
     return file.reopen if file else None

@@ -1,4 +1,4 @@
-"""Standard streams that may be closed by whoever reads them: what is said then is lost, and the work goes on."""
+"""Standard streams whose reader may go away: output is then discarded, and the work goes on."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import sys
 from typing import Any, TextIO
 
 GONE = {errno.EPIPE, errno.EIO}
-"""A pipe without a reader, a terminal that was hung up."""
+"""Error numbers of a pipe without a reader and of a terminal that was hung up."""
 
 
 def forgiving_streams() -> None:
-    """Make standard output and error such streams; closed ones lead nowhere, so that no file gets their numbers."""
+    """Replace standard output and error by such streams.
+
+    Closed descriptors are opened on /dev/null, so that no other file gets their numbers.
+    """
     for number in (0, 1, 2):
         _open(number)
     sys.stdout = forgiving(1, sys.stdout)
@@ -21,7 +24,7 @@ def forgiving_streams() -> None:
 
 
 def forgiving(number: int, like: TextIO | None) -> TextIO:
-    """A text stream that writes to descriptor `number`, with the encoding of `like` (None: it was closed)."""
+    """Returns a text stream that writes to descriptor `number`, with the encoding of `like` (None: it was closed)."""
     if like is None:
         return io.TextIOWrapper(io.BufferedWriter(_Forgiving(number)), encoding="utf-8", errors="backslashreplace")
     like.flush()
@@ -31,7 +34,7 @@ def forgiving(number: int, like: TextIO | None) -> TextIO:
 
 
 class _Forgiving(io.FileIO):
-    """A descriptor that leads nowhere from the moment on when nobody reads any more."""
+    """A descriptor that is redirected to /dev/null after EPIPE or EIO."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number, "w", closefd=False)
@@ -42,9 +45,9 @@ class _Forgiving(io.FileIO):
         except OSError as error:
             if error.errno not in GONE:
                 raise
-        nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        os.dup2(nowhere, self.fileno())
-        os.close(nowhere)
+        null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        os.dup2(null, self.fileno())
+        os.close(null)
         return super().write(data)
 
 

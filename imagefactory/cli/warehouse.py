@@ -1,4 +1,4 @@
-"""The command `imagewarehouse`: the warehouse alone, with iwhd's way of naming things where it had one."""
+"""The command `imagewarehouse`: the warehouse alone, with the names of iwhd's options where it had them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from imagefactory.lib.errors import InvalidInput, Problem
 DESCRIPTION = "Store images and their metadata, over the HTTP API of iwhd."
 
 
-class _Parser(argparse.ArgumentParser):
+class _WarehouseParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise InvalidInput(
             "these options cannot be used", problems=[Problem("", message)], hint="imagewarehouse --help lists all"
@@ -21,7 +21,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """The options; the manual page has the same."""
-    made = _Parser(prog="imagewarehouse", description=DESCRIPTION, allow_abbrev=False)
+    made = _WarehouseParser(prog="imagewarehouse", description=DESCRIPTION, allow_abbrev=False)
     add = made.add_argument
     add("--version", action="store_true", help="show the version and exit")
     add("--config", metavar="FILE", help="read settings from this JSON file, see imagefactory.conf(5)")
@@ -46,14 +46,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def early_answer(argv: Sequence[str]) -> str | None:
-    """What is printed before anything is read: help, version; None for all other runs."""
+    """Returns what is printed before any setting is read (help, version); None for all other runs."""
     if "-h" in argv or "--help" in argv:
         return parser().format_help()
     return f"imagewarehouse {__version__}\n" if "--version" in argv else None
 
 
 def settings_arguments(argv: Sequence[str]) -> list[str]:
-    """The same as a command line of `imagefactory`."""
+    """Translate a command line of `imagewarehouse` into one of `imagefactory`."""
     given = parser().parse_args(argv)
     if given.oauth and not given.users:
         raise InvalidInput("--oauth needs --users", hint="without users nobody could sign anything")
@@ -76,7 +76,7 @@ def settings_arguments(argv: Sequence[str]) -> list[str]:
 
 
 def serve(argv: Sequence[str]) -> int:
-    """Run the daemon; the answer is the exit status."""
+    """Run the daemon and return the exit status."""
     from imagefactory.app.daemons import warehouse_daemon
     from imagefactory.cli.serving import serve as run
     from imagefactory.settings.loading import load_here, with_changes

@@ -1,7 +1,4 @@
-"""Progress for people: plain lines for pipes, and what these and the bars of a terminal have in common.
-
-All only listen.
-"""
+"""Progress for people: plain lines for pipes, and what these and the bars of a terminal have in common."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from imagefactory.model.report import StageOutcome
 from imagefactory.model.visible import visible
 
 
-class Watcher(Protocol):
+class ProgressView(Protocol):
     """Shows how jobs go on."""
 
     def start(self, jobs: Iterable[Job]) -> None: ...
@@ -28,13 +25,12 @@ class Watcher(Protocol):
 
 
 def destination(job: Job) -> str:
-    """What people call the job: the provider of a push, the target of a build."""
+    """How output names a job: by the provider of a push, by the target of a build."""
     return job.provider or job.target
 
 
 def stage_text(outcome: StageOutcome) -> str:
-    """A line on one stage: HIT or MISS, the key's first digits, and for a miss what differs from the nearest cached
-    entry."""
+    """The line on one stage: HIT or MISS, the key's first digits, and for a miss what has changed."""
     if outcome.hit:
         return f"{outcome.kind} {outcome.key[:12]} HIT"
     why = f" (changed: {', '.join(outcome.changed)})" if outcome.changed else " (nothing cached)"
@@ -42,30 +38,29 @@ def stage_text(outcome: StageOutcome) -> str:
 
 
 class Changes:
-    """Which stages and activities of which job were told already; an event carries the whole job, people want the
-    news."""
+    """Remembers which stages and activities of which job were shown: an event carries the whole job."""
 
     def __init__(self) -> None:
         self._stages: dict[str, dict[str, StageOutcome]] = {}
         self._activity: dict[str, str] = {}
 
     def stages(self, job: Job) -> list[str]:
-        """Lines for stages not told yet."""
-        told = self._stages.setdefault(job.id, {})
-        news = [stage for stage in job.stages if stage.kind not in told]
-        told.update({stage.kind: stage for stage in news})
+        """Returns lines on the stages not shown yet."""
+        shown = self._stages.setdefault(job.id, {})
+        news = [stage for stage in job.stages if stage.kind not in shown]
+        shown.update({stage.kind: stage for stage in news})
         return [stage_text(stage) for stage in news]
 
     def activity(self, job: Job) -> str:
-        """The activity, if it is another one than before, else nothing."""
+        """Returns the activity if it has changed, else nothing."""
         if self._activity.get(job.id) == job.activity:
             return ""
         self._activity[job.id] = job.activity
         return job.activity
 
 
-class Lines:
-    """One line per news: for pipes, logs and CI. With `full` also each line that the programs print."""
+class PlainProgress:
+    """One line per change: for pipes, logs and CI. With `full` also each line that programs print."""
 
     def __init__(self, out: TextIO, *, full: bool = False) -> None:
         self._out = out
@@ -73,31 +68,31 @@ class Lines:
         self._changes = Changes()
 
     def start(self, jobs: Iterable[Job]) -> None:
-        """Nothing to prepare."""
+        """Does nothing: lines need no preparation."""
 
     def event(self, event: JobEvent) -> None:
-        """Say what is new."""
+        """Write what has changed."""
         job = event.job
         stages, activity = self._changes.stages(job), "" if self._full else self._changes.activity(job)
-        # An activity may be told late; then what was going on came before the stage that is told at once.
+        # Activities may come delayed, stages never: an activity that comes with a stage was going on before it.
         for text in (activity, *stages) if event.kind == "stage" else (*stages, activity):
             if text:
-                self._say(job, text)
+                self._write(job, text)
 
     def line(self, job: Job, text: str) -> None:
-        """Say it if all is wanted."""
+        """Write it with `full`."""
         if self._full:
-            self._say(job, visible(text))
+            self._write(job, visible(text))
 
-    def _say(self, job: Job, text: str) -> None:
+    def _write(self, job: Job, text: str) -> None:
         self._out.write(f"{destination(job)}: {text}\n")
         self._out.flush()
 
     def stop(self) -> None:
-        """Nothing to end."""
+        """Does nothing: each line is complete."""
 
 
-class Quiet:
+class NoProgress:
     """No progress at all (`--json`)."""
 
     def start(self, jobs: Iterable[Job]) -> None: ...

@@ -79,7 +79,7 @@ class LogFile:
 
 
 @implementer(ILogObserver)
-class Lines:
+class StreamLog:
     """Writes to a terminal or to whatever collects standard error."""
 
     def __init__(self, out: TextIO = sys.stderr) -> None:

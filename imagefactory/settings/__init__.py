@@ -1,5 +1,4 @@
-"""Settings: one declarative table, from which flags, configuration keys, tap options, help, man page and sample all
-come."""
+"""Settings: one table, from which flags, configuration keys, tap options, help, man page and sample are made."""
 
 from imagefactory.settings.loading import load, with_changes
 from imagefactory.settings.table import Settings

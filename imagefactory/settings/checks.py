@@ -1,4 +1,4 @@
-"""What single settings have to look like: each check raises ValueError saying what is allowed."""
+"""Checks of single settings; each raises ValueError that says what is allowed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def listening(text: str) -> None:
 
 
 def word(text: str) -> None:
-    """A name of something elsewhere, in one word."""
+    """A name in one word, given by another system."""
     if not text.isprintable() or not text or " " in text:
         raise ValueError("is no name: one word is needed")
 

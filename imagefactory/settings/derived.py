@@ -1,4 +1,4 @@
-"""Settings whose default depends on who runs the program, and on other settings."""
+"""Settings whose default depends on the user and on other settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ MADE_CERTIFICATE = "*"  # how version 1.0 spelled "make one" in its files
 
 
 def derive(settings: Settings, *, environ: Mapping[str, str], uid: int) -> tuple[Settings, list[Problem]]:
-    """The settings with every computed default filled in, and what stands in the way."""
+    """Fill in the computed defaults.
+
+    Args:
+        uid: the effective user id; root keeps state in the system's directories.
+
+    Returns:
+        The settings, and the problems found.
+    """
     state = _state_dir(settings, environ, uid)
     if state is None:
         reason = "nobody knows where to keep state: HOME is not set; name a directory"
@@ -35,8 +42,10 @@ def derive(settings: Settings, *, environ: Mapping[str, str], uid: int) -> tuple
 
 
 def _state_dir(settings: Settings, environ: Mapping[str, str], uid: int) -> Path | None:
-    """As given; else the system's for root, else by the XDG base directory specification (relative ones do not
-    count)."""
+    """Returns the directory given, else the system's for root, else one by the XDG base directory specification.
+
+    None if none can be told. Relative directories in the environment do not count, as the specification says.
+    """
     if settings.state_dir != Path():
         return settings.state_dir
     if uid == ROOT:

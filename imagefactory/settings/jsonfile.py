@@ -15,7 +15,7 @@ Read = Callable[[Path], bytes]
 
 
 def read_file(path: Path, *, needed: bool, read: Read) -> tuple[dict[str, Any], list[Problem]]:
-    """What stands in the file, and what is wrong with it as a whole; only a file that is not `needed` may be absent."""
+    """Returns the keys of the file, and its problems as a whole; only a file that is not `needed` may be absent."""
     try:
         return _object(read(path).decode("utf-8-sig")), []
     except FileNotFoundError:
@@ -46,7 +46,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def known_key(path: Path, key: str) -> Declared | Problem:
-    """The option of a key; dashes and underscores are the same thing there."""
+    """Returns the option of a key, or the problem that there is none; dashes and underscores are equal."""
     spellings = {known.replace("-", "_"): declared for known, declared in BY_KEY.items()}
     found = spellings.get(key.replace("-", "_"))
     return found or Problem(f"{path}: {key}", f"there is no such key{nearest(key, BY_KEY)}")

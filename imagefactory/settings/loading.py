@@ -1,4 +1,4 @@
-"""Settings of a run: command line over configuration file over default, and all that is wrong with them at once."""
+"""The settings of a run: command line before configuration file before default; all problems in one error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from imagefactory.lib.errors import InvalidInput, Problem
 from imagefactory.settings.commandline import read_arguments
 from imagefactory.settings.derived import derive
 from imagefactory.settings.jsonfile import Read, known_key, read_file
-from imagefactory.settings.option import Kind
+from imagefactory.settings.option import OptionKind
 from imagefactory.settings.option_list import OPTIONS, Declared
 from imagefactory.settings.table import Settings
 from imagefactory.settings.values import from_json, from_text
@@ -29,24 +29,31 @@ class Loaded:
 def load(
     argv: Sequence[str], *, environ: Mapping[str, str], uid: int, read: Read = Path.read_bytes, cwd: Path | None = None
 ) -> Settings:
-    """The settings for the arguments `argv` (without the program's name).
+    """Read the settings.
 
-    `environ` and `uid` decide where state is kept; relative paths count from `cwd` (the current directory). Raises
-    InvalidInput with all problems of command line and file.
+    Args:
+        argv: the arguments, without the program's name.
+        environ: with `uid` decides where state is kept.
+        uid: the effective user id.
+        read: reads a file.
+        cwd: relative paths count from here (None: the current directory).
+
+    Raises:
+        InvalidInput: with all problems of command line and file.
     """
     return load_with_sources(argv, environ=environ, uid=uid, read=read, cwd=cwd).settings
 
 
 def load_here(argv: Sequence[str]) -> Settings:
-    """The settings of this process for these arguments."""
+    """Read the settings of this process for these arguments, as `load`."""
     return load(argv, environ=os.environ, uid=os.geteuid())
 
 
 def load_with_sources(
     argv: Sequence[str], *, environ: Mapping[str, str], uid: int, read: Read = Path.read_bytes, cwd: Path | None = None
 ) -> Loaded:
-    """As `load`, and says where each value comes from."""
-    gathered = _Gathered(cwd or Path.cwd())
+    """As `load`, with the source of each value."""
+    gathered = _Gathering(cwd or Path.cwd())
     gathered.take_arguments(argv)
     gathered.take_file(read)
     settings = replace(Settings(), **gathered.values)
@@ -58,12 +65,12 @@ def load_with_sources(
 
 
 def with_changes(settings: Settings, **changes: Any) -> Settings:
-    """A copy with other values; what is derived from other settings does not follow."""
+    """Returns a copy with other values; settings derived from them are not derived again."""
     return replace(settings, **changes)
 
 
-class _Gathered:
-    """Values while they are gathered; what comes first stays."""
+class _Gathering:
+    """Values being gathered; the first value of an option wins."""
 
     def __init__(self, cwd: Path) -> None:
         self._cwd = cwd
@@ -72,7 +79,7 @@ class _Gathered:
         self.problems: list[Problem] = []
 
     def take_arguments(self, argv: Sequence[str]) -> None:
-        """The command line."""
+        """Add the command line."""
         found, problems = read_arguments(argv)
         self.problems += problems
         for declared in OPTIONS:
@@ -87,10 +94,10 @@ class _Gathered:
         except ValueError as error:
             self.problems.append(Problem(option.flag, str(error)))
             return
-        self.values[declared.name] = tuple(members) if option.kind is Kind.LIST else members[-1]
+        self.values[declared.name] = tuple(members) if option.kind is OptionKind.LIST else members[-1]
 
     def take_file(self, read: Read) -> None:
-        """The file that `config` names by now."""
+        """Add the file that `config` names."""
         path = self.values.get("config", Settings().config)
         found, problems = read_file(path, needed="config" in self.values, read=read)
         self.problems += problems

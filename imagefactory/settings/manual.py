@@ -12,7 +12,7 @@ from imagefactory import __version__
 from imagefactory.lib.secret import Secret
 from imagefactory.model.sizes import format_size
 from imagefactory.settings.loading import Loaded
-from imagefactory.settings.option import Group, Kind, Option
+from imagefactory.settings.option import Option, OptionGroup, OptionKind
 from imagefactory.settings.option_list import OPTIONS, Declared, of_group
 
 WIDTH = 100
@@ -29,8 +29,7 @@ SAMPLE_KEYS = (
 
 
 def early_answer(argv: Sequence[str]) -> str | None:
-    """What a run that only asks about the program prints before anything is read: the help for no arguments and for
-    `--help`, the version for `--version`; None for all other runs."""
+    """Returns what is printed before any setting is read: help (also without arguments), version; else None."""
     if not argv or "-h" in argv or "--help" in argv:
         return help_text()
     return f"imagefactory {__version__}\n" if "--version" in argv else None
@@ -39,9 +38,9 @@ def early_answer(argv: Sequence[str]) -> str | None:
 def help_text() -> str:
     """All options of the command line, by group."""
     parts = ["usage: imagefactory [OPTION ...]\n", f"{INTRODUCTION}\n"]
-    for group in Group:
+    for group in OptionGroup:
         entries = [(spelling(declared.option), description(declared)) for declared in _on_command_line(group)]
-        if group is Group.GENERAL:
+        if group is OptionGroup.GENERAL:
             entries = [*STANDARD, *entries]
         if entries:
             parts.append(f"{group.value}:\n" + "".join(_entry(*entry) for entry in entries))
@@ -51,7 +50,7 @@ def help_text() -> str:
 def spelling(option: Option) -> str:
     """How an option is written: `-v, --verbose`, `--port PORT`."""
     names = ", ".join(name for name in (option.short, option.flag) if name)
-    return names if option.kind is Kind.FLAG else f"{names} {metavar(option)}"
+    return names if option.kind is OptionKind.FLAG else f"{names} {metavar(option)}"
 
 
 def metavar(option: Option) -> str:
@@ -68,17 +67,17 @@ def description(declared: Declared) -> str:
 def default_text(declared: Declared) -> str:
     """The default as people read it; empty where there is nothing worth saying."""
     option, default = declared.option, declared.default
-    if option.default_text or option.secret or option.kind is Kind.FLAG or not default:
+    if option.default_text or option.secret or option.kind is OptionKind.FLAG or not default:
         return option.default_text
-    if option.kind is Kind.SIZE:
+    if option.kind is OptionKind.SIZE:
         return format_size(default)
-    return ", ".join(default) if option.kind is Kind.LIST else str(default)
+    return ", ".join(default) if option.kind is OptionKind.LIST else str(default)
 
 
 def options_roff() -> str:
     """The option section of imagefactory(1)."""
     parts = [_items([(_bold(names), text) for names, text in STANDARD])]
-    for group in Group:
+    for group in OptionGroup:
         entries = [(_bold_spelling(declared.option), description(declared)) for declared in _on_command_line(group)]
         parts.append(f".SS {_roff(group.value)}\n{_items(entries)}")
     return "".join(parts)
@@ -87,7 +86,7 @@ def options_roff() -> str:
 def keys_roff() -> str:
     """The key section of imagefactory.conf(5)."""
     parts = []
-    for group in Group:
+    for group in OptionGroup:
         entries = [
             (f"{_bold(declared.option.key)} ({kind_text(declared.option)})", description(declared))
             for declared in of_group(group)
@@ -100,12 +99,12 @@ def keys_roff() -> str:
 def kind_text(option: Option) -> str:
     """The JSON type of a key, for people."""
     names = {
-        Kind.FLAG: "true or false",
-        Kind.LIST: "list of texts",
-        Kind.MAP: "object",
-        Kind.SIZE: "size",
-        Kind.NUMBER: _range_text(option),
-        Kind.PATH: "text",
+        OptionKind.FLAG: "true or false",
+        OptionKind.LIST: "list of texts",
+        OptionKind.MAP: "object",
+        OptionKind.SIZE: "size",
+        OptionKind.NUMBER: _range_text(option),
+        OptionKind.PATH: "text",
     }
     return " or ".join(f'"{choice}"' for choice in option.choices) or names.get(option.kind, option.kind.value)
 
@@ -149,12 +148,12 @@ def _plain(value: Any) -> Any:
 
 
 def _json_value(declared: Declared) -> Any:
-    if declared.option.kind is Kind.SIZE:
+    if declared.option.kind is OptionKind.SIZE:
         return format_size(declared.default)
     return _plain(declared.default)
 
 
-def _on_command_line(group: Group) -> tuple[Declared, ...]:
+def _on_command_line(group: OptionGroup) -> tuple[Declared, ...]:
     return tuple(declared for declared in of_group(group) if declared.option.flag)
 
 
@@ -173,7 +172,7 @@ def _items(entries: Iterable[tuple[str, str]]) -> str:
 
 def _bold_spelling(option: Option) -> str:
     names = _bold(", ".join(name for name in (option.short, option.flag) if name))
-    return names if option.kind is Kind.FLAG else f"{names} \\fI{_roff(metavar(option))}\\fR"
+    return names if option.kind is OptionKind.FLAG else f"{names} \\fI{_roff(metavar(option))}\\fR"
 
 
 def _bold(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The setting `mirrors`: what its entries look like, and which of them are there by themselves."""
+"""The setting `mirrors`: the form of its entries, and the built-in ones."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from imagefactory.model.reading import quoted
 from imagefactory.model.urls import canonical
 
 APT = "apt:"
-"""A place that means the mirror of this host's own package sources."""
+"""A value that means the mirror of this host's own package sources."""
 
 EXAMPLES = {"http://mirror.example/debian": APT, "http://mirror.example/ubuntu": APT}
-"""What the shipped examples name: nobody can own the name (RFC 2606), so it shadows no mirror."""
+"""The mirrors that the shipped examples name; `.example` is reserved (RFC 2606), so no real mirror is shadowed."""
 
 
 def entry(prefix: str, place: str) -> tuple[str, str]:
-    """One entry, its URLs in their shortest spelling; ValueError says what is wrong with it."""
+    """Check one entry and return it with its URLs in canonical form.
+
+    Raises:
+        ValueError: says what is wrong with it; URLs are quoted without passwords.
+    """
     if not _is_url(prefix, "http", "https", "ftp", "file"):
         raise ValueError(
             f"{quoted(without_secrets(prefix))} is no beginning of a URL like http://mirror.example/debian"
@@ -31,7 +35,7 @@ def entry(prefix: str, place: str) -> tuple[str, str]:
 
 
 def with_examples(own: Mapping[str, str]) -> dict[str, str]:
-    """The user's entries, and those of the examples that none of the user's says something about."""
+    """Returns the user's entries, and the built-in ones that no entry of the user covers."""
     return {prefix: place for prefix, place in EXAMPLES.items() if not _covered(prefix, own)} | dict(own)
 
 

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 
-class Group(Enum):
+class OptionGroup(Enum):
     """The part of the manual an option belongs to; the value is its heading."""
 
     GENERAL = "General"
@@ -20,7 +20,7 @@ class Group(Enum):
     STORAGE = "State, cache and limits"
 
 
-class Kind(Enum):
+class OptionKind(Enum):
     """What values an option takes, on the command line and in the JSON file."""
 
     TEXT = "text"
@@ -38,14 +38,14 @@ class Option:
     """The declaration of one option.
 
     `flag` is empty for what can stand in the configuration file only; `key` is empty for what can stand on the
-    command line only; `default_text` is what people read where the default is computed. `check` looks at each text and
-    raises ValueError with what is allowed; `entry` does so with each entry of a MAP, and answers what is kept of it. A
-    `file` names one: relative to the current directory if relative. A
-    `secret` is kept as such; what is `hidden` may hold secrets and is not shown when settings are explained.
+    command line only; `default_text` is what people read where the default is computed. `check` raises
+    ValueError for a text that is not allowed; `entry` does so for an entry of a MAP, and returns the entry to keep. The
+    value of a `file` is a path, relative to the current directory. A `secret` is kept as `Secret`; what is `hidden` may
+    hold secrets and is not shown when settings are explained.
     """
 
-    group: Group
-    kind: Kind
+    group: OptionGroup
+    kind: OptionKind
     help: str
     flag: str = ""
     short: str = ""
@@ -62,8 +62,8 @@ class Option:
     default_text: str = ""
 
 
-def option(default: Any, group: Group, kind: Kind, help: str, **more: Any) -> Any:
-    """A dataclass field that carries its declaration."""
+def option(default: Any, group: OptionGroup, kind: OptionKind, help: str, **more: Any) -> Any:
+    """Returns a dataclass field that carries its declaration."""
     declared = Option(group, kind, help, **more)
     shown = not (declared.secret or declared.hidden)
     if isinstance(default, dict):

@@ -1,4 +1,4 @@
-"""The option table as a list: for whoever reads, explains or documents settings."""
+"""The option table as a list, by which settings are read, explained and documented."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
-from imagefactory.settings.option import Group, Option
+from imagefactory.settings.option import Option, OptionGroup
 from imagefactory.settings.table import Settings
 
 
@@ -31,12 +31,12 @@ BY_KEY: dict[str, Declared] = {declared.option.key: declared for declared in OPT
 BY_FLAG: dict[str, Declared] = {declared.option.flag: declared for declared in OPTIONS if declared.option.flag}
 
 
-def of_group(group: Group) -> tuple[Declared, ...]:
+def of_group(group: OptionGroup) -> tuple[Declared, ...]:
     """The options of one part of the manual, in order of declaration."""
     return tuple(declared for declared in OPTIONS if declared.option.group is group)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`did you mean ...?` for a name that nobody knows, or nothing."""
+    """Returns `did you mean ...?` for an unknown name that resembles a known one, else nothing."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""

@@ -13,10 +13,10 @@ from pathlib import Path
 from imagefactory.lib.secret import Secret
 from imagefactory.settings import checks
 from imagefactory.settings.mirrors import entry as mirror
-from imagefactory.settings.option import Group, Kind, option
+from imagefactory.settings.option import OptionGroup, OptionKind, option
 
-G, B, D, F = Group.GENERAL, Group.BUILDING, Group.DAEMON, Group.SAFETY
-W, C, S = Group.WAREHOUSE, Group.CLOUDS, Group.STORAGE
+G, B, D, F = OptionGroup.GENERAL, OptionGroup.BUILDING, OptionGroup.DAEMON, OptionGroup.SAFETY
+W, C, S = OptionGroup.WAREHOUSE, OptionGroup.CLOUDS, OptionGroup.STORAGE
 
 
 def _both(name: str) -> dict[str, str]:
@@ -24,7 +24,9 @@ def _both(name: str) -> dict[str, str]:
 
 
 def _bucket(name: str, default: str, of: str) -> str:
-    declared: str = option(default, W, Kind.TEXT, f"bucket of {of}", metavar="NAME", check=checks.bucket, **_both(name))
+    declared: str = option(
+        default, W, OptionKind.TEXT, f"bucket of {of}", metavar="NAME", check=checks.bucket, **_both(name)
+    )
     return declared
 
 
@@ -35,27 +37,33 @@ class Settings:
     Times are seconds, sizes bytes.
     """
 
-    verbose: bool = option(False, G, Kind.FLAG, "log more of what is going on", short="-v", **_both("verbose"))
-    debug: bool = option(False, G, Kind.FLAG, "log everything; wins over --verbose", **_both("debug"))
+    verbose: bool = option(False, G, OptionKind.FLAG, "log more of what is going on", short="-v", **_both("verbose"))
+    debug: bool = option(False, G, OptionKind.FLAG, "log everything; wins over --verbose", **_both("debug"))
     foreground: bool = option(
-        False, G, Kind.FLAG, "stay in the foreground and log to the terminal", **_both("foreground")
+        False, G, OptionKind.FLAG, "stay in the foreground and log to the terminal", **_both("foreground")
     )
     config: Path = option(
         Path("/etc/imagefactory/imagefactory.conf"),
         G,
-        Kind.PATH,
+        OptionKind.PATH,
         "read settings from this JSON file; the default may be absent, a file named here may not",
         flag="--config",
         metavar="FILE",
         file=True,
     )
     imgdir: Path = option(
-        Path("/tmp"), G, Kind.PATH, "build images below this directory", metavar="DIR", **_both("imgdir"), file=True
+        Path("/tmp"),
+        G,
+        OptionKind.PATH,
+        "build images below this directory",
+        metavar="DIR",
+        **_both("imgdir"),
+        file=True,
     )
     tmpdir: Path = option(
         Path("/tmp"),
         G,
-        Kind.PATH,
+        OptionKind.PATH,
         "temporary files of the programs we call",
         metavar="DIR",
         **_both("tmpdir"),
@@ -64,35 +72,35 @@ class Settings:
     timeout: int = option(
         3600,
         G,
-        Kind.NUMBER,
+        OptionKind.NUMBER,
         "longest time in seconds for one step of a build",
         low=1,
         metavar="SECONDS",
         **_both("timeout"),
     )
     json: bool = option(
-        False, G, Kind.FLAG, "print one machine-readable result document on standard output", **_both("json")
+        False, G, OptionKind.FLAG, "print one machine-readable result document on standard output", **_both("json")
     )
 
     target: tuple[str, ...] = option(
-        (), B, Kind.LIST, "build for this target; repeat for several", metavar="TARGET", **_both("target")
+        (), B, OptionKind.LIST, "build for this target; repeat for several", metavar="TARGET", **_both("target")
     )
     template: str = option(
         "",
         B,
-        Kind.TEXT,
+        OptionKind.TEXT,
         "the template: a file, XML text, an http(s) URL, or a UUID in the warehouse",
         metavar="TEMPLATE",
         **_both("template"),
         hidden=True,
     )
     image: str = option(
-        "", B, Kind.TEXT, "the image to rebuild, to push, or to import into", metavar="UUID", **_both("image")
+        "", B, OptionKind.TEXT, "the image to rebuild, to push, or to import into", metavar="UUID", **_both("image")
     )
     provider: tuple[str, ...] = option(
         (),
         B,
-        Kind.LIST,
+        OptionKind.LIST,
         "push to this provider; repeat for several",
         metavar="PROVIDER",
         **_both("provider"),
@@ -101,7 +109,7 @@ class Settings:
     credentials: str = option(
         "",
         B,
-        Kind.TEXT,
+        OptionKind.TEXT,
         "provider credentials: a file or XML text",
         metavar="CREDENTIALS",
         **_both("credentials"),
@@ -110,7 +118,7 @@ class Settings:
     target_image: str = option(
         "",
         B,
-        Kind.TEXT,
+        OptionKind.TEXT,
         "import: the provider's identifier of the image",
         flag="--target-image",
         key="target-image",
@@ -119,22 +127,27 @@ class Settings:
     image_desc: str = option(
         "",
         B,
-        Kind.TEXT,
+        OptionKind.TEXT,
         "import: the image descriptor, XML text or a file",
         flag="--image-desc",
         key="image-desc",
         metavar="XML",
     )
     plan: bool = option(
-        False, B, Kind.FLAG, "say what would be done (stages, hits and misses), build nothing", flag="--plan"
+        False, B, OptionKind.FLAG, "say what would be done (stages, hits and misses), build nothing", flag="--plan"
     )
     log: str = option(
-        "", B, Kind.TEXT, "print the log of this job: each line that its programs printed", flag="--log", metavar="UUID"
+        "",
+        B,
+        OptionKind.TEXT,
+        "print the log of this job: each line that its programs printed",
+        flag="--log",
+        metavar="UUID",
     )
     boot_check: bool = option(
         False,
         B,
-        Kind.FLAG,
+        OptionKind.FLAG,
         "boot each built image under qemu, from the disk its cloud has (vsphere: pvscsi, ec2: NVMe, else virtio), until "
         "its login prompt, and ssh if installed",
         **_both("boot_check"),
@@ -142,7 +155,7 @@ class Settings:
     engine: str = option(
         "bootstrap",
         B,
-        Kind.TEXT,
+        OptionKind.TEXT,
         "how base systems are made: bootstrap, or an engine that another package registers",
         metavar="NAME",
         **_both("engine"),
@@ -150,7 +163,7 @@ class Settings:
     accel: str = option(
         "auto",
         B,
-        Kind.CHOICE,
+        OptionKind.CHOICE,
         "acceleration of virtual machines; auto proves that KVM works before it is used",
         choices=("auto", "kvm", "tcg"),
         **_both("accel"),
@@ -158,7 +171,7 @@ class Settings:
     mirrors: Mapping[str, str] = option(
         {},
         B,
-        Kind.MAP,
+        OptionKind.MAP,
         'prefixes of install and repository URLs in templates and what to fetch from instead, as {"http://mirror.example/debian": "http://..."}; '
         "the value apt: means the mirror of this host's own package sources",
         default_text="what the examples name, http://mirror.example/debian and http://mirror.example/ubuntu, is apt:",
@@ -168,7 +181,7 @@ class Settings:
     key_directories: tuple[str, ...] = option(
         (),
         B,
-        Kind.LIST,
+        OptionKind.LIST,
         "more directories with the public keys that packages are signed with, as RPM-GPG-KEY-AlmaLinux-9; asked before"
         " /etc/imagefactory/keys, /usr/share/distribution-gpg-keys and /etc/pki/rpm-gpg",
         metavar="DIR",
@@ -178,7 +191,7 @@ class Settings:
     file_sources: tuple[str, ...] = option(
         (),
         B,
-        Kind.LIST,
+        OptionKind.LIST,
         "directories that file: sources of templates may be read from (local command line only)",
         metavar="DIR",
         flag="--file_sources",
@@ -186,22 +199,22 @@ class Settings:
         file=True,
     )
 
-    rest: bool = option(False, D, Kind.FLAG, "serve the REST API", **_both("rest"))
-    port: int = option(8075, D, Kind.NUMBER, "port of the REST API", metavar="PORT", **_both("port"), high=65535)
+    rest: bool = option(False, D, OptionKind.FLAG, "serve the REST API", **_both("rest"))
+    port: int = option(8075, D, OptionKind.NUMBER, "port of the REST API", metavar="PORT", **_both("port"), high=65535)
     address: str = option(
         "0.0.0.0",
         D,
-        Kind.TEXT,
+        OptionKind.TEXT,
         "IP address the REST API listens on, or localhost",
         metavar="ADDRESS",
         **_both("address"),
         check=checks.listening,
     )
-    no_ssl: bool = option(False, D, Kind.FLAG, "serve plain HTTP", **_both("no_ssl"))
+    no_ssl: bool = option(False, D, OptionKind.FLAG, "serve plain HTTP", **_both("no_ssl"))
     ssl_pem: str = option(
         "",
         D,
-        Kind.TEXT,
+        OptionKind.TEXT,
         "PEM file with private key and certificate chain; without it a certificate is made",
         metavar="FILE",
         **_both("ssl_pem"),
@@ -210,27 +223,27 @@ class Settings:
     ssl_keep: bool = option(
         False,
         D,
-        Kind.FLAG,
+        OptionKind.FLAG,
         "keep the made certificate: key and certificate in rest.pem in the state directory, and the certificate alone in rest.crt beside it, for clients to trust",
         **_both("ssl_keep"),
     )
     ssl_names: tuple[str, ...] = option(
         (),
         D,
-        Kind.LIST,
+        OptionKind.LIST,
         "more host names and addresses for the made certificate",
         metavar="NAME",
         **_both("ssl_names"),
     )
-    no_oauth: bool = option(False, D, Kind.FLAG, "let anybody use the REST API", **_both("no_oauth"))
-    oauth_reads: bool = option(False, D, Kind.FLAG, "demand OAuth for reading, too", **_both("oauth_reads"))
+    no_oauth: bool = option(False, D, OptionKind.FLAG, "let anybody use the REST API", **_both("no_oauth"))
+    oauth_reads: bool = option(False, D, OptionKind.FLAG, "demand OAuth for reading, too", **_both("oauth_reads"))
     clients: Mapping[str, Secret] = option(
-        {}, D, Kind.MAP, "OAuth consumer keys and secrets", key="clients", secret=True
+        {}, D, OptionKind.MAP, "OAuth consumer keys and secrets", key="clients", secret=True
     )
     pid_file: str = option(
         "",
         D,
-        Kind.TEXT,
+        OptionKind.TEXT,
         "process id file of the daemon",
         flag="--pid_file",
         key="pid_file",
@@ -241,7 +254,7 @@ class Settings:
     log_file: str = option(
         "",
         D,
-        Kind.TEXT,
+        OptionKind.TEXT,
         "log file of the daemon",
         flag="--log_file",
         key="log_file",
@@ -249,11 +262,11 @@ class Settings:
         metavar="FILE",
         file=True,
     )
-    umask: str = option("022", D, Kind.TEXT, "umask of the daemon, octal", key="umask", check=checks.octal)
+    umask: str = option("022", D, OptionKind.TEXT, "umask of the daemon, octal", key="umask", check=checks.octal)
     stop_timeout: int = option(
         30,
         D,
-        Kind.NUMBER,
+        OptionKind.NUMBER,
         "how long a stopping daemon waits for cancelled jobs",
         key="stop_timeout",
         low=1,
@@ -262,7 +275,7 @@ class Settings:
     trusted_proxies: tuple[str, ...] = option(
         (),
         F,
-        Kind.LIST,
+        OptionKind.LIST,
         "addresses or networks whose X-Forwarded-* headers are believed",
         key="trusted_proxies",
         flag="--trusted_proxies",
@@ -271,7 +284,7 @@ class Settings:
     template_networks: tuple[str, ...] = option(
         (),
         F,
-        Kind.LIST,
+        OptionKind.LIST,
         "loopback, link-local or private networks that templates given by URL may come from",
         key="template_networks",
         flag="--template_networks",
@@ -281,7 +294,7 @@ class Settings:
     repository_networks: tuple[str, ...] = option(
         ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
         F,
-        Kind.LIST,
+        OptionKind.LIST,
         "networks beside the public ones that install and repository URLs of templates sent to the daemon may lead to; hosts that mirrors names may be anywhere",
         key="repository_networks",
         metavar="NETWORK",
@@ -290,65 +303,65 @@ class Settings:
     template_schemes: tuple[str, ...] = option(
         ("https", "http"),
         F,
-        Kind.LIST,
+        OptionKind.LIST,
         "URL schemes that templates may come from",
         key="template_schemes",
         check=checks.scheme,
     )
-    template_limit: int = option(1 << 20, F, Kind.SIZE, "largest template", key="template_limit")
+    template_limit: int = option(1 << 20, F, OptionKind.SIZE, "largest template", key="template_limit")
     template_sources: int = option(
         100,
         F,
-        Kind.NUMBER,
+        OptionKind.NUMBER,
         "files and commands that one template may refer to by URL",
         key="template_sources",
     )
     template_sources_limit: int = option(
-        16 << 20, F, Kind.SIZE, "largest size of all of them together", key="template_sources_limit"
+        16 << 20, F, OptionKind.SIZE, "largest size of all of them together", key="template_sources_limit"
     )
     template_sources_timeout: int = option(
-        120, F, Kind.NUMBER, "seconds that fetching all of them may take", key="template_sources_timeout", low=1
+        120, F, OptionKind.NUMBER, "seconds that fetching all of them may take", key="template_sources_timeout", low=1
     )
     log_lines: int = option(
         100_000,
         F,
-        Kind.NUMBER,
+        OptionKind.NUMBER,
         "lines of a job's log that are kept; what its tools print beyond that is dropped",
         key="log_lines",
         low=1,
     )
-    log_limit: int = option(16 << 20, F, Kind.SIZE, "largest log of a job, over all its retries", key="log_limit")
-    request_limit: int = option(4 << 20, F, Kind.SIZE, "largest REST request body", key="request_limit")
+    log_limit: int = option(16 << 20, F, OptionKind.SIZE, "largest log of a job, over all its retries", key="log_limit")
+    request_limit: int = option(4 << 20, F, OptionKind.SIZE, "largest REST request body", key="request_limit")
     request_timeout: int = option(
         60,
         F,
-        Kind.NUMBER,
+        OptionKind.NUMBER,
         "seconds a client may take to send a request, or to be idle",
         key="request_timeout",
         low=1,
     )
     max_connections: int = option(
-        1000, F, Kind.NUMBER, "connections that a port serves at once", key="max_connections", low=1
+        1000, F, OptionKind.NUMBER, "connections that a port serves at once", key="max_connections", low=1
     )
 
     warehouse: str = option(
         "",
         W,
-        Kind.TEXT,
+        OptionKind.TEXT,
         "URL of a remote Image Warehouse",
         default_text="http://localhost:9090/ if a warehouse answers there, else the embedded one",
         metavar="URL",
         **_both("warehouse"),
         check=checks.web_url,
     )
-    warehouse_key: str = option("", W, Kind.TEXT, "OAuth key for the warehouse", key="warehouse_key")
+    warehouse_key: str = option("", W, OptionKind.TEXT, "OAuth key for the warehouse", key="warehouse_key")
     warehouse_secret: Secret = option(
-        Secret(""), W, Kind.TEXT, "OAuth secret for the warehouse", key="warehouse_secret", secret=True
+        Secret(""), W, OptionKind.TEXT, "OAuth secret for the warehouse", key="warehouse_secret", secret=True
     )
     warehouse_ca: str = option(
         "",
         W,
-        Kind.TEXT,
+        OptionKind.TEXT,
         "PEM file of the authorities that may sign the warehouse's certificate",
         key="warehouse_ca",
         metavar="FILE",
@@ -357,18 +370,18 @@ class Settings:
     warehouse_fingerprint: str = option(
         "",
         W,
-        Kind.TEXT,
+        OptionKind.TEXT,
         "SHA-256 fingerprint of the warehouse's certificate, to pin it",
         key="warehouse_fingerprint",
         check=checks.fingerprint,
     )
     warehouse_wait: int = option(
-        600, W, Kind.NUMBER, "how long a job waits for a warehouse that is down", key="warehouse_wait"
+        600, W, OptionKind.NUMBER, "how long a job waits for a warehouse that is down", key="warehouse_wait"
     )
     warehouse_path: str = option(
         "",
         W,
-        Kind.TEXT,
+        OptionKind.TEXT,
         "directory of the embedded warehouse",
         default_text="STATE_DIR/warehouse",
         metavar="DIR",
@@ -379,7 +392,7 @@ class Settings:
     warehouse_address: str = option(
         "127.0.0.1",
         W,
-        Kind.TEXT,
+        OptionKind.TEXT,
         "IP address the embedded warehouse listens on, or localhost",
         flag="--warehouse_address",
         key="warehouse_address",
@@ -389,7 +402,7 @@ class Settings:
     warehouse_port: int = option(
         9090,
         W,
-        Kind.NUMBER,
+        OptionKind.NUMBER,
         "port of the embedded warehouse",
         flag="--warehouse_port",
         key="warehouse_port",
@@ -399,7 +412,7 @@ class Settings:
     warehouse_users: str = option(
         "",
         W,
-        Kind.TEXT,
+        OptionKind.TEXT,
         'JSON file [{"name": KEY, "secret": SECRET}] (mode 0600); with it the embedded warehouse demands OAuth',
         flag="--warehouse_users",
         key="warehouse_users",
@@ -409,7 +422,7 @@ class Settings:
     warehouse_pem: str = option(
         "",
         W,
-        Kind.TEXT,
+        OptionKind.TEXT,
         "PEM file with private key and certificate chain; with it the embedded warehouse serves TLS",
         flag="--warehouse_pem",
         key="warehouse_pem",
@@ -419,7 +432,7 @@ class Settings:
     warehouse_copies: str = option(
         "",
         W,
-        Kind.TEXT,
+        OptionKind.TEXT,
         "directory below which the embedded warehouse may make copies (providers of type fs)",
         default_text="no such copies",
         flag="--warehouse_copies",
@@ -437,7 +450,7 @@ class Settings:
     ec2_32bit_util: str = option(
         "m1.small",
         C,
-        Kind.TEXT,
+        OptionKind.TEXT,
         "instance type of 32-bit utility instances (accepted; images are registered without any)",
         flag="--ec2-32bit-util",
         key="ec2-32bit-util",
@@ -447,7 +460,7 @@ class Settings:
     ec2_64bit_util: str = option(
         "m1.large",
         C,
-        Kind.TEXT,
+        OptionKind.TEXT,
         "instance type of 64-bit utility instances (accepted; images are registered without any)",
         flag="--ec2-64bit-util",
         key="ec2-64bit-util",
@@ -457,7 +470,7 @@ class Settings:
     ec2_build_style: str = option(
         "upload",
         C,
-        Kind.CHOICE,
+        OptionKind.CHOICE,
         "how ec2 images are built; snapshot is accepted for old files and means upload",
         choices=("upload", "snapshot"),
         key="ec2_build_style",
@@ -465,19 +478,19 @@ class Settings:
     ec2_ami_type: str = option(
         "ebs",
         C,
-        Kind.CHOICE,
+        OptionKind.CHOICE,
         "root device of ec2 images; s3 is accepted for old files and means ebs",
         choices=("ebs", "s3"),
         key="ec2_ami_type",
     )
-    proxy_ami_id: str = option("", C, Kind.TEXT, "accepted for old files; not used", key="proxy_ami_id")
+    proxy_ami_id: str = option("", C, OptionKind.TEXT, "accepted for old files; not used", key="proxy_ami_id")
     rhevm_image_format: str = option(
-        "qcow2", C, Kind.CHOICE, "format of rhevm images", choices=("qcow2", "raw"), key="rhevm_image_format"
+        "qcow2", C, OptionKind.CHOICE, "format of rhevm images", choices=("qcow2", "raw"), key="rhevm_image_format"
     )
     condorcloud_path: Path = option(
         Path("/home/cloud/images"),
         C,
-        Kind.PATH,
+        OptionKind.PATH,
         "directory that condorcloud pushes go to",
         key="condorcloud_path",
         file=True,
@@ -485,7 +498,7 @@ class Settings:
     provider_definitions: Path = option(
         Path("/etc/imagefactory"),
         C,
-        Kind.PATH,
+        OptionKind.PATH,
         "directory of rhevm.json, vsphere.json and target_content.xml",
         key="provider_definitions",
         file=True,
@@ -494,7 +507,7 @@ class Settings:
     state_dir: Path = option(
         Path(),
         S,
-        Kind.PATH,
+        OptionKind.PATH,
         "what must survive: jobs, cache, journal, embedded warehouse",
         default_text="/var/lib/imagefactory for root, else $XDG_STATE_HOME/imagefactory",
         metavar="DIR",
@@ -504,7 +517,7 @@ class Settings:
     cache_size: int = option(
         20 << 30,
         S,
-        Kind.SIZE,
+        OptionKind.SIZE,
         "how large the cache of stages may grow",
         metavar="SIZE",
         **_both("cache_size"),
@@ -512,18 +525,18 @@ class Settings:
     max_concurrent_local_sessions: int = option(
         2,
         S,
-        Kind.NUMBER,
+        OptionKind.NUMBER,
         "builds that run at once, each for all of its targets; more wait in order",
         low=1,
         key="max_concurrent_local_sessions",
     )
     max_concurrent_ec2_sessions: int = option(
-        2, S, Kind.NUMBER, "ec2 pushes that run at once", low=1, key="max_concurrent_ec2_sessions"
+        2, S, OptionKind.NUMBER, "ec2 pushes that run at once", low=1, key="max_concurrent_ec2_sessions"
     )
     retention_days: int = option(
         90,
         S,
-        Kind.NUMBER,
+        OptionKind.NUMBER,
         "finished jobs and their logs are forgotten after this many days; 0 keeps them",
         key="retention_days",
     )

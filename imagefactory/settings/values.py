@@ -1,6 +1,6 @@
-"""From what stands on a command line or in a JSON file to the value of an option.
+"""From a text of the command line or a value of the JSON file to the value of an option.
 
-All functions raise ValueError with what is wrong and what is allowed. What is secret is not quoted.
+All functions raise ValueError with what is wrong and what is allowed; secrets are not quoted.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from typing import Any
 from imagefactory.lib.secret import Secret
 from imagefactory.model.reading import quoted
 from imagefactory.model.sizes import parse_size
-from imagefactory.settings.option import Kind, Option
+from imagefactory.settings.option import Option, OptionKind
 
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
 def from_text(option: Option, text: str, cwd: Path) -> Any:
-    """The value of one text of the command line; for a LIST one member of it."""
+    """Returns the value of one text of the command line; for a LIST one member."""
     if option.kind in _READERS:
         return _READERS[option.kind](option, text)
     plain = _text(option, text, cwd)
-    return Path(plain) if option.kind is Kind.PATH else plain
+    return Path(plain) if option.kind is OptionKind.PATH else plain
 
 
 def from_json(option: Option, value: Any, cwd: Path) -> Any:
-    """The value of a key of the JSON file, which has to be of the right type."""
-    if option.kind is Kind.LIST and isinstance(value, str | list):
+    """Returns the value of a key of the JSON file; a wrong type is an error."""
+    if option.kind is OptionKind.LIST and isinstance(value, str | list):
         members = [value] if isinstance(value, str) else value
         return tuple(from_text(option, _member(member), cwd) for member in members)
-    if option.kind is Kind.MAP and isinstance(value, dict):
+    if option.kind is OptionKind.MAP and isinstance(value, dict):
         return _map(option, value)
     if type(value) in _JSON_TYPES.get(option.kind, ()):
         return from_text(option, value if isinstance(value, str) else json.dumps(value), cwd)
@@ -75,7 +75,7 @@ def _text(option: Option, text: str, cwd: Path) -> Any:
             option.check(text)
         except ValueError as error:
             raise ValueError(f"{quoted(text)} {error}") from None
-    return _file(text, cwd, needed=option.kind is not Kind.TEXT) if option.file else text
+    return _file(text, cwd, needed=option.kind is not OptionKind.TEXT) if option.file else text
 
 
 def _file(text: str, cwd: Path, *, needed: bool) -> str:
@@ -139,28 +139,28 @@ def _json_type(value: Any) -> str:
 
 def _wanted(option: Option) -> str:
     wanted = {
-        Kind.FLAG: "true or false",
-        Kind.NUMBER: "a whole number",
-        Kind.SIZE: 'a number of bytes or a text like "20G"',
-        Kind.LIST: "a list of texts",
-        Kind.MAP: "an object with texts",
-        Kind.CHOICE: f"one of {', '.join(option.choices)}",
+        OptionKind.FLAG: "true or false",
+        OptionKind.NUMBER: "a whole number",
+        OptionKind.SIZE: 'a number of bytes or a text like "20G"',
+        OptionKind.LIST: "a list of texts",
+        OptionKind.MAP: "an object with texts",
+        OptionKind.CHOICE: f"one of {', '.join(option.choices)}",
     }
     return wanted.get(option.kind, "a text")
 
 
-_READERS: Mapping[Kind, Callable[[Option, str], Any]] = {
-    Kind.FLAG: _flag,
-    Kind.NUMBER: _number,
-    Kind.SIZE: _size,
-    Kind.MAP: _json_map,
-    Kind.CHOICE: _choice,
+_READERS: Mapping[OptionKind, Callable[[Option, str], Any]] = {
+    OptionKind.FLAG: _flag,
+    OptionKind.NUMBER: _number,
+    OptionKind.SIZE: _size,
+    OptionKind.MAP: _json_map,
+    OptionKind.CHOICE: _choice,
 }
-_JSON_TYPES: Mapping[Kind, tuple[type, ...]] = {
-    Kind.FLAG: (bool, int),
-    Kind.NUMBER: (int, str),
-    Kind.SIZE: (int, str),
-    Kind.TEXT: (str,),
-    Kind.PATH: (str,),
-    Kind.CHOICE: (str,),
+_JSON_TYPES: Mapping[OptionKind, tuple[type, ...]] = {
+    OptionKind.FLAG: (bool, int),
+    OptionKind.NUMBER: (int, str),
+    OptionKind.SIZE: (int, str),
+    OptionKind.TEXT: (str,),
+    OptionKind.PATH: (str,),
+    OptionKind.CHOICE: (str,),
 }

@@ -4,7 +4,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.cli.modes import Build, Import, Log, Push, Serve, mode_of
+from imagefactory.cli.modes import BuildMode, ImportMode, LogMode, PushMode, ServeMode, mode_of
 from imagefactory.lib.errors import InvalidInput
 from imagefactory.settings import Settings
 
@@ -23,26 +23,26 @@ class ModeTests(SynchronousTestCase):
         """--template with --target builds; the image may be given, too."""
         self.assertEqual(
             mode(template="t.tdl", target=("rhevm", "ec2"), image=IMAGE, boot_check=True),
-            Build("t.tdl", ("rhevm", "ec2"), IMAGE, False, True),
+            BuildMode("t.tdl", ("rhevm", "ec2"), IMAGE, False, True),
         )
 
     def test_a_job_s_log(self) -> None:
         """--log prints it."""
-        self.assertEqual(mode(log=IMAGE), Log(IMAGE))
+        self.assertEqual(mode(log=IMAGE), LogMode(IMAGE))
 
     def test_an_image_alone_is_a_rebuild(self) -> None:
         """--image without --provider rebuilds, with the targets given or those of its last build."""
-        self.assertEqual(mode(image=IMAGE), Build("", (), IMAGE, False, False))
+        self.assertEqual(mode(image=IMAGE), BuildMode("", (), IMAGE, False, False))
 
     def test_an_image_with_providers_is_a_push(self) -> None:
         """--image with --provider pushes, credentials or not: a target knows whether it needs them."""
-        self.assertEqual(mode(image=IMAGE, provider=("mock-1",)), Push(IMAGE, ("mock-1",), ""))
+        self.assertEqual(mode(image=IMAGE, provider=("mock-1",)), PushMode(IMAGE, ("mock-1",), ""))
 
     def test_a_target_image_is_an_import(self) -> None:
         """--target-image with one target and one provider imports."""
         self.assertEqual(
             mode(target=("mock",), provider=("mock-1",), target_image="my-id"),
-            Import("mock", "mock-1", "my-id", None, ""),
+            ImportMode("mock", "mock-1", "my-id", None, ""),
         )
 
     def test_an_import_takes_one_target(self) -> None:
@@ -54,7 +54,7 @@ class ModeTests(SynchronousTestCase):
 
     def test_rest_serves(self) -> None:
         """--rest is the daemon whatever else stands there."""
-        self.assertEqual(mode(rest=True, target=("mock",)), Serve())
+        self.assertEqual(mode(rest=True, target=("mock",)), ServeMode())
 
     def test_a_template_without_target_is_refused(self) -> None:
         """The error shows what there is."""

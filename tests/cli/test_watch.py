@@ -6,8 +6,8 @@ from io import StringIO
 from rich.console import Console
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.cli.bars import Bars
-from imagefactory.cli.watch import Lines, stage_text
+from imagefactory.cli.bars import ProgressBars
+from imagefactory.cli.watch import PlainProgress, stage_text
 from imagefactory.jobs.interface import JobEvent
 from imagefactory.model.jobs import Job, Operation
 from imagefactory.model.report import StageOutcome
@@ -39,7 +39,7 @@ class LinesTests(SynchronousTestCase):
     def test_only_news_are_told(self) -> None:
         """A stage and an activity are told when they are new, whatever else changed in the job."""
         out = StringIO()
-        watcher = Lines(out)
+        watcher = PlainProgress(out)
         watcher.start([JOB])
         job = replace(JOB, activity="bootstrapping", stages=(MISS,))
         for percent in (10, 20, 30):
@@ -54,7 +54,7 @@ class LinesTests(SynchronousTestCase):
     def test_everything(self) -> None:
         """With -v each line of the job's log is shown, what would act on the terminal as text."""
         out = StringIO()
-        watcher = Lines(out, full=True)
+        watcher = PlainProgress(out, full=True)
         watcher.event(JobEvent(1, 0.0, replace(JOB, activity="bootstrapping", stages=(MISS,))))
         watcher.line(JOB, "bootstrapping")
         watcher.line(JOB, "Setting\tup \x1b[2Jpackages\u202e")
@@ -64,13 +64,13 @@ class LinesTests(SynchronousTestCase):
     def test_not_everything(self) -> None:
         """Otherwise only what is going on."""
         out = StringIO()
-        Lines(out).line(JOB, "Setting up packages")
+        PlainProgress(out).line(JOB, "Setting up packages")
         self.assertEqual(out.getvalue(), "")
 
     def test_what_was_going_on_comes_before_what_came_of_it(self) -> None:
         """A stage is told at once, an activity perhaps late."""
         out = StringIO()
-        Lines(out).event(JobEvent(1, 0.0, replace(JOB, activity="reading", stages=(HIT,)), "stage"))
+        PlainProgress(out).event(JobEvent(1, 0.0, replace(JOB, activity="reading", stages=(HIT,)), "stage"))
         self.assertEqual(out.getvalue().splitlines(), ["rhevm: reading", f"rhevm: {stage_text(HIT)}"])
 
 
@@ -80,7 +80,7 @@ class BarsTests(SynchronousTestCase):
     def test_a_bar_per_job_with_its_activity(self) -> None:
         """The bar shows name, percent and activity; events of other jobs are not ours."""
         out = StringIO()
-        watcher = Bars(Console(file=out, force_terminal=True, width=120))
+        watcher = ProgressBars(Console(file=out, force_terminal=True, width=120))
         watcher.start([JOB, replace(JOB, id="id-2", provider="a[/b]c")])
         watcher.event(JobEvent(1, 0.0, replace(JOB, id="other", activity="elsewhere")))
         watcher.event(JobEvent(2, 0.0, replace(JOB, percent=30, activity="installing [packages]", stages=(HIT,))))

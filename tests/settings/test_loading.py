@@ -14,7 +14,7 @@ from imagefactory.lib.errors import InvalidInput
 from imagefactory.lib.secret import Secret
 from imagefactory.settings import Settings, load, with_changes
 from imagefactory.settings.loading import load_with_sources
-from imagefactory.settings.option import Kind
+from imagefactory.settings.option import OptionKind
 from imagefactory.settings.option_list import OPTIONS, Declared
 
 DEFAULT_FILE = Path("/etc/imagefactory/imagefactory.conf")
@@ -292,13 +292,13 @@ def examples(declared: Declared) -> st.SearchStrategy[Any]:
         value = declared.default
         return st.just(list(value) if isinstance(value, tuple) else value)
     texts = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1)
-    kinds: dict[Kind, st.SearchStrategy[Any]] = {
-        Kind.FLAG: st.booleans(),
-        Kind.NUMBER: st.integers(option.low, option.high or 10**9),
-        Kind.SIZE: st.integers(0, 1 << 62),
-        Kind.LIST: st.lists(texts),
-        Kind.MAP: st.dictionaries(texts, texts),
-        Kind.CHOICE: st.sampled_from(option.choices or ("x",)),
+    kinds: dict[OptionKind, st.SearchStrategy[Any]] = {
+        OptionKind.FLAG: st.booleans(),
+        OptionKind.NUMBER: st.integers(option.low, option.high or 10**9),
+        OptionKind.SIZE: st.integers(0, 1 << 62),
+        OptionKind.LIST: st.lists(texts),
+        OptionKind.MAP: st.dictionaries(texts, texts),
+        OptionKind.CHOICE: st.sampled_from(option.choices or ("x",)),
     }
     return kinds.get(option.kind, texts)
 
