@@ -1,6 +1,7 @@
 """The house rules that a machine can check: which room may import which, and where a reactor may be seen."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,38 @@ SIBLINGS_APART = (("systems", "families"), ("targets",), ("systems", "engines"))
 SHARED_IN_ROOM = {"interface", "registry", "systemd", "causes"}
 SEES_A_REACTOR = {"app", "cli", "tap", "tap_warehouse"}
 LARGEST_FILE = 300
+#: Class names that stand for two things today; none may be added.
+SHARED_NAMES = {
+    "Answer",
+    "BrokenRoom",
+    "Call",
+    "Child",
+    "Clouds",
+    "Disk",
+    "Download",
+    "Entry",
+    "Host",
+    "Inventory",
+    "Limits",
+    "Lines",
+    "Metrics",
+    "Place",
+    "Provider",
+    "Push",
+    "Reply",
+    "Source",
+    "Stored",
+    "Targets",
+    "Text",
+    "Timeouts",
+    "Upload",
+    "Kind",
+    "Patience",
+    "_Run",
+    "Options",
+}
+#: Twisted looks for this name in a module that a plug-in of twist names.
+ASKED_FOR_BY_TWISTED = {"Options"}
 TABLES = {"settings/table.py"}  # one declaration after the other, nothing to divide
 
 
@@ -189,3 +222,9 @@ class ArchitectureTests(SynchronousTestCase):
             and len(path.read_text().splitlines()) > LARGEST_FILE
         ]
         self.assertEqual(large, [])
+
+    def test_a_class_name_stands_for_one_thing(self) -> None:
+        """To grep for a class leads to one place."""
+        names = Counter(node.name for _, tree in modules() for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+        twice = {name for name, count in names.items() if count > 1}
+        self.assertEqual(twice - SHARED_NAMES - ASKED_FOR_BY_TWISTED, set())
