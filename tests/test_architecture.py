@@ -27,7 +27,7 @@ FLOOR_OF = {package: floor for floor, packages in enumerate(FLOORS) for package 
 INNER_FLOORS = {
     "lib": (
         ("errors", "secret", "concurrency", "files", "runtime"),
-        ("process", "oauth", "database", "tls"),
+        ("process", "oauth", "database", "tls", "plugins"),
         ("http",),
     ),
     "systems": (("disk", "guests", "qemu"), ("families",), ("engines", "stages")),

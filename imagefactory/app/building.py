@@ -34,7 +34,7 @@ from imagefactory.systems.engines.bootstrap.engine import BootstrapSettings
 from imagefactory.systems.engines.bootstrap.indexes import AT_ONCE, Indexes
 from imagefactory.systems.engines.bootstrap.keys import DIRECTORIES
 from imagefactory.systems.engines.interface import Engine
-from imagefactory.systems.engines.registry import engine_class
+from imagefactory.systems.engines.registry import ENGINES
 from imagefactory.systems.guests.chroot import ChrootGuest
 from imagefactory.systems.qemu.accel import Acceleration
 from imagefactory.systems.qemu.boot import Network
@@ -81,7 +81,7 @@ async def make_pipeline(
 
 
 def _engine(settings: Settings, reactor: Any, ground: Runtime, *, strangers: bool) -> Engine:
-    make: Any = engine_class(settings.engine)  # whoever registers an engine is handed what ours is handed
+    make: Any = ENGINES.get(settings.engine)  # whoever registers an engine is handed what ours is handed
     pool = HTTPConnectionPool(reactor)  # a plan asks one mirror several things
     pool.maxPersistentPerHost = AT_ONCE
     pool.cachedConnectionTimeout = IDLE_SECONDS

@@ -9,7 +9,7 @@ from imagefactory.lib.errors import InvalidInput
 from imagefactory.model.providers import Provider, ProviderDefinitions, name_forms, parse_definitions, resolve_provider
 from imagefactory.settings import Settings
 from imagefactory.targets.interface import Target
-from imagefactory.targets.registry import Targets, names
+from imagefactory.targets.registry import TARGETS, Targets
 
 
 class InstalledClouds:
@@ -28,7 +28,7 @@ class InstalledClouds:
 
     def targets(self) -> Sequence[str]:
         """Names of all targets."""
-        return names()
+        return TARGETS.names()
 
     def install_nothing(self, targets: Sequence[str]) -> bool:
         """Whether no target needs an operating system, so that the template may lack one.

@@ -22,7 +22,7 @@ from imagefactory.systems.disk.interface import Conversion
 from imagefactory.systems.disk.space import full_disk
 from imagefactory.systems.disk.stoppable import stoppable
 from imagefactory.systems.families.interface import Needs
-from imagefactory.targets.interface import Pushed, Ready, Room, Target, TargetContext, cloud_info
+from imagefactory.targets.interface import Pushed, Ready, Target, TargetContext, TargetDescriptor, cloud_info
 
 NAME = "condorcloud"
 
@@ -148,4 +148,4 @@ def _make(around: TargetContext) -> Condorcloud:
     return Condorcloud(CondorPush(around.settings.condorcloud_path, around.threads))
 
 
-ROOM = Room(NAME, "Condor cloud", _make)
+TARGET = TargetDescriptor(NAME, "Condor cloud", _make)

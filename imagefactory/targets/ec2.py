@@ -6,7 +6,7 @@ from imagefactory.model.template import Template
 from imagefactory.systems.disk.interface import Conversion
 from imagefactory.systems.families.interface import Needs
 from imagefactory.systems.qemu.hardware import Disk, Hardware
-from imagefactory.targets.interface import Room, Target, cloud_info, no_parameters
+from imagefactory.targets.interface import Target, TargetDescriptor, cloud_info, no_parameters
 
 
 class Ec2(Target):
@@ -42,4 +42,4 @@ class Ec2(Target):
         return no_parameters(self.name)
 
 
-ROOM = Room("ec2", "Amazon EC2", lambda _: Ec2())
+TARGET = TargetDescriptor("ec2", "Amazon EC2", lambda _: Ec2())

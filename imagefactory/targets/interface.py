@@ -112,8 +112,8 @@ class TargetContext:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """How a target is registered: our modules have a `ROOM`, an entry point of `imagefactory.targets` names one."""
+class TargetDescriptor:
+    """How a target is registered: our modules have a `TARGET`, an entry point of `imagefactory.targets` names one."""
 
     name: str
     summary: str

@@ -17,7 +17,7 @@ from imagefactory.model.template import Template
 from imagefactory.systems.disk.interface import Conversion
 from imagefactory.systems.disk.space import full_disk
 from imagefactory.systems.families.interface import Needs
-from imagefactory.targets.interface import Pushed, Ready, Room, Target, TargetContext
+from imagefactory.targets.interface import Pushed, Ready, Target, TargetContext, TargetDescriptor
 
 NAME = "mock"
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -131,7 +131,7 @@ def _user() -> str:
         return str(os.getuid())
 
 
-ROOM = Room(NAME, "for trying out; needs no cloud", lambda around: Mock(_push(around)))
+TARGET = TargetDescriptor(NAME, "for trying out; needs no cloud", lambda around: Mock(_push(around)))
 
 
 def _push(around: TargetContext) -> MockPush:

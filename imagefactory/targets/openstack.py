@@ -5,7 +5,7 @@ from __future__ import annotations
 from imagefactory.model.template import Template
 from imagefactory.systems.disk.interface import Conversion
 from imagefactory.systems.families.interface import Needs
-from imagefactory.targets.interface import Room, Target, cloud_info
+from imagefactory.targets.interface import Target, TargetDescriptor, cloud_info
 
 
 class OpenStackKvm(Target):
@@ -33,4 +33,4 @@ class OpenStackKvm(Target):
         return Conversion("qcow2", {"compat": "1.1", "compression_type": "zstd"}, compress=True)
 
 
-ROOM = Room("openstack-kvm", "OpenStack, KVM", lambda _: OpenStackKvm())
+TARGET = TargetDescriptor("openstack-kvm", "OpenStack, KVM", lambda _: OpenStackKvm())

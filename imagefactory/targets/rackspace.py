@@ -6,7 +6,7 @@ from imagefactory.model.template import Template
 from imagefactory.systems.disk.interface import Conversion
 from imagefactory.systems.disk.layout import GIB
 from imagefactory.systems.families.interface import Needs
-from imagefactory.targets.interface import Room, Target, cloud_info
+from imagefactory.targets.interface import Target, TargetDescriptor, cloud_info
 
 
 class Rackspace(Target):
@@ -30,4 +30,4 @@ class Rackspace(Target):
         return Conversion("vpc", {"subformat": "dynamic", "force_size": "on"})
 
 
-ROOM = Room("rackspace", "Rackspace Cloud Servers", lambda _: Rackspace())
+TARGET = TargetDescriptor("rackspace", "Rackspace Cloud Servers", lambda _: Rackspace())

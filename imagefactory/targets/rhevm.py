@@ -6,7 +6,7 @@ from imagefactory.model.libvirt_xml import Domain, domain_xml
 from imagefactory.model.template import Template
 from imagefactory.systems.disk.interface import Conversion
 from imagefactory.systems.families.interface import Needs
-from imagefactory.targets.interface import Room, Target, cloud_info
+from imagefactory.targets.interface import Target, TargetDescriptor, cloud_info
 
 
 class Rhevm(Target):
@@ -43,4 +43,4 @@ class Rhevm(Target):
         return domain_xml(Domain(name, image_id, template.os.arch, disk, self._format, template.name))
 
 
-ROOM = Room("rhevm", "RHEV-M, oVirt", lambda around: Rhevm(around.settings.rhevm_image_format))
+TARGET = TargetDescriptor("rhevm", "RHEV-M, oVirt", lambda around: Rhevm(around.settings.rhevm_image_format))

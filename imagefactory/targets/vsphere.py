@@ -6,7 +6,7 @@ from imagefactory.model.template import Template
 from imagefactory.systems.disk.interface import Conversion
 from imagefactory.systems.families.interface import Needs
 from imagefactory.systems.qemu.hardware import Card, Disk, Hardware
-from imagefactory.targets.interface import Room, Target, cloud_info, no_parameters
+from imagefactory.targets.interface import Target, TargetDescriptor, cloud_info, no_parameters
 
 
 class VSphere(Target):
@@ -34,4 +34,4 @@ class VSphere(Target):
         return no_parameters(self.name)
 
 
-ROOM = Room("vsphere", "VMware vSphere", lambda _: VSphere())
+TARGET = TargetDescriptor("vsphere", "VMware vSphere", lambda _: VSphere())

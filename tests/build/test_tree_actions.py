@@ -14,7 +14,7 @@ from imagefactory.systems.engines.interface import BasePlan
 from imagefactory.systems.families.interface import Bootstrap, Kernel
 from imagefactory.systems.families.registry import find
 from imagefactory.targets.interface import TargetContext
-from imagefactory.targets.registry import room
+from imagefactory.targets.registry import TARGETS
 from imagefactory.testing.threads import ImmediateThreads
 
 OS = OperatingSystem("Debian", "12", Arch.X86_64, UrlInstall("http://mirror.example/debian"), "quiet mitigations=off")
@@ -28,7 +28,7 @@ def piece(template: Template, name: str = "rhevm") -> BuildContext:
     return BuildContext(
         template,
         BasePlan({}, family, release, bootstrap),
-        room(name).make(TargetContext(Settings(), ImmediateThreads())),
+        TARGETS.get(name).make(TargetContext(Settings(), ImmediateThreads())),
     )
 
 

@@ -13,7 +13,7 @@ from imagefactory.model.report import Silence
 from imagefactory.settings.table import Settings
 from imagefactory.systems.disk.convert import convert
 from imagefactory.targets.interface import TargetContext
-from imagefactory.targets.registry import Targets, names
+from imagefactory.targets.registry import TARGETS, Targets
 from imagefactory.testing.targets import IMAGE_ID, NAMES, no_parameters, template
 from tests.functional.real import RealTestCase
 
@@ -32,7 +32,7 @@ class ConversionTests(RealTestCase):
         disk.write_bytes(os.urandom(MIB) + b"a" * 3 * MIB)
         os.truncate(disk, SIZE)
         targets = Targets(TargetContext(Settings(), self.threads))
-        for name in names():
+        for name in TARGETS.names():
             target = targets.target(name)
             if target.os:
                 conversion = target.conversion()
@@ -57,7 +57,7 @@ class ParametersTests(RealTestCase):
         if not shutil.which("virt-xml-validate"):
             raise SkipTest("virt-xml-validate is not installed")
         targets = Targets(TargetContext(Settings(), self.threads))
-        for name in names():
+        for name in TARGETS.names():
             for title in NAMES:
                 parameters = targets.target(name).parameters(template(title), IMAGE_ID, SIZE)
                 if parameters not in {None, no_parameters(name)}:

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.lib.errors import NotFound
-from imagefactory.systems.engines import registry
+from imagefactory.lib.plugins.registry import Registry, WrongPlugin
 from imagefactory.systems.engines.bootstrap.engine import BootstrapEngine
+from imagefactory.systems.engines.registry import ENGINES, is_engine
 
 
-class RegistryTests(SynchronousTestCase):
-    """One table, three kinds of trouble."""
+class EngineRegistryTests(SynchronousTestCase):
+    """What is registered, and what counts as an engine."""
 
     def test_ours(self) -> None:
-        """The name answers the class."""
-        self.assertIs(registry.engine_class("bootstrap"), BootstrapEngine)
+        """The name gives the class."""
+        self.assertIs(ENGINES.get("bootstrap"), BootstrapEngine)
 
-    def test_errors(self) -> None:
-        """Unknown, broken, and something else."""
-        self.patch(
-            registry,
-            "OURS",
-            {"broken": "imagefactory.systems.engines.nowhere:X", "odd": "imagefactory.systems.engines.interface:Disk"},
-        )
-        self.assertRaises(NotFound, registry.engine_class, "bootstrap")
-        self.assertRaises(registry.BrokenRoom, registry.engine_class, "broken")
-        self.assertRaises(registry.NotAnEngine, registry.engine_class, "odd")
+    def test_something_else(self) -> None:
+        """A class without an engine's methods is refused."""
+        odd = Registry("engine", "x", {"odd": "imagefactory.systems.engines.interface:Disk"}, is_engine)
+        self.assertRaises(WrongPlugin, odd.get, "odd")
