@@ -105,7 +105,7 @@ def load(port: int, request: Callable[[], bytes], enough: Enough, *, tls: bool, 
 
 
 def unverified() -> ssl.SSLContext:
-    """TLS to whoever is there."""
+    """TLS without checking the server."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context

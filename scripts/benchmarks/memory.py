@@ -1,4 +1,4 @@
-"""Memory as it is on a machine that has been up for a while: in use, be it for files that nobody needs."""
+"""Memory as it is on a machine that has been up for a while: in use, if only by the page cache."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ class UsedMemory:
     """Fills free memory with the page cache of a file that is one hole.
 
     A virtual machine gets memory from its host when it first touches it, about three seconds per GiB on some, and may
-    give back what is free for long: whoever writes first after that pays for it, whatever it is that is measured.
+    give back what is free for long: the first writer after that pays for it, whatever is measured.
     """
 
     def __init__(self, directory: Path) -> None:

@@ -54,7 +54,7 @@ Peer = Callable[[Work, Path], Cost]
 
 
 def attempt(name: str, peer: Peer, work: Work, *, install: bool) -> Cost | Failed:
-    """Run it in a directory of its own; the answer is its cost, or why there is none."""
+    """Run it in a directory of its own; returns its cost, or why there is none."""
     place = work.directory / name.partition(",")[0].replace(" ", "-")
     place.mkdir()
     try:

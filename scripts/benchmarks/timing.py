@@ -128,7 +128,7 @@ def processor_seconds(pid: int) -> float:
 
 
 def free_port() -> int:
-    """A port of the loopback interface where nobody listens."""
+    """A port of the loopback interface without a listener."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -162,7 +162,7 @@ def _await_port(process: subprocess.Popen[bytes], port: int, log: Path, patience
             return
         except OSError:
             if process.poll() is not None or time.monotonic() > deadline:
-                raise Failed(f"nobody listens: {log.read_text(errors='replace')[-2000:]}") from None
+                raise Failed(f"no listener came up: {log.read_text(errors='replace')[-2000:]}") from None
         time.sleep(SOON)
 
 

@@ -138,7 +138,7 @@ class CommandCase(TestCase):
             "state_dir": str(self.state),
             "imgdir": str(self.imgdir),
             "tmpdir": str(self.imgdir),
-            "warehouse_port": 1,  # where nobody listens
+            "warehouse_port": 1,  # no listener there
             **({"mirrors": self.mirrors()} if self.mirrors() else {}),
             **changes,
         }

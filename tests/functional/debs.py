@@ -58,7 +58,7 @@ def _apart(place: Path, arch: str) -> tuple[str, ...]:
     settings = {
         "APT::Architecture": arch,
         "APT::Architectures": arch,
-        "APT::Sandbox::User": "",  # as whoever runs the tests: nobody else may write here
+        "APT::Sandbox::User": "",  # as the user of the tests: no other may write here
         "Dir::State::lists": place / "lists",
         "Dir::State::status": "/dev/null",
         "Dir::Cache": place / "cache",

@@ -1,4 +1,4 @@
-"""Work as somebody who is not root."""
+"""Work as an ordinary user."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class OrdinaryUser(TestCase):
 
     async def setUp(self) -> None:
         if os.getuid() != 0:
-            raise SkipTest("needs root to become somebody else")
+            raise SkipTest("needs root to become another user")
         subprocess.run(["useradd", "--create-home", USER], check=True)
         self.addCleanup(subprocess.run, ["userdel", "--remove", USER], capture_output=True)
         self.user = pwd.getpwnam(USER)

@@ -85,7 +85,7 @@ class ProcessesTests(CacheCase):
         self.assertEqual(self.unfinished(), [])
 
     async def test_a_killed_process_holds_nobody_up(self) -> None:
-        """The one that waits takes over, and what the dead one left is gone."""
+        """The process that waits takes over, and the files of the killed one are gone."""
         first = Obtainer(self, "first")
         await first.hears("producing")
         second = Obtainer(self, "second")

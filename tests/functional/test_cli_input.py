@@ -91,7 +91,7 @@ class SourceTests(CommandCase):
         return self.fails("--template", tdl, *TARGET, *arguments)
 
     def test_mirrors(self) -> None:
-        """Nobody there, or nothing there: the URL, and the setting that helps."""
+        """A host that does not answer, or has no file there: the error names the URL and the setting that helps."""
         with socket.create_server(("127.0.0.1", 0)) as silent:
             port = silent.getsockname()[1]
         self.configure(mirrors={TREE: f"http://127.0.0.1:{port}/x"})

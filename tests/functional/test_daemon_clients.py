@@ -195,7 +195,7 @@ class StreamTests(DaemonCase):
 
 
 class ReplayTests(DaemonCase):
-    """Somebody has overheard a signed request."""
+    """A signed request was overheard and is sent again."""
 
     def test_after_a_restart(self) -> None:
         """It is not good for the next daemon, either, however the first one ended."""
@@ -233,7 +233,7 @@ class ReplayTests(DaemonCase):
 
 
 class FirstStartTests(DaemonCase):
-    """Nobody has configured a client."""
+    """No client is configured."""
 
     def test_the_client_that_is_made(self) -> None:
         """Its file is for the owner alone, the log says where it is and nothing of the secret, and it can sign."""
@@ -253,7 +253,7 @@ class FirstStartTests(DaemonCase):
         self.assertEqual(self.ask("POST", "/images", json=fields, auth=auth).status_code, 202)
 
     def test_curl(self) -> None:
-        """A template straight from `curl -d`, where nobody signs."""
+        """A template straight from `curl -d`, without signatures."""
         self.configure(no_oauth=True)
         self.rest()
         text = MOCK.replace("<name>", "<description>a &amp; b; c=d &lt;e&gt;</description><name>")

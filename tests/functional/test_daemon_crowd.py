@@ -107,7 +107,7 @@ class BoundTests(DaemonCase):
     """As many connections as one port may have."""
 
     def test_a_crowd_at_one_port(self) -> None:
-        """Who comes too late is told so; the other port is open to all, and the place of one that went to the next."""
+        """A connection over the limit gets 503; the other port has its own limit; a freed place goes to the next."""
         self.configure(max_connections=3)
         self.rest()
         where = urlsplit(re.findall(r"the warehouse answers on (\S+)", self.log)[-1])

@@ -42,7 +42,7 @@ class FullTests(DaemonCase):
             file.truncate(max(0, file.tell() - leave))
 
     def make_room(self) -> None:
-        """As if somebody cleared away."""
+        """Make room, as an administrator would."""
         (self.state / "filler").unlink()
 
     def ask_build(self) -> requests.Response:

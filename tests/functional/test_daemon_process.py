@@ -42,7 +42,7 @@ class BackgroundTests(DaemonCase):
         self.stop()
 
     def test_a_stale_pid_file(self) -> None:
-        """After kill -9, or with a pid that somebody else has by now, the next one starts."""
+        """After kill -9, or with a pid that another process has by now, the next daemon starts."""
         self.rest()
         self.stop(signal.SIGKILL)
         self.assertTrue((self.directory / "daemon.pid").exists())

@@ -201,7 +201,7 @@ class KillTests(SystemCase):
         body = self.only_body()
         content = body.read_bytes()
         body.unlink()
-        os.mkfifo(body)  # whoever reads it waits
+        os.mkfifo(body)  # a reader of it waits
         push = {
             "provider": "mock-1",
             "credentials": CREDENTIALS.replace(">me<", ">hush-hush<"),

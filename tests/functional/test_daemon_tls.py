@@ -119,7 +119,7 @@ class UserTests(DaemonCase):
     def test_somebody_elses_state(self) -> None:
         """Is refused; an own one works, without root."""
         if os.geteuid() != 0:
-            self.skipTest("needs root to become somebody else")
+            self.skipTest("needs root to become another user")
         self.state.mkdir()
         self.directory.chmod(0o777)
         self.imgdir.chmod(0o777)

@@ -85,7 +85,7 @@ class AssembleTests(DiskTestCase):
     async def test_the_root_file_system_is_sound_and_has_the_files(self) -> None:
         """e2fsck has nothing to say, the UUID is the one fstab names, owners and modes are those of the tree."""
         if os.getuid():
-            raise SkipTest("only root can give a file to somebody else")
+            raise SkipTest("only root can give a file to another user")
         self.put("/etc/shadow", b"secret", 0o640)
         os.chown(self.tree / "etc" / "shadow", 0, 42)
         await self.make()

@@ -26,7 +26,7 @@ FIELDS = {"template": "<template><name>demo</name></template>", "targets": "mock
 
 
 class Talker(Protocol):
-    """Sends what it is told, remembers what comes, tells when it is over."""
+    """Sends given bytes, collects the reply, fires when the connection has ended."""
 
     def __init__(self) -> None:
         self.data = b""
@@ -54,7 +54,7 @@ class Talker(Protocol):
 
 
 class TlsTests(ServingTestCase):
-    """What clients meet at the door."""
+    """Limits that clients meet before a request is routed."""
 
     settings = {"clients": {"mock-key": Secret("mock-secret")}}  # noqa: RUF012
 
@@ -145,7 +145,7 @@ class CrowdTests(ServingTestCase):
         self.assertEqual((len(self.site.connection_limit), self.jobs.requests), (0, []))
 
     async def test_a_client_that_hangs_up_during_its_post(self) -> None:
-        """Half a body: nothing happens. A whole one: the job is accepted, whoever reads the answer."""
+        """Half a body: nothing happens. A whole one: the job is accepted, even if the client has gone."""
         half = await self.talk(b"POST /imagefactory/images HTTP/1.1\r\nHost: x\r\nContent-Length: 90\r\n\r\ntemplate=")
         half.transport.abortConnection()
         await half.over
@@ -162,7 +162,7 @@ class CrowdTests(ServingTestCase):
         self.assertEqual(len(self.jobs.jobs()), 1)
 
     async def test_five_hundred_is_too_many(self) -> None:
-        """Those over the limit are told so at once; the others go on."""
+        """Streams over the limit get 503 at once; the others go on."""
         connection_limit = [await self.talk(b"") for _ in range(400)]
         late = await self.talk(b"")
         self.assertIn(b"503 Service Unavailable", await late.over)

@@ -84,7 +84,7 @@ class SchemathesisTests(DaemonCase):
         self.run_schemathesis(examples=25, client=CLIENT, accepted=10)
 
     def test_unsigned(self) -> None:
-        """Nobody knows the key."""
+        """An unknown key is refused."""
         self.configure(no_ssl=True, oauth_reads=True)
         self.rest()
         self.run_schemathesis(examples=5)

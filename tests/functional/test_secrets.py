@@ -20,7 +20,7 @@ CREDENTIALS = f"""\
 
 
 class Spy:
-    """Looks at arguments and environments of all processes, again and again, until it is told to stop.
+    """Looks at arguments and environments of all processes, again and again, until `stop` is called.
 
     `children` are those that it has seen with `mark` in their environment.
     """

@@ -150,7 +150,7 @@ class ProbeTests(SocketTestCase):
     """What is on a port."""
 
     async def test_probe(self) -> None:
-        """Our server, nobody, and an iwhd."""
+        """The probe tells our server, a silent port and an iwhd apart."""
         self.assertTrue(await probe(await self.serve(), self.reactor, self.threads))
         port = self.reactor.listenTCP(0, iwhd_site(FakeIwhd(), self.reactor), interface="127.0.0.1")
         url = f"http://localhost:{port.getHost().port}/"

@@ -36,7 +36,7 @@ class ServerTestCase(SynchronousTestCase):
 
 
 class CrashTests(ServerTestCase):
-    """Ends that nobody wants."""
+    """Connections and servers that end early."""
 
     def test_killed_during_a_large_upload(self) -> None:
         """kill -9 in the middle of 1 GiB: after a restart the old body is there, and nothing of the new one."""
@@ -85,7 +85,7 @@ class CrashTests(ServerTestCase):
 
 
 def _chunked(server: Server, path: str, mebibytes: int) -> int:
-    """The status of an upload whose length nobody announced."""
+    """The status of an upload without an announced length."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     pieces = (os.urandom(MIB) for _ in range(mebibytes))
     connection.request("PUT", path, pieces, encode_chunked=True, headers={"Transfer-Encoding": "chunked"})

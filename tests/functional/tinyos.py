@@ -92,7 +92,7 @@ echo {name} > %{{buildroot}}/opt/{name}
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
-        """Nobody reads it."""
+        """Output is discarded."""
 
 
 class _Server(ThreadingHTTPServer):
