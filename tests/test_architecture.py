@@ -1,6 +1,7 @@
 """The house rules that a machine can check: which room may import which, and where a reactor may be seen."""
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,8 +42,12 @@ INNER_FLOORS = {
     ),
 }
 SIBLINGS_APART = (("systems", "families"), ("targets",), ("systems", "engines"))
-SHARED_IN_ROOM = {"interface", "registry", "systemd", "causes"}
+SHARED_IN_ROOM = {"interface", "descriptor", "providers", "registry", "systemd", "causes"}
 SEES_A_REACTOR = {"app", "cli", "tap", "tap_warehouse"}
+#: The names of clouds, and what begins with one.
+CLOUD = re.compile(r"(?<![A-Za-z])(ec2|rhevm|vsphere|condorcloud|rackspace|openstack|mock)(?![a-z])")
+#: Modules that name clouds all the same: the settings' keys and texts are those of version 1.0, as is a description.
+NAMES_CLOUDS = {"settings/table.py", "settings/manual.py", "rest/v1/schemas.py", "rest/v1/images.py"}
 LARGEST_FILE = 300
 #: Class names that stand for two things today; none may be added.
 SHARED_NAMES = {
@@ -118,6 +123,14 @@ def ours(name: str) -> tuple[str, ...]:
     """The parts below `imagefactory` of an imported name; empty for what is not ours."""
     parts = name.split(".")
     return tuple(parts[1:]) if parts[0] == "imagefactory" else ()
+
+
+def literals(tree: ast.Module) -> Iterator[str]:
+    """All texts in a module's code; an expression that is nothing but a text is documentation."""
+    documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
+            yield node.value
 
 
 class ArchitectureTests(SynchronousTestCase):
@@ -212,6 +225,25 @@ class ArchitectureTests(SynchronousTestCase):
             if any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree))
         ]
         self.assertEqual(wrong, [])
+
+    def test_clouds_are_named_by_their_modules_alone(self) -> None:
+        """Their names, those of their providers, credentials and definitions: another package's cloud has its own."""
+        wrong = []
+        for path, tree in modules():
+            name = str(path.relative_to(PACKAGE))
+            if path.parent.name == "targets" or name in NAMES_CLOUDS or room_of(path) == "testing":
+                continue
+            wrong += [f"{name} has {text!r}" for text in literals(tree) if CLOUD.search(text)]
+        self.assertEqual(wrong, [])
+
+    def test_what_names_a_cloud(self) -> None:
+        """The check above sees texts, and leaves documentation alone."""
+        self.assertEqual(
+            list(literals(ast.parse("""def f():\n 'ec2 in a docstring'\n return 'ec2' + g(b'mock')"""))), ["ec2"]
+        )
+        for text in ("ec2", "ec2-us-east-1", "rhevm.json", "mock_credentials", "openstack-kvm"):
+            self.assertTrue(CLOUD.search(text), text)
+        self.assertFalse(CLOUD.search("mocking"))
 
     def test_files_stay_small(self) -> None:
         """A file over 300 lines has a second job."""

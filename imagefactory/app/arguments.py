@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from imagefactory.app.clouds import InstalledClouds
-from imagefactory.model.credentials import Credentials, parse_credentials
+from imagefactory.model.credentials import Credentials
 from imagefactory.model.providers import Provider
 from imagefactory.rest.interface import ReadTemplate
 from imagefactory.templates.resolve import Templates
@@ -23,10 +23,10 @@ class RestArguments:
         found = await self._templates.resolve(text, loosely=self._clouds.install_nothing(targets))
         return ReadTemplate(found.template, found.template_id)
 
-    def provider(self, text: str) -> Provider:
+    async def provider(self, text: str) -> Provider:
         """A name, or a definition as JSON or XML."""
-        return self._clouds.provider(text)
+        return await self._clouds.provider(text)
 
     def credentials(self, text: str) -> Credentials:
         """XML with a `provider_credentials` element anywhere."""
-        return parse_credentials(text.encode())
+        return self._clouds.credentials(text.encode())

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
+from twisted.web.client import Agent, HTTPConnectionPool
+
+from imagefactory.app.runtime import Runtime
+from imagefactory.lib.concurrency.clock import WallClock
+from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import InvalidInput
-from imagefactory.model.providers import Provider, ProviderDefinitions, name_forms, parse_definitions, resolve_provider
+from imagefactory.lib.tls.client import StrictPolicy
+from imagefactory.model.credentials import Credentials, parse_credentials
+from imagefactory.model.providers import Definition, Provider, parse_definitions
 from imagefactory.settings import Settings
+from imagefactory.targets.descriptor import TargetContext
 from imagefactory.targets.interface import Target
-from imagefactory.targets.registry import TARGETS, Targets
+from imagefactory.targets.providers import Definitions, resolve_provider, shown_names
+from imagefactory.targets.registry import InstalledTargets
+
+CONNECT_SECONDS = 30
+
+
+def install_targets(settings: Settings, reactor: Any, runtime: Runtime, stack: AsyncExitStack) -> InstalledTargets:
+    """Returns the targets of this process; `stack` closes their connections."""
+    pool = HTTPConnectionPool(reactor)
+    stack.push_async_callback(pool.closeCachedConnections)
+    agent = Agent(reactor, StrictPolicy(), pool=pool, connectTimeout=CONNECT_SECONDS)
+    context = TargetContext(settings, WallClock(reactor), agent, runtime.threads, runtime.processes)
+    return InstalledTargets(context)
 
 
 class InstalledClouds:
@@ -18,9 +40,10 @@ class InstalledClouds:
     The definitions are read at each use: an administrator changes them without a restart.
     """
 
-    def __init__(self, targets: Targets, definitions: Path) -> None:
+    def __init__(self, targets: InstalledTargets, directory: Path, threads: Threads) -> None:
         self._targets = targets
-        self._definitions = definitions
+        self._directory = directory
+        self._threads = threads
 
     def target(self, name: str) -> Target:
         """Raises Unsupported."""
@@ -28,7 +51,11 @@ class InstalledClouds:
 
     def targets(self) -> Sequence[str]:
         """Names of all targets."""
-        return TARGETS.names()
+        return self._targets.names()
+
+    def concurrency(self, target: str) -> int | None:
+        """How many pushes to that target run at once; None: any number. Raises Unsupported."""
+        return self._targets.concurrency(target)
 
     def install_nothing(self, targets: Sequence[str]) -> bool:
         """Whether no target needs an operating system, so that the template may lack one.
@@ -37,30 +64,43 @@ class InstalledClouds:
         """
         return bool(targets) and not any(self._targets.target(name).os for name in targets)
 
-    def provider(self, text: str) -> Provider:
+    async def provider(self, text: str) -> Provider:
         """Raises InvalidInput, Unsupported."""
-        return resolve_provider(text, self._read())
+        return resolve_provider(text, self._targets.descriptors, await self._definitions())
 
-    def providers(self, target: str) -> Sequence[str]:
+    async def providers(self, target: str) -> Sequence[str]:
         """Names of the defined providers of a target."""
-        self._targets.target(target)
-        definitions = self._read()
-        return sorted({"rhevm": definitions.rhevm, "vsphere": definitions.vsphere}.get(target, {}))
+        self._targets.descriptor(target)
+        return sorted((await self._definitions()).get(target, {}))
 
     def forms(self, target: str) -> Sequence[str]:
         """How names look, for people, that belong to a target without a definition."""
-        return name_forms(target)
+        return shown_names(self._targets.descriptor(target))
 
-    def _read(self) -> ProviderDefinitions:
-        return parse_definitions(*(_file(self._definitions / name) for name in ("rhevm.json", "vsphere.json")))
+    def credentials(self, document: bytes) -> Credentials:
+        """Credentials as the installed targets spell them. Raises InvalidInput, TooLarge."""
+        forms = [target.credentials for target in self._targets.descriptors if target.credentials]
+        return parse_credentials(document, {form.element: form.spellings for form in forms})
+
+    async def _definitions(self) -> Definitions:
+        return await self._threads.run(self._read)
+
+    def _read(self) -> Definitions:
+        """Blocks."""
+        described = ((target.name, target.definition.file) for target in self._targets.descriptors)
+        return {name: self._defined(file) for name, file in described if file}
+
+    def _defined(self, file: str) -> Mapping[str, Definition]:
+        document = _content(self._directory / file)
+        return {} if document is None else parse_definitions(document, file)
 
 
 def target_content(settings: Settings) -> bytes | None:
-    """The installation's target_content.xml, None if there is none."""
-    return _file(settings.provider_definitions / "target_content.xml")
+    """The installation's target_content.xml, None if there is none. Blocks."""
+    return _content(settings.provider_definitions / "target_content.xml")
 
 
-def _file(path: Path) -> bytes | None:
+def _content(path: Path) -> bytes | None:
     try:
         return path.read_bytes()
     except FileNotFoundError:

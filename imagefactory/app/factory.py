@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from imagefactory.app.building import make_pipeline
-from imagefactory.app.clouds import InstalledClouds
+from imagefactory.app.clouds import InstalledClouds, install_targets
 from imagefactory.app.runtime import Runtime, lay
 from imagefactory.app.storage import Storage, open_storage
 from imagefactory.jobs.execution.reporter import LogBounds
@@ -24,8 +24,6 @@ from imagefactory.lib.http.address_policy import networks
 from imagefactory.lib.http.guarded import GuardedFetcher, Rules, checked_agent
 from imagefactory.push.pusher import CloudPusher
 from imagefactory.settings import Settings
-from imagefactory.targets.interface import TargetContext
-from imagefactory.targets.registry import Targets
 from imagefactory.templates.gather import Bounds, Sources
 from imagefactory.templates.resolve import Templates
 
@@ -68,12 +66,13 @@ async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, res
     wait_steadily(reactor)
     ground = await lay(settings, reactor, stack, daemon=resume)
     storage = await open_storage(settings, reactor, ground.threads, stack, look=look)
-    clouds = InstalledClouds(Targets(TargetContext(settings, ground.threads)), settings.provider_definitions)
+    targets = install_targets(settings, reactor, ground, stack)
+    clouds = InstalledClouds(targets, settings.provider_definitions, ground.threads)
     templates = _templates(settings, reactor, ground, storage)
     store = await open_store(settings.state_dir / "jobs.db", this_process(daemon=resume), ground.threads)
     stack.push_async_callback(store.close)
     pipeline = await make_pipeline(settings, reactor, ground, storage.records, clouds, strangers=resume)
-    pusher = CloudPusher(storage.records, clouds.target, templates.parse, ground.builds)
+    pusher = CloudPusher(storage.records, targets, templates.parse, ground.builds)
     collaborators = Collaborators(
         store=store,
         records=storage.records,
@@ -119,7 +118,6 @@ def _templates(settings: Settings, reactor: Any, ground: Runtime, storage: Stora
 def _limits(settings: Settings) -> Limits:
     return Limits(
         builds=settings.max_concurrent_local_sessions,
-        ec2_pushes=settings.max_concurrent_ec2_sessions,
         ending=settings.stop_timeout,
         retention_days=settings.retention_days,
         log=LogBounds(settings.log_lines, settings.log_limit),

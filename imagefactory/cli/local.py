@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from imagefactory.cli.watch import ProgressView
 from imagefactory.jobs.interface import BuildRequest, ImportRequest, JobEvent, PushRequest, Unsubscribe
 from imagefactory.lib.concurrency.scope import Scope
 from imagefactory.lib.errors import Conflict, InvalidInput
-from imagefactory.model.credentials import Credentials, parse_credentials
+from imagefactory.model.credentials import Credentials
 from imagefactory.model.jobs import Completed, Job, Operation
 from imagefactory.model.records import Kind
 from imagefactory.model.visible import visible
@@ -92,8 +92,9 @@ async def _build(factory: Factory, mode: BuildMode, terminal: Terminal) -> int:
 
 
 async def _push(factory: Factory, mode: PushMode, terminal: Terminal) -> int:
-    credentials = read_credentials(mode.credentials)
-    requests = [PushRequest(factory.clouds.provider(name), credentials, image_id=mode.image) for name in mode.providers]
+    credentials = read_credentials(mode.credentials, factory.clouds.credentials)
+    providers = [await factory.clouds.provider(name) for name in mode.providers]
+    requests = [PushRequest(provider, credentials, image_id=mode.image) for provider in providers]
     jobs = await factory.jobs.push_all(requests)
     for job in jobs:
         terminal.say(f"Pushing build {job.build_id} of image {job.image_id} to provider {job.provider}")
@@ -102,7 +103,7 @@ async def _push(factory: Factory, mode: PushMode, terminal: Terminal) -> int:
 
 async def _import(factory: Factory, mode: ImportMode, terminal: Terminal) -> int:
     descriptor = _text_or_file(mode.descriptor, "--image-desc") if mode.descriptor else None
-    provider = factory.clouds.provider(mode.provider)
+    provider = await factory.clouds.provider(mode.provider)
     imported = await factory.jobs.import_image(
         ImportRequest(mode.target, provider, mode.identifier, descriptor, image_id=mode.image)
     )
@@ -173,9 +174,9 @@ async def _cancel(factory: Factory, id: str) -> None:
         await factory.jobs.cancel(id)
 
 
-def read_credentials(argument: str) -> Credentials | None:
+def read_credentials(argument: str, parse: Callable[[bytes], Credentials]) -> Credentials | None:
     """Read credentials from XML text or from the file at a path; None without any: the target may need none."""
-    return parse_credentials(_text_or_file(argument, "--credentials")) if argument else None
+    return parse(_text_or_file(argument, "--credentials")) if argument else None
 
 
 def _text_or_file(argument: str, option: str) -> bytes:

@@ -24,7 +24,7 @@ class Clouds(Protocol):
         """Raises Unsupported."""
         ...
 
-    def provider(self, text: str) -> Provider:
+    async def provider(self, text: str) -> Provider:
         """Raises InvalidInput, Unsupported."""
         ...
 
@@ -128,7 +128,7 @@ class Inventory:
 
     async def _provider(self, record: ProviderImageRecord, removal: Removal) -> Provider:
         """Where the image is: as it is named here, or as it is defined in the request."""
-        provider = removal.provider or self._clouds.provider(record.provider)
+        provider = removal.provider or await self._clouds.provider(record.provider)
         if provider.name != record.provider:
             raise InvalidInput(f"provider image {record.id} is at {record.provider}, not at {provider.name}")
         target_image = await self._records.target_image(record.target_image)

@@ -46,12 +46,11 @@ from imagefactory.warehouse.records import Records
 class Limits:
     """How many at once, how long.
 
-    `builds` and `ec2_pushes` are places; `ending` is how long, in seconds, a cancelled job may take to end; finished
+    `builds` is how many run at once; `ending` is how long, in seconds, a cancelled job may take to end; finished
     jobs are forgotten after `retention_days` (0: never); `log` is how much of what tools print is kept.
     """
 
     builds: int = 2
-    ec2_pushes: int = 2
     ending: float = 30
     retention_days: int = 90
     log: LogBounds = field(default_factory=LogBounds)
@@ -110,8 +109,7 @@ class JobService:
         self._remote_jobs = RemoteJobs(self._recovery, with_.clock, self._resume)
         self._retention = Retention(self._job_log, with_.clock, limits.retention_days)
         self._local = Queue(limits.builds)
-        self._ec2 = Queue(limits.ec2_pushes)
-        self._free = Queue(None)
+        self._targets: dict[str, Queue] = {}
 
     async def start(self, *, resume: bool) -> None:
         """Know what the store knows; jobs of processes that are gone become FAILED.
@@ -274,5 +272,7 @@ class JobService:
         return await self._builder.build(order, progress)
 
     def _run_push(self, order: PushOrder, job: Job) -> None:
-        queue = self._ec2 if job.target == "ec2" else self._free
+        if job.target not in self._targets:
+            self._targets[job.target] = Queue(self._pusher.concurrency(job.target))
+        queue = self._targets[job.target]
         self._runner.start(order.id, queue, order.id, lambda progress: self._pusher.push(order, progress))

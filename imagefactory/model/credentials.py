@@ -11,8 +11,6 @@ from imagefactory.lib.errors import InvalidInput, Problem
 from imagefactory.lib.secret import Secret
 from imagefactory.model.xml import parse_xml, string_value
 
-#: What clients call the two parts of an EC2 key pair, and what version 1.0 called them.
-SPELLINGS = {"ec2_credentials": {"key": "x509_private", "certificate": "x509_public"}}
 HINT = "<provider_credentials><CLOUD_credentials>...</CLOUD_credentials></provider_credentials> is needed"
 
 
@@ -25,11 +23,18 @@ class Credentials:
     fields: Mapping[str, Secret] = field(repr=False)
 
 
-def parse_credentials(document: bytes) -> Credentials:
-    """The credentials in `document`: any XML with one `provider_credentials` element, at any depth, with one child.
+Spellings = Mapping[str, Mapping[str, str]]
+"""By the name of a credentials element: other names of its fields, and what they mean."""
 
-    Fields are stripped, empty ones left out; of an EC2 key pair both spellings are read (`key`, `certificate` become
-    `x509_private`, `x509_public`). Raises InvalidInput or TooLarge, which never repeat anything of the document.
+
+def parse_credentials(document: bytes, spellings: Spellings) -> Credentials:
+    """Returns the credentials in a document.
+
+    Args:
+        document: any XML with one `provider_credentials` element, at any depth, with one child.
+        spellings: the field names that clients use instead of ours. Fields are stripped, empty ones left out.
+
+    Raises InvalidInput or TooLarge, which never repeat anything of the document.
     """
     root = parse_xml(document, what="credentials document", quoting=False)
     found = list(root.iter("provider_credentials"))
@@ -39,7 +44,7 @@ def parse_credentials(document: bytes) -> Credentials:
     if len(clouds) != 1:
         raise _refused(f"{len(clouds)} elements are in <provider_credentials>, not one")
     kind = str(clouds[0].tag)
-    return Credentials(kind, _fields(clouds[0], SPELLINGS.get(kind, {})))
+    return Credentials(kind, _fields(clouds[0], spellings.get(kind, {})))
 
 
 def _fields(cloud: etree._Element, spellings: Mapping[str, str]) -> dict[str, Secret]:

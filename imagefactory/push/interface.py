@@ -35,6 +35,10 @@ class Pusher(Protocol):
         """
         ...
 
+    def concurrency(self, target: str) -> int | None:
+        """Returns how many pushes to that target run at once; None: any number."""
+        ...
+
     async def push(self, order: PushOrder, progress: Progress) -> Completed:
         """Bring the image to the provider and store the provider image."""
         ...

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from imagefactory.lib.concurrency.task import Task
@@ -15,22 +14,27 @@ from imagefactory.model.records import ProviderImageRecord, TargetImageRecord
 from imagefactory.model.report import Progress
 from imagefactory.model.template import Parse
 from imagefactory.push.interface import PushOrder
-from imagefactory.targets.interface import Push, Pushed, Ready, Target
+from imagefactory.targets.interface import Push, Pushed, Ready
+from imagefactory.targets.registry import InstalledTargets
 from imagefactory.warehouse.records import Records
 
 
 class CloudPusher:
-    """`Pusher` over the targets' rooms; `target` finds a room by name and raises Unsupported."""
+    """`Pusher` over the installed targets."""
 
-    def __init__(self, records: Records, target: Callable[[str], Target], parse: Parse, workspaces: Workspaces) -> None:
+    def __init__(self, records: Records, targets: InstalledTargets, parse: Parse, workspaces: Workspaces) -> None:
         self._records = records
-        self._target = target
+        self._targets = targets
         self._parse = parse
         self._workspaces = workspaces
 
     def account(self, provider: Provider, credentials: Credentials | None) -> str | None:
         """See `Pusher`."""
         return self._pushing(provider).account(credentials, provider)
+
+    def concurrency(self, target: str) -> int | None:
+        """See `Pusher`."""
+        return self._targets.concurrency(target)
 
     async def push(self, order: PushOrder, progress: Progress) -> Completed:
         """See `Pusher`."""
@@ -47,7 +51,7 @@ class CloudPusher:
         return Completed(identifier=pushed.identifier)
 
     def _pushing(self, provider: Provider) -> Push:
-        pushing = self._target(provider.target).pushing
+        pushing = self._targets.target(provider.target).pushing
         if pushing is None:
             raise Unsupported(f"pushing to {provider.target} is not available in this version")
         return pushing

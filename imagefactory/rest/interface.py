@@ -80,7 +80,7 @@ class Arguments(Protocol):
         """
         ...
 
-    def provider(self, text: str) -> Provider:
+    async def provider(self, text: str) -> Provider:
         """A name, or a definition as JSON or XML."""
         ...
 
@@ -94,7 +94,7 @@ class Clouds(Protocol):
 
     def targets(self) -> Sequence[str]: ...
 
-    def providers(self, target: str) -> Sequence[str]:
+    async def providers(self, target: str) -> Sequence[str]:
         """Names only: definitions may hold passwords."""
         ...
 
@@ -102,6 +102,6 @@ class Clouds(Protocol):
         """How names look, for people, that belong to the target without a definition."""
         ...
 
-    def provider(self, text: str) -> Provider:
+    async def provider(self, text: str) -> Provider:
         """Raises InvalidInput, Unsupported."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
@@ -22,7 +23,8 @@ from imagefactory.systems.disk.interface import Conversion
 from imagefactory.systems.disk.space import full_disk
 from imagefactory.systems.disk.stoppable import stoppable
 from imagefactory.systems.families.interface import Needs
-from imagefactory.targets.interface import Pushed, Ready, Target, TargetContext, TargetDescriptor, cloud_info
+from imagefactory.targets.descriptor import ProviderNames, TargetContext, TargetDescriptor
+from imagefactory.targets.interface import Pushed, Ready, Target, cloud_info
 
 NAME = "condorcloud"
 
@@ -144,8 +146,13 @@ def _domain_at(image: Ready, disk: Path) -> bytes:
     return etree.tostring(root, encoding="UTF-8") + b"\n"
 
 
-def _make(around: TargetContext) -> Condorcloud:
-    return Condorcloud(CondorPush(around.settings.condorcloud_path, around.threads))
+def _make(context: TargetContext) -> Condorcloud:
+    return Condorcloud(CondorPush(context.settings.condorcloud_path, context.threads))
 
 
-TARGET = TargetDescriptor(NAME, "Condor cloud", _make)
+TARGET = TargetDescriptor(
+    NAME,
+    "Condor cloud",
+    _make,
+    names=(ProviderNames(re.compile(r"condorcloud(-.+)?"), "condorcloud or condorcloud-..."),),
+)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from imagefactory.model.template import Template
 from imagefactory.systems.disk.interface import Conversion
 from imagefactory.systems.families.interface import Needs
 from imagefactory.systems.qemu.hardware import Disk, Hardware
-from imagefactory.targets.interface import Target, TargetDescriptor, cloud_info, no_parameters
+from imagefactory.targets.descriptor import CredentialsForm, ProviderNames, TargetDescriptor
+from imagefactory.targets.interface import Target, cloud_info, no_parameters
 
 
 class Ec2(Target):
@@ -42,4 +45,15 @@ class Ec2(Target):
         return no_parameters(self.name)
 
 
-TARGET = TargetDescriptor("ec2", "Amazon EC2", lambda _: Ec2())
+TARGET = TargetDescriptor(
+    "ec2",
+    "Amazon EC2",
+    lambda _: Ec2(),
+    names=(ProviderNames(re.compile(r"ec2-[a-z0-9]+(-[a-z0-9]+)+"), "ec2-REGION"),),
+    credentials=CredentialsForm(
+        "ec2_credentials",
+        ("account_number", "access_key", "secret_access_key", "x509_private", "x509_public"),
+        {"key": "x509_private", "certificate": "x509_public"},  # what clients call them, and what version 1.0 did
+    ),
+    concurrency=lambda settings: settings.max_concurrent_ec2_sessions,
+)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.providers import Provider
 from imagefactory.model.report import Report
 from imagefactory.model.template import Template
-from imagefactory.settings.table import Settings
 from imagefactory.systems.disk.interface import Conversion
 from imagefactory.systems.disk.layout import LARGEST_DISK
 from imagefactory.systems.families.interface import Needs
@@ -101,23 +98,6 @@ class Target(Protocol):
     def placeholder(self, template: Template, image_id: str) -> bytes:
         """The body for a target that needs no operating system."""
         return b""
-
-
-@dataclass(frozen=True, slots=True)
-class TargetContext:
-    """What a target is handed when it is made."""
-
-    settings: Settings
-    threads: Threads
-
-
-@dataclass(frozen=True, slots=True)
-class TargetDescriptor:
-    """How a target is registered: our modules have a `TARGET`, an entry point of `imagefactory.targets` names one."""
-
-    name: str
-    summary: str
-    make: Callable[[TargetContext], Target]
 
 
 def cloud_info(target: str) -> tuple[str, bytes]:

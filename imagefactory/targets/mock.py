@@ -17,9 +17,11 @@ from imagefactory.model.template import Template
 from imagefactory.systems.disk.interface import Conversion
 from imagefactory.systems.disk.space import full_disk
 from imagefactory.systems.families.interface import Needs
-from imagefactory.targets.interface import Pushed, Ready, Target, TargetContext, TargetDescriptor
+from imagefactory.targets.descriptor import CredentialsForm, ProviderNames, TargetDescriptor
+from imagefactory.targets.interface import Pushed, Ready, Target
 
 NAME = "mock"
+CREDENTIALS = "mock_credentials"
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -33,8 +35,8 @@ class MockPush:
     def account(self, credentials: Credentials | None, provider: Provider) -> str:
         """The user name, the one thing that this cloud wants to know."""
         _check(provider.name, "provider")
-        if credentials is None or credentials.kind != "mock_credentials" or not credentials.fields.get("username"):
-            problem = Problem("provider_credentials/mock_credentials/username", "is missing")
+        if credentials is None or credentials.kind != CREDENTIALS or not credentials.fields.get("username"):
+            problem = Problem(f"provider_credentials/{CREDENTIALS}/username", "is missing")
             hint = "<provider_credentials><mock_credentials><username>me</username></mock_credentials>..."
             raise InvalidInput("a push to mock needs credentials", problems=[problem], hint=hint)
         return credentials.fields["username"].reveal()
@@ -131,8 +133,10 @@ def _user() -> str:
         return str(os.getuid())
 
 
-TARGET = TargetDescriptor(NAME, "for trying out; needs no cloud", lambda around: Mock(_push(around)))
-
-
-def _push(around: TargetContext) -> MockPush:
-    return MockPush(around.settings.imgdir, around.threads)
+TARGET = TargetDescriptor(
+    NAME,
+    "for trying out; needs no cloud",
+    lambda context: Mock(MockPush(context.settings.imgdir, context.threads)),
+    names=(ProviderNames(re.compile(r"mock.*"), "mock..."),),
+    credentials=CredentialsForm(CREDENTIALS, ("username",)),
+)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from imagefactory.model.template import Template
 from imagefactory.systems.disk.interface import Conversion
 from imagefactory.systems.families.interface import Needs
-from imagefactory.targets.interface import Target, TargetDescriptor, cloud_info
+from imagefactory.targets.descriptor import ProviderNames, TargetDescriptor
+from imagefactory.targets.interface import Target, cloud_info
 
 
 class OpenStackKvm(Target):
@@ -33,4 +36,9 @@ class OpenStackKvm(Target):
         return Conversion("qcow2", {"compat": "1.1", "compression_type": "zstd"}, compress=True)
 
 
-TARGET = TargetDescriptor("openstack-kvm", "OpenStack, KVM", lambda _: OpenStackKvm())
+TARGET = TargetDescriptor(
+    "openstack-kvm",
+    "OpenStack, KVM",
+    lambda _: OpenStackKvm(),
+    names=(ProviderNames(re.compile(r"openstack.*"), "openstack..."),),
+)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from imagefactory.model.template import Template
 from imagefactory.systems.disk.interface import Conversion
 from imagefactory.systems.disk.layout import GIB
 from imagefactory.systems.families.interface import Needs
-from imagefactory.targets.interface import Target, TargetDescriptor, cloud_info
+from imagefactory.targets.descriptor import CredentialsForm, ProviderNames, TargetDescriptor
+from imagefactory.targets.interface import Target, cloud_info
 
 
 class Rackspace(Target):
@@ -30,4 +33,10 @@ class Rackspace(Target):
         return Conversion("vpc", {"subformat": "dynamic", "force_size": "on"})
 
 
-TARGET = TargetDescriptor("rackspace", "Rackspace Cloud Servers", lambda _: Rackspace())
+TARGET = TargetDescriptor(
+    "rackspace",
+    "Rackspace Cloud Servers",
+    lambda _: Rackspace(),
+    names=(ProviderNames(re.compile(r"rackspace"), "rackspace"),),
+    credentials=CredentialsForm("rackspace_credentials", ("username", "password")),
+)

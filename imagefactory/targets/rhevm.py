@@ -6,7 +6,8 @@ from imagefactory.model.libvirt_xml import Domain, domain_xml
 from imagefactory.model.template import Template
 from imagefactory.systems.disk.interface import Conversion
 from imagefactory.systems.families.interface import Needs
-from imagefactory.targets.interface import Target, TargetDescriptor, cloud_info
+from imagefactory.targets.descriptor import CredentialsForm, DefinitionForm, TargetDescriptor
+from imagefactory.targets.interface import Target, cloud_info
 
 
 class Rhevm(Target):
@@ -43,4 +44,12 @@ class Rhevm(Target):
         return domain_xml(Domain(name, image_id, template.os.arch, disk, self._format, template.name))
 
 
-TARGET = TargetDescriptor("rhevm", "RHEV-M, oVirt", lambda around: Rhevm(around.settings.rhevm_image_format))
+TARGET = TargetDescriptor(
+    "rhevm",
+    "RHEV-M, oVirt",
+    lambda context: Rhevm(context.settings.rhevm_image_format),
+    definition=DefinitionForm(
+        "rhevm.json", ("api-url", "nfs-host", "nfs-path", "nfs-dir", "cluster", "timeout", "username", "password")
+    ),
+    credentials=CredentialsForm("rhevm_credentials", ("username", "password")),
+)

@@ -6,7 +6,8 @@ from imagefactory.model.template import Template
 from imagefactory.systems.disk.interface import Conversion
 from imagefactory.systems.families.interface import Needs
 from imagefactory.systems.qemu.hardware import Card, Disk, Hardware
-from imagefactory.targets.interface import Target, TargetDescriptor, cloud_info, no_parameters
+from imagefactory.targets.descriptor import CredentialsForm, DefinitionForm, TargetDescriptor
+from imagefactory.targets.interface import Target, cloud_info, no_parameters
 
 
 class VSphere(Target):
@@ -34,4 +35,10 @@ class VSphere(Target):
         return no_parameters(self.name)
 
 
-TARGET = TargetDescriptor("vsphere", "VMware vSphere", lambda _: VSphere())
+TARGET = TargetDescriptor(
+    "vsphere",
+    "VMware vSphere",
+    lambda _: VSphere(),
+    definition=DefinitionForm("vsphere.json", ("api-url", "datastore", "network_name", "username", "password")),
+    credentials=CredentialsForm("vsphere_credentials", ("username", "password")),
+)

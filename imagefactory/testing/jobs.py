@@ -194,6 +194,9 @@ class FakePusher:
             raise InvalidInput("ec2 needs credentials")
         return f"account of {provider.name}"
 
+    def concurrency(self, target: str) -> int | None:
+        return 2 if target == "ec2" else None
+
     async def push(self, order: PushOrder, progress: Progress) -> Completed:
         self.orders.append(order)
         labour = self.running[order.id] = Labour(order.id, progress)

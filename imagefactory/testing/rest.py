@@ -192,7 +192,7 @@ class FakeArguments:
         os = OperatingSystem("Debian", "12", Arch.X86_64, UrlInstall("http://mirror.example/debian"))
         return ReadTemplate(Template(name, os, source=text.encode()))
 
-    def provider(self, text: str) -> Provider:
+    async def provider(self, text: str) -> Provider:
         if not text.startswith("mock"):
             raise Unsupported("unknown provider", hint="known: mock, mock1")
         return Provider(text, "mock")
@@ -215,7 +215,7 @@ class FakeClouds:
     def targets(self) -> Sequence[str]:
         return ("ec2", "mock")
 
-    def provider(self, text: str) -> Provider:
+    async def provider(self, text: str) -> Provider:
         if text.startswith("mock"):
             return Provider(text, "mock")
         if text.startswith("ec2-"):
@@ -225,5 +225,5 @@ class FakeClouds:
     def forms(self, target: str) -> Sequence[str]:
         return ("mock...",) if target == "mock" else ("ec2-REGION",)
 
-    def providers(self, target: str) -> Sequence[str]:
+    async def providers(self, target: str) -> Sequence[str]:
         return ("mock1", "mock2") if target == "mock" else ("ec2-us-east-1",)

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar
 
 from lxml import etree
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
+from twisted.web.iweb import IAgent, IResponse
+from zope.interface import implementer
 
 from imagefactory.lib.concurrency.shield import shield
 from imagefactory.lib.concurrency.threads import Threads
-from imagefactory.lib.errors import InvalidInput
+from imagefactory.lib.errors import InvalidInput, Unsupported
+from imagefactory.lib.plugins.registry import Registry
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.providers import Provider
 from imagefactory.model.report import Silence
 from imagefactory.model.template import Arch, OperatingSystem, Template, UrlInstall
 from imagefactory.settings.table import Settings
-from imagefactory.targets.interface import Push, Pushed, Ready, Target, TargetContext, cloud_info, no_parameters
+from imagefactory.targets.descriptor import TargetContext, TargetDescriptor
+from imagefactory.targets.interface import Push, Pushed, Ready, Target, cloud_info, no_parameters
+from imagefactory.targets.registry import GROUP, InstalledTargets, is_descriptor
+from imagefactory.testing.processes import ScriptedProcesses
 from imagefactory.testing.threads import ImmediateThreads
 
 P = ParamSpec("P")
@@ -39,18 +48,52 @@ def template(name: str = "web server", arch: Arch = Arch.X86_64) -> Template:
     return Template(name, os, f"about {name}")
 
 
+@implementer(IAgent)
+class NoNetwork:
+    """An HTTP client for targets that have no use for one."""
+
+    def request(self, method: bytes, uri: bytes, *_: object, **__: object) -> Deferred[IResponse]:
+        """Fails the test."""
+        raise AssertionError(f"a request that no test expects: {method!r} {uri!r}")
+
+
+def target_context(threads: Threads | None = None, **settings: Any) -> TargetContext:
+    """Returns what a target is made from: settings by name, a clock that stands still, no network, no processes."""
+    agent: IAgent = NoNetwork()
+    return TargetContext(Settings(**settings), Clock(), agent, threads or ImmediateThreads(), ScriptedProcesses())
+
+
+@dataclass(frozen=True, slots=True)
+class DescriptorPoint:
+    """The entry point of a descriptor, as an installed package has one."""
+
+    name: str
+    descriptor: TargetDescriptor
+
+    def load(self) -> TargetDescriptor:
+        """See `importlib.metadata.EntryPoint`."""
+        return self.descriptor
+
+
+def installed(*descriptors: TargetDescriptor, ours: Mapping[str, str] = MappingProxyType({})) -> InstalledTargets:
+    """Returns an installation with these targets of other packages, and those of `ours`."""
+    points: Any = [DescriptorPoint(each.name, each) for each in descriptors]
+    registry = Registry("target", GROUP, ours, is_descriptor, unknown=Unsupported, installed=lambda _: points)
+    return InstalledTargets(target_context(), registry)
+
+
 class TargetContract(TestCase):
     """Every target; `make` says how to make the one under test, `name` what it is registered as."""
 
     name: str
 
-    def make(self, around: TargetContext) -> Target:
+    def make(self, context: TargetContext) -> Target:
         """The target under test."""
         raise NotImplementedError
 
     def target(self, threads: Threads | None = None, **settings: Any) -> Target:
-        """A target in surroundings of its own."""
-        return self.make(TargetContext(Settings(**settings), threads or ImmediateThreads()))
+        """A target made from a context of its own."""
+        return self.make(target_context(threads, **settings))
 
     def test_the_name_is_the_registered_one(self) -> None:
         """And it can stand in a URL, a file name and a shell line."""

@@ -9,13 +9,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from imagefactory.build.actions import BuildContext
 from imagefactory.build.tree_actions import disk_inputs, disk_spec
 from imagefactory.model.template import Arch, OperatingSystem, Template, UrlInstall
-from imagefactory.settings import Settings
 from imagefactory.systems.engines.interface import BasePlan
 from imagefactory.systems.families.interface import Bootstrap, Kernel
 from imagefactory.systems.families.registry import find
-from imagefactory.targets.interface import TargetContext
 from imagefactory.targets.registry import TARGETS
-from imagefactory.testing.threads import ImmediateThreads
+from imagefactory.testing.targets import target_context
 
 OS = OperatingSystem("Debian", "12", Arch.X86_64, UrlInstall("http://mirror.example/debian"), "quiet mitigations=off")
 WHERE = Kernel("/boot/vmlinuz-6", "/boot/initrd.img-6")
@@ -28,7 +26,7 @@ def piece(template: Template, name: str = "rhevm") -> BuildContext:
     return BuildContext(
         template,
         BasePlan({}, family, release, bootstrap),
-        TARGETS.get(name).make(TargetContext(Settings(), ImmediateThreads())),
+        TARGETS.get(name).make(target_context()),
     )
 
 

@@ -10,11 +10,9 @@ import subprocess
 from twisted.trial.unittest import SkipTest
 
 from imagefactory.model.report import Silence
-from imagefactory.settings.table import Settings
 from imagefactory.systems.disk.convert import convert
-from imagefactory.targets.interface import TargetContext
-from imagefactory.targets.registry import TARGETS, Targets
-from imagefactory.testing.targets import IMAGE_ID, NAMES, no_parameters, template
+from imagefactory.targets.registry import TARGETS, InstalledTargets
+from imagefactory.testing.targets import IMAGE_ID, NAMES, no_parameters, target_context, template
 from tests.functional.real import RealTestCase
 
 MIB = 1 << 20
@@ -31,7 +29,7 @@ class ConversionTests(RealTestCase):
         disk = self.directory / "disk.raw"
         disk.write_bytes(os.urandom(MIB) + b"a" * 3 * MIB)
         os.truncate(disk, SIZE)
-        targets = Targets(TargetContext(Settings(), self.threads))
+        targets = InstalledTargets(target_context(self.threads))
         for name in TARGETS.names():
             target = targets.target(name)
             if target.os:
@@ -56,7 +54,7 @@ class ParametersTests(RealTestCase):
         """Whatever the template is called; with the disk below a directory, which a push knows and a build does not."""
         if not shutil.which("virt-xml-validate"):
             raise SkipTest("virt-xml-validate is not installed")
-        targets = Targets(TargetContext(Settings(), self.threads))
+        targets = InstalledTargets(target_context(self.threads))
         for name in TARGETS.names():
             for title in NAMES:
                 parameters = targets.target(name).parameters(template(title), IMAGE_ID, SIZE)

@@ -35,7 +35,7 @@ class FakeCloud:
     def target(self, name: str) -> Any:
         return self
 
-    def provider(self, text: str) -> Provider:
+    async def provider(self, text: str) -> Provider:
         return Provider(text, "ec2")
 
     def account(self, credentials: Credentials | None, provider: Provider) -> str:

@@ -12,7 +12,7 @@ from imagefactory.jobs.store.sqlite import open_store
 from imagefactory.lib.errors import BuildFailed
 from imagefactory.lib.secret import Secret
 from imagefactory.model.credentials import parse_credentials
-from imagefactory.model.providers import ProviderDefinitions, resolve_provider
+from imagefactory.model.providers import parse_definition
 from imagefactory.testing.job_store import ME
 from imagefactory.testing.jobs import template
 from imagefactory.testing.threads import ImmediateThreads
@@ -69,10 +69,10 @@ class SecretsTests(ServiceCase):
         """Only their names are stored, of pushes and of imports, however little else is in the definition."""
         (id,) = self.build()
         self.builder.running[id].finish()
-        bare = resolve_provider(f'<!-- {CLOUD} --><provider name="mock-x" target="mock"/>', ProviderDefinitions())
+        bare = parse_definition(f'<!-- {CLOUD} --><provider name="mock-x" target="mock"/>')
         pushed = self.get(self.jobs.push(PushRequest(bare, target_image_id=id)))
         self.pusher.running[pushed.id].finish()
-        defined = resolve_provider(PROVIDER, ProviderDefinitions())
+        defined = parse_definition(PROVIDER)
         request = ImportRequest("mock", defined, "some-id", b"<image><name>x</name></image>")
         imported = self.get(self.jobs.import_image(request))
         records = self.records.all_provider_images
@@ -84,8 +84,8 @@ class SecretsTests(ServiceCase):
         """Neither the account's password nor the provider's own."""
         (id,) = self.build()
         self.builder.running[id].finish()
-        provider = resolve_provider(PROVIDER, ProviderDefinitions())
-        request = PushRequest(provider, credentials=parse_credentials(CREDENTIALS.encode()), target_image_id=id)
+        provider = parse_definition(PROVIDER)
+        request = PushRequest(provider, credentials=parse_credentials(CREDENTIALS.encode(), {}), target_image_id=id)
         job = self.get(self.jobs.push(request))
         self.pusher.running[job.id].fail(BuildFailed("the cloud said no"))
         text = self.written() + repr(request) + repr(job)

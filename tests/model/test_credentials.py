@@ -17,12 +17,15 @@ s3cret
 </key><x509_public>cert</x509_public><empty/></ec2_credentials></provider_credentials></provider_account>"""
 
 
+SPELLINGS = {"ec2_credentials": {"key": "x509_private", "certificate": "x509_public"}}
+
+
 class CredentialsTests(SynchronousTestCase):
     """What is read, and what is never said."""
 
     def test_ec2_in_the_wrapper_of_conductor(self) -> None:
-        """The element is found at any depth, both spellings mean the same, empty fields are left out."""
-        credentials = parse_credentials(EC2)
+        """The element is found at any depth, other spellings mean the same, empty fields are left out."""
+        credentials = parse_credentials(EC2, SPELLINGS)
         shown = {name: secret.reveal() for name, secret in credentials.fields.items()}
         self.assertEqual(credentials.kind, "ec2_credentials")
         self.assertEqual(
@@ -37,10 +40,10 @@ class CredentialsTests(SynchronousTestCase):
         )
         self.assertNotIn("s3cret", repr(credentials))
 
-    def test_only_ec2_has_two_spellings(self) -> None:
+    def test_spellings_are_those_of_the_element(self) -> None:
         """A `key` of another cloud stays one."""
         document = b"<provider_credentials><x_credentials><key>k</key></x_credentials></provider_credentials>"
-        self.assertEqual(list(parse_credentials(document).fields), ["key"])
+        self.assertEqual(list(parse_credentials(document, SPELLINGS).fields), ["key"])
 
     def test_errors_never_repeat_the_document(self) -> None:
         """Not a value, not a name, not a broken place."""
@@ -59,16 +62,16 @@ class CredentialsTests(SynchronousTestCase):
         )
         for document in wrong:
             with self.assertRaises(InvalidInput, msg=str(document)) as caught:
-                parse_credentials(document)
+                parse_credentials(document, SPELLINGS)
             self.assertNotIn("s3cret", str(caught.exception))
             self.assertIsNone(caught.exception.__cause__)
-        self.assertRaises(TooLarge, parse_credentials, b" " * (2 << 20))
+        self.assertRaises(TooLarge, parse_credentials, b" " * (2 << 20), SPELLINGS)
 
     @settings(deadline=None)
     @given(st.one_of(st.binary(), st.lists(st.sampled_from(EC2.split(b">"))).map(b">".join)))
     def test_nothing_but_invalid_input(self, document: bytes) -> None:
         """Whatever comes in."""
         try:
-            parse_credentials(document)
+            parse_credentials(document, SPELLINGS)
         except InvalidInput as error:
             self.assertTrue(error.problems or error.hint)

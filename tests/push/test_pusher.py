@@ -14,8 +14,10 @@ from imagefactory.model.providers import Provider
 from imagefactory.model.records import TargetImageRecord
 from imagefactory.push.interface import PushOrder
 from imagefactory.push.pusher import CloudPusher
+from imagefactory.targets.descriptor import TargetDescriptor
 from imagefactory.targets.interface import Pushed, Ready
 from imagefactory.testing.jobs import parse, template
+from imagefactory.testing.targets import installed
 from imagefactory.testing.threads import ImmediateThreads
 from imagefactory.warehouse.records import Records
 from imagefactory.warehouse.store.embedded import EmbeddedWarehouse, open_store
@@ -60,7 +62,8 @@ class PusherTests(SynchronousTestCase):
         self.records = Records(EmbeddedWarehouse(open_store(root / "warehouse"), threads))
         self.cloud, self.journal = FakeCloud(), FakeJournal()
         workspaces = Workspaces(root / "img", self.journal, remove, threads)
-        self.pusher = CloudPusher(self.records, lambda name: self.cloud, parse, workspaces)  # type: ignore[arg-type,return-value]
+        descriptor = TargetDescriptor("ec2", "for this test", lambda _: self.cloud)  # type: ignore[arg-type,return-value]
+        self.pusher = CloudPusher(self.records, installed(descriptor), parse, workspaces)
         self.get(self.records.store_template("x", template().source))
         record = TargetImageRecord("t", "b", "ec2", "x", target_parameters="<domain/>", size=4)
         self.get(self.records.store_target_image(record, b"disk"))

@@ -4,10 +4,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.lib.errors import Unsupported
 from imagefactory.lib.plugins.registry import Registry, WrongPlugin
-from imagefactory.settings.table import Settings
-from imagefactory.targets.interface import TargetContext
-from imagefactory.targets.registry import OURS, TARGETS, Targets, is_descriptor
-from imagefactory.testing.threads import ImmediateThreads
+from imagefactory.targets.registry import OURS, TARGETS, InstalledTargets, is_descriptor
+from imagefactory.testing.targets import target_context
 
 
 class TargetRegistryTests(SynchronousTestCase):
@@ -20,7 +18,7 @@ class TargetRegistryTests(SynchronousTestCase):
 
     def test_a_target_is_made_once(self) -> None:
         """All jobs of a process share it."""
-        targets = Targets(TargetContext(Settings(), ImmediateThreads()))
+        targets = InstalledTargets(target_context())
         self.assertIs(targets.target("mock"), targets.target("mock"))
 
     def test_an_unknown_name(self) -> None:

@@ -76,7 +76,7 @@ class Images:
         fields = {name: text_field(call.fields, name) for name in _IMPORT}
         request = ImportRequest(
             target=fields["target_name"],
-            provider=self._arguments.provider(fields["provider_name"]),
+            provider=await self._arguments.provider(fields["provider_name"]),
             target_identifier=fields["target_identifier"],
             descriptor=fields["image_descriptor"].encode(),
             image_id=image_id,

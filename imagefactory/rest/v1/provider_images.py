@@ -34,7 +34,7 @@ class ProviderImages:
         if not provider or not credentials:
             raise InvalidInput("a push needs provider and credentials", hint="none of them may be empty")
         request = PushRequest(
-            provider=self._arguments.provider(provider),
+            provider=await self._arguments.provider(provider),
             credentials=self._arguments.credentials(credentials),
             image_id=_id(call, "image_id"),
             build_id=_id(call, "build_id"),
@@ -75,7 +75,7 @@ class ProviderImages:
             )
         removal = Removal(
             self._arguments.credentials(credentials) if credentials else None,
-            self._arguments.provider(provider) if provider else None,
+            await self._arguments.provider(provider) if provider else None,
             keep_on_provider=keep,
         )
         await check_ancestry(self._inventory, call.ids)

@@ -20,31 +20,31 @@ class Targets:
         targets = [_target(name, call.base) for name in self._clouds.targets()]
         return json_reply({"_type": "targets", "href": call.url, "targets": targets})
 
-    def show(self, call: Call) -> Reply:
+    async def show(self, call: Call) -> Reply:
         """One target with its providers."""
         name = self._known(call)
-        return json_reply({**_target(name, call.base), **self._providers(name, call.base)})
+        return json_reply({**_target(name, call.base), **await self._providers(name, call.base)})
 
-    def providers(self, call: Call) -> Reply:
+    async def providers(self, call: Call) -> Reply:
         """The providers of one target; further ones may be given as definitions in a push."""
-        providers = self._providers(self._known(call), call.base)
+        providers = await self._providers(self._known(call), call.base)
         return json_reply({"_type": "providers", "href": call.url, **providers})
 
-    def provider(self, call: Call) -> Reply:
+    async def provider(self, call: Call) -> Reply:
         """One provider; its definition may hold passwords and is not shown."""
         target, name = self._known(call), call.ids["provider_name"]
-        if not self._belongs(name, target):
+        if not await self._belongs(name, target):
             raise NotFound(f"target {target} has no provider of that name", hint="see its providers")
         return json_reply(_provider(target, name, call.base))
 
-    def _providers(self, target: str, base: str) -> dict[str, object]:
+    async def _providers(self, target: str, base: str) -> dict[str, object]:
         """Those with a definition, and how names look that need none."""
-        providers = [_provider(target, name, base) for name in self._clouds.providers(target)]
+        providers = [_provider(target, name, base) for name in await self._clouds.providers(target)]
         return {"providers": providers, "names": list(self._clouds.forms(target))}
 
-    def _belongs(self, name: str, target: str) -> bool:
+    async def _belongs(self, name: str, target: str) -> bool:
         try:
-            provider = self._clouds.provider(name)
+            provider = await self._clouds.provider(name)
         except InvalidInput:
             return False
         return (provider.name, provider.target) == (name, target)

@@ -10,19 +10,18 @@ from imagefactory.lib.errors import InvalidInput, Unavailable
 from imagefactory.lib.secret import Secret
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.providers import Provider
-from imagefactory.settings.table import Settings
 from imagefactory.systems.qemu.hardware import Card, Disk, Hardware
-from imagefactory.targets.interface import Ready, Target, TargetContext, no_parameters
-from imagefactory.targets.registry import Targets
-from imagefactory.testing.targets import IMAGE_ID, PUSH_ID, LocalPushContract, TargetContract, template
-from imagefactory.testing.threads import ImmediateThreads
+from imagefactory.targets.descriptor import TargetContext
+from imagefactory.targets.interface import Ready, Target, no_parameters
+from imagefactory.targets.registry import InstalledTargets
+from imagefactory.testing.targets import IMAGE_ID, PUSH_ID, LocalPushContract, TargetContract, target_context, template
 
 
 class Registered(TargetContract):
     """The contract, run over a room as the registry makes it."""
 
-    def make(self, around: TargetContext) -> Target:
-        return Targets(around).target(self.name)
+    def make(self, context: TargetContext) -> Target:
+        return InstalledTargets(context).target(self.name)
 
 
 class Ec2Tests(Registered):
@@ -213,7 +212,7 @@ class UnpushableTests(SynchronousTestCase):
 
     def test_which_can_be_pushed_to(self) -> None:
         """mock and condorcloud."""
-        targets = Targets(TargetContext(Settings(), ImmediateThreads()))
+        targets = InstalledTargets(target_context())
         names = ("condorcloud", "ec2", "mock", "openstack-kvm", "rackspace", "rhevm", "vsphere")
         pushable = [name for name in names if targets.target(name).pushing is not None]
         self.assertEqual(pushable, ["condorcloud", "mock"])
