@@ -27,7 +27,8 @@ FLOOR_OF = {package: floor for floor, packages in enumerate(FLOORS) for package 
 #: The floors inside of large packages, likewise.
 INNER_FLOORS = {
     "lib": (
-        ("errors", "secret", "concurrency", "files", "runtime"),
+        ("errors", "secret"),
+        ("concurrency", "files", "runtime"),
         ("process", "oauth", "database", "tls", "plugins"),
         ("http",),
     ),
