@@ -43,7 +43,7 @@ INNER_FLOORS = {
     ),
 }
 SIBLINGS_APART = (("systems", "families"), ("targets",), ("systems", "engines"))
-SHARED_IN_ROOM = {"interface", "descriptor", "providers", "registry", "systemd", "causes"}
+SHARED_IN_ROOM = {"interface", "descriptor", "providers", "registry", "resources", "systemd", "causes"}
 SEES_A_REACTOR = {"app", "cli", "tap", "tap_warehouse"}
 #: The names of clouds, and what begins with one.
 CLOUD = re.compile(r"(?<![A-Za-z])(ec2|rhevm|vsphere|condorcloud|rackspace|openstack|mock)(?![a-z])")

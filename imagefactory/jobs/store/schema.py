@@ -63,6 +63,26 @@ quarantine = Table(
 )
 
 
+#: What pushes made at providers and handed over to no provider image yet; `position` is the order of creation,
+#: `holder` names the process whose push it is, and is empty for a leftover. The others are those of
+#: `targets.resources.Resource`, in its order.
+resources = Table(
+    "resources",
+    metadata,
+    Column("position", Integer, primary_key=True),
+    Column("token", Text, nullable=False, unique=True),
+    Column("push", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("identifier", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("holder", Text, nullable=False),
+)
+
+
 def _first(connection: Connection) -> None:
     metadata.create_all(connection)
 
@@ -87,10 +107,15 @@ def _requests(connection: Connection) -> None:
     connection.exec_driver_sql("UPDATE jobs SET request = 'job:' || id WHERE request != ''")
 
 
+def _resources(connection: Connection) -> None:
+    """What pushes make at providers is remembered."""
+    resources.create(connection, checkfirst=True)
+
+
 STORE = Kind(
     "the job store",
     setting="state_dir",
-    migrations=(_first, _revisions, _counters, _requests),
+    migrations=(_first, _revisions, _counters, _requests, _resources),
     busy=15,
     durable=True,
     shrinks=True,

@@ -93,6 +93,22 @@ def lock(path: Path) -> int | None:
     return descriptor
 
 
+def is_alive(directory: Path, token: str) -> bool:
+    """Whether the run of that token still lasts: its lock in the journal's directory is held. Blocks."""
+    try:
+        descriptor = os.open(directory / f"{token}.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)
+
+
 class Journal:
     """The entry of this run, from `open` to `close`; a `Watcher` of its children."""
 

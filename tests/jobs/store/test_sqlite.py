@@ -69,6 +69,7 @@ class SqliteTests(JobStoreContract, TestCase):
         self.raw("alter table jobs drop column revision")
         self.raw("drop table counters")
         self.raw("drop table requests")
+        self.raw("drop table resources")
         self.raw("update jobs set request = '{\"old\": 1}'")
         self.raw("pragma auto_vacuum = none")
         self.raw("vacuum")
@@ -78,6 +79,7 @@ class SqliteTests(JobStoreContract, TestCase):
         self.assertEqual('{"old": 1}', await store.request(job().id))
         self.assertEqual([job().id], [one.job.id for one in await store.load()])
         await store.write(Batch([job("new")]))
+        self.assertEqual([(0,)], self.raw("select count(*) from resources"))
         self.assertEqual(1, (await store.others(0))[0])
 
     async def test_jobs_of_a_request_share_it(self) -> None:

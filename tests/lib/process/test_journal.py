@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.lib.errors import FactoryError
 from imagefactory.lib.process.interface import Command, Privilege
-from imagefactory.lib.process.journal import Child, Entry, Journal, decode, encode
+from imagefactory.lib.process.journal import Child, Entry, Journal, decode, encode, is_alive
 from imagefactory.lib.process.proc import Stat
 from imagefactory.lib.process.reap import reap, victims_of
 from imagefactory.testing.processes import ScriptedProcesses
@@ -156,6 +156,15 @@ class JournalTests(SynchronousTestCase):
         self.assertEqual(self.reap(), [])
         self.assertEqual(self.entry(journal).workspaces, ("/srv/work",))
         self.does(journal.close())
+
+    def test_whether_a_run_is_alive(self) -> None:
+        """Its lock tells, to this process and others; to ask does not take the lock."""
+        journal, other = self.open(), self.open()
+        for _ in range(2):
+            self.assertTrue(is_alive(self.directory, journal.token))
+        self.die(journal)
+        self.does(other.close())
+        self.assertEqual([False] * 3, [is_alive(self.directory, one) for one in (journal.token, other.token, "none")])
 
     def test_dead_owner_is_cleared(self) -> None:
         """Its workspaces are removed, its files are gone."""
