@@ -64,7 +64,7 @@ async def lay(settings: Settings, reactor: Any, stack: AsyncExitStack, *, daemon
     await reap(directory, threads=threads, clock=reactor, processes=processes, privilege=privilege)
 
     async def remove(path: Path) -> None:
-        await remove_tree(path, processes, privilege)
+        await remove_tree(path, processes, privilege, threads)
 
     await _make_tmpdir(tmpdir, journal, threads)
 

@@ -27,6 +27,7 @@ from imagefactory.systems.guests.chroot import ChrootGuest
 from imagefactory.systems.guests.interface import File, Guest
 from imagefactory.systems.stages.sealing import aside, back
 from imagefactory.testing.guests import GuestContract
+from imagefactory.testing.threads import ImmediateThreads
 from tests.functional.ordinary import USER, OrdinaryUser
 
 BUSYBOX = Path("/bin/busybox")
@@ -79,7 +80,7 @@ class ChrootCase(TestCase):
         if self.tree.exists():
             for path in ("usr/sbin/policy-rc.d", "etc/resolv.conf"):
                 self.assertFalse((self.tree / path).exists(), path)
-        await remove_tree(self.tree, self.processes, self.privilege)
+        await remove_tree(self.tree, self.processes, self.privilege, ImmediateThreads())
         self.assertFalse(self.tree.exists())
 
     def living(self) -> list[int]:
@@ -353,7 +354,7 @@ class HostileTests(ChrootCase):
 
     async def test_removal_does_not_follow(self) -> None:
         """Removing the tree leaves what its links point at."""
-        await remove_tree(self.tree, self.processes, self.privilege)
+        await remove_tree(self.tree, self.processes, self.privilege, ImmediateThreads())
         self.assertEqual((self.host / "file").read_text(), "the host's")
 
     async def test_removal_is_refused_while_something_is_mounted(self) -> None:
@@ -361,7 +362,7 @@ class HostileTests(ChrootCase):
         subprocess.run(["mount", "--bind", self.host, self.tree / "root"], check=True)
         try:
             with self.assertRaises(Conflict):
-                await remove_tree(self.tree, self.processes, self.privilege)
+                await remove_tree(self.tree, self.processes, self.privilege, ImmediateThreads())
         finally:
             subprocess.run(["umount", self.tree / "root"], check=True)
         self.assertTrue((self.host / "file").exists())

@@ -10,6 +10,7 @@ from imagefactory.lib.process.layers import laid, lay, within
 from imagefactory.lib.process.trees import remove_tree
 from imagefactory.systems.guests.chroot import ChrootGuest
 from imagefactory.testing.guests import GuestContract
+from imagefactory.testing.threads import ImmediateThreads
 from tests.functional import test_chroot
 from tests.functional.ordinary import OrdinaryUser
 
@@ -43,7 +44,7 @@ class LayersCase(test_chroot.ChrootCase):
     async def room_goes(self) -> None:
         """Like any other."""
         self.assertNotIn(str(self.room.name), Path("/proc/self/mountinfo").read_text())
-        await remove_tree(self.room, self.processes, self.privilege)
+        await remove_tree(self.room, self.processes, self.privilege, ImmediateThreads())
         self.assertFalse(self.room.exists())
 
     async def output(self, privilege: Privilege, script: str, tree: Path) -> str:
@@ -77,7 +78,7 @@ class ChangeTests(LayersCase):
         await self.output(self.within, CHANGE, self.above)
         seen = await self.output(within(other / "root", self.privilege), "cat bin/text", other / "root")
         self.assertEqual(seen, "text\n")
-        await remove_tree(other, self.processes, self.privilege)
+        await remove_tree(other, self.processes, self.privilege, ImmediateThreads())
 
     async def test_where_it_cannot_be(self) -> None:
         """A tree cannot be changed above another that was laid itself; nothing is left of the attempt."""

@@ -8,7 +8,6 @@ started and being written down.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -24,6 +23,7 @@ from imagefactory.lib.concurrency.task import Task
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import FactoryError
 from imagefactory.lib.files.durable import synchronise
+from imagefactory.lib.files.locks import FileLock
 from imagefactory.lib.process.proc import stat
 
 VARIABLE = "IMAGEFACTORY_RUN"
@@ -31,7 +31,7 @@ VARIABLE = "IMAGEFACTORY_RUN"
 
 
 @dataclass(frozen=True, slots=True)
-class Child:
+class ChildRecord:
     """A child process, the leader of its group; `started` (clock ticks since boot) tells it from a later one with the
     same pid."""
 
@@ -40,30 +40,30 @@ class Child:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JournalEntry:
     """What one run left, should it die now. `boot` is the kernel's boot id: after a reboot no process is left."""
 
     token: str
     owner: int
     boot: str
-    children: tuple[Child, ...] = ()
+    children: tuple[ChildRecord, ...] = ()
     workspaces: tuple[str, ...] = ()
 
 
-def encode(entry: Entry) -> str:
+def encode(entry: JournalEntry) -> str:
     """The text of an entry's file."""
     return json.dumps(asdict(entry), indent=1) + "\n"
 
 
-def decode(text: str) -> Entry:
+def decode(text: str) -> JournalEntry:
     """Read an entry; ValueError if it is damaged in any way."""
     try:
         raw = json.loads(text)
-        entry = Entry(
+        entry = JournalEntry(
             token=raw["token"],
             owner=raw["owner"],
             boot=raw["boot"],
-            children=tuple(Child(one["pid"], one["started"]) for one in raw["children"]),
+            children=tuple(ChildRecord(one["pid"], one["started"]) for one in raw["children"]),
             workspaces=tuple(raw["workspaces"]),
         )
     except (KeyError, TypeError, RecursionError) as error:
@@ -82,31 +82,13 @@ def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-def lock(path: Path) -> int | None:
-    """Open and lock the file; None if somebody else has it. It is locked until the descriptor is closed."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
 def is_alive(directory: Path, token: str) -> bool:
     """Whether the run of that token still lasts: its lock in the journal's directory is held. Blocks."""
-    try:
-        descriptor = os.open(directory / f"{token}.lock", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    lock = FileLock(directory / f"{token}.lock")
+    if lock.take(shared=True):
+        lock.release()
         return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(descriptor)
+    return lock.path.exists()
 
 
 class Journal:
@@ -114,7 +96,7 @@ class Journal:
 
     _log = Logger()
 
-    def __init__(self, directory: Path, threads: Threads, token: str, lock: int) -> None:
+    def __init__(self, directory: Path, threads: Threads, token: str, lock: FileLock) -> None:
         self.token = token
         self._path = directory / f"{token}.json"
         self._threads = threads
@@ -175,10 +157,18 @@ class Journal:
             self._save_soon()
 
     async def close(self) -> None:
-        """An orderly end: nothing is left, so nothing needs to be known."""
+        """End the entry: it is removed, or kept for the next start to clear while it still names anything."""
         if self._saving is not None:
             await self._saving.settled()
-        await shield(self._threads.run(_finish, self._path, self._lock))
+        if self._workspaces or self._children:
+            self._log.warn("what could not be removed is left for the next start: {entry}", entry=self._entry())
+            await self.abandon()
+        else:
+            await shield(self._threads.run(remove_entry, self._path, self._lock))
+
+    async def abandon(self) -> None:
+        """Leave the entry as a process does that is killed: the next start clears what it names."""
+        await shield(self._threads.run(self._lock.release))
 
     def _save_soon(self) -> None:
         """Children come and go by the hundred: one write after the other, each with all there is to say then."""
@@ -200,10 +190,10 @@ class Journal:
             self._stale = False
             await self._threads.run(_write, self._path, encode(self._entry()), durable=durable)
 
-    def _entry(self) -> Entry:
-        children = tuple(Child(pid, started) for pid, started in self._children.items())
+    def _entry(self) -> JournalEntry:
+        children = tuple(ChildRecord(pid, started) for pid, started in self._children.items())
         workspaces = tuple(str(path) for path in self._workspaces)
-        return Entry(self.token, os.getpid(), self._boot, children, workspaces)
+        return JournalEntry(self.token, os.getpid(), self._boot, children, workspaces)
 
 
 def unwritable(directory: Path, error: OSError) -> FactoryError:
@@ -212,18 +202,19 @@ def unwritable(directory: Path, error: OSError) -> FactoryError:
     return FactoryError(f"the journal cannot be written: {error.strerror}", where=str(directory), hint=hint)
 
 
-def _begin(directory: Path, token: str) -> int:
+def _begin(directory: Path, token: str) -> FileLock:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = lock(directory / f"{token}.lock")
-    assert descriptor is not None, "nobody else knows the token"
-    return descriptor
+    lock = FileLock(directory / f"{token}.lock")
+    if not lock.take(create=True):
+        raise FactoryError("a new journal entry is locked already", where=str(lock.path), hint="start again")
+    return lock
 
 
-def _finish(path: Path, descriptor: int) -> None:
+def remove_entry(path: Path, lock: FileLock) -> None:
+    """Remove all files of the entry `path`, whose lock is held."""
     path.unlink(missing_ok=True)
-    for suffix in (".new", ".lock"):
-        path.with_suffix(suffix).unlink(missing_ok=True)
-    os.close(descriptor)
+    path.with_suffix(".new").unlink(missing_ok=True)
+    lock.release(remove=True)
 
 
 def _write(path: Path, text: str, *, durable: bool) -> None:

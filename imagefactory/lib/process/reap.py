@@ -15,8 +15,9 @@ from twisted.logger import Logger
 from imagefactory.lib.concurrency.clock import sleep
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import FactoryError
+from imagefactory.lib.files.locks import FileLock
 from imagefactory.lib.process.interface import Privilege, Processes
-from imagefactory.lib.process.journal import VARIABLE, Entry, boot_id, decode, lock
+from imagefactory.lib.process.journal import VARIABLE, JournalEntry, boot_id, decode, remove_entry
 from imagefactory.lib.process.proc import Stat, carries, everybody
 from imagefactory.lib.process.trees import remove_tree
 
@@ -29,13 +30,13 @@ class Claim:
     """An entry of a dead run, locked by us so that nobody else reaps it meanwhile."""
 
     path: Path
-    lock: int
-    entry: Entry
+    lock: FileLock
+    entry: JournalEntry
 
 
 async def reap(
     directory: Path, *, threads: Threads, clock: IReactorTime, processes: Processes, privilege: Privilege
-) -> list[Entry]:
+) -> list[JournalEntry]:
     """Kill the processes and remove the workspaces of all runs in `directory` whose owner is dead.
 
     Entries of the living are not touched. A damaged entry is set aside (`.damaged`), one that cannot be cleared is kept
@@ -57,21 +58,21 @@ async def reap(
 
 
 async def _clear(
-    entry: Entry, threads: Threads, clock: IReactorTime, processes: Processes, privilege: Privilege
+    entry: JournalEntry, threads: Threads, clock: IReactorTime, processes: Processes, privilege: Privilege
 ) -> bool:
     if not await _kill(entry, threads, clock):
         _log.error("processes of an earlier run (pid {pid}) do not end", pid=entry.owner)
         return False
     try:
         for workspace in entry.workspaces:
-            await remove_tree(Path(workspace), processes, privilege)
+            await remove_tree(Path(workspace), processes, privilege, threads)
     except FactoryError as error:
         _log.error("what an earlier run left cannot be removed: {error} {hint}", error=str(error), hint=error.hint)
         return False
     return True
 
 
-async def _kill(entry: Entry, threads: Threads, clock: IReactorTime) -> bool:
+async def _kill(entry: JournalEntry, threads: Threads, clock: IReactorTime) -> bool:
     """Again and again, because what is being killed may be starting more."""
     for _ in range(_TRIES):
         if not await threads.run(_strike, entry):
@@ -80,7 +81,7 @@ async def _kill(entry: Entry, threads: Threads, clock: IReactorTime) -> bool:
     return False
 
 
-def _strike(entry: Entry) -> bool:
+def _strike(entry: JournalEntry) -> bool:
     """Kill all that are left; whether there were any."""
     victims = list(victims_of(entry, list(everybody()), boot_id()))
     for pid in victims:
@@ -89,7 +90,7 @@ def _strike(entry: Entry) -> bool:
     return bool(victims)
 
 
-def victims_of(entry: Entry, running: list[Stat], boot: str, proc: Path = Path("/proc")) -> Iterator[int]:
+def victims_of(entry: JournalEntry, running: list[Stat], boot: str, proc: Path = Path("/proc")) -> Iterator[int]:
     """The pids that belong to `entry`: who carries its token, and who is in the group of a child that is known by pid
     and start time."""
     leaders = {child.pid for child in entry.children if entry.boot == boot}
@@ -107,28 +108,25 @@ def _entries(directory: Path) -> list[Path]:
 
 def _claim(path: Path) -> Claim | None:
     """The entry, if its owner is dead (nobody holds the lock) and it can be read."""
-    descriptor = lock(path.with_suffix(".lock"))
-    if descriptor is None:
+    lock = FileLock(path.with_suffix(".lock"))
+    if not lock.take(create=True):
         return None
     try:
-        claim = Claim(path, descriptor, decode(path.read_text()))
+        return Claim(path, lock, decode(path.read_text()))
     except (ValueError, OSError) as error:
-        _set_aside(path, descriptor, error)
+        _set_aside(path, lock, error)
         return None
-    return claim
 
 
-def _set_aside(path: Path, descriptor: int, error: Exception) -> None:
+def _set_aside(path: Path, lock: FileLock, error: Exception) -> None:
     if path.exists():
         _log.warn("the journal entry {path} is damaged and set aside: {error}", path=path, error=error)
         path.replace(path.with_suffix(".damaged"))
-    path.with_suffix(".lock").unlink(missing_ok=True)
-    os.close(descriptor)
+    lock.release(remove=True)
 
 
 def _release(claim: Claim, *, gone: bool) -> None:
     if gone:
-        claim.path.unlink(missing_ok=True)
-        for suffix in (".new", ".lock"):
-            claim.path.with_suffix(suffix).unlink(missing_ok=True)
-    os.close(claim.lock)
+        remove_entry(claim.path, claim.lock)
+    else:
+        claim.lock.release()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import Conflict
 from imagefactory.lib.process.interface import Command, Privilege, Processes
 
@@ -19,20 +20,28 @@ def mounts_below(path: Path, mountinfo: str) -> list[str]:
     return [point for point in points if Path(point).is_relative_to(path)]
 
 
-async def remove_tree(path: Path, processes: Processes, privilege: Privilege) -> None:
-    """Remove `path` with all below; what is absent is no error.
+async def remove_tree(path: Path, processes: Processes, privilege: Privilege, threads: Threads) -> None:
+    """Remove `path` with all below; an absent one is no error.
 
-    Symbolic links are removed, not followed; other file systems are not entered. Raises Conflict while something is
-    mounted there, because a bind mount is a way into the host's own files, CommandFailed if it cannot be removed.
+    Symbolic links are removed, not followed; other file systems are not entered.
+
+    Raises:
+        Conflict: something is mounted there; a bind mount is a way into the host's own files.
+        CommandFailed: it cannot be removed.
     """
-    place = path.parent.resolve() / path.name
-    mounted = mounts_below(place, MOUNTS.read_text())
+    place, mounted = await threads.run(_mounts_of, path)
     if mounted:
         raise Conflict(
             f"{mounted[0]} is mounted there; it is not removed", where=str(place), hint=f"umount {mounted[0]}"
         )
     argv = privilege.argv("rm", "-rf", "--one-file-system", "--", str(place))
     await processes.check(Command(argv, f"removing {place}"))
+
+
+def _mounts_of(path: Path) -> tuple[Path, list[str]]:
+    """Returns `path` without symbolic links before its last part, and what is mounted at or below it."""
+    place = path.parent.resolve() / path.name
+    return place, mounts_below(place, MOUNTS.read_text())
 
 
 def _unescape(text: str) -> str:

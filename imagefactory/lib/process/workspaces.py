@@ -103,7 +103,10 @@ def _scatter(directory: Path) -> None:
     files beside the place of the last one takes seven times as long (measured). The flag is `T` of chattr(1); file
     systems without it have no such trouble.
     """
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return
     try:
         (flags,) = struct.unpack("l", fcntl.ioctl(descriptor, _GET_FLAGS, struct.pack("l", 0)))
         fcntl.ioctl(descriptor, _SET_FLAGS, struct.pack("l", flags | _TOP))

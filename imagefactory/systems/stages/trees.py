@@ -61,7 +61,7 @@ class Trees:
             await self._run(f"unpacking {tree.name}", tree, options, packed, tree)
         except BaseException:
             with suppress(FactoryError):  # what went wrong first is the error that is told
-                await shield(remove_tree(tree, self._processes, self._privilege))
+                await shield(remove_tree(tree, self._processes, self._privilege, self._threads))
             raise
 
     async def _run(self, title: str, written: Path, options: tuple[str, ...], packed: Path, tree: Path) -> None:

@@ -1,7 +1,9 @@
 """Journal and reaper: what dies unattended is cleared by the next run, and nothing else is."""
 
 import os
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any, TypeVar
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,14 +11,16 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.lib.errors import FactoryError
+from imagefactory.lib.errors import Conflict, FactoryError
 from imagefactory.lib.process.interface import Command, Privilege
-from imagefactory.lib.process.journal import Child, Entry, Journal, decode, encode, is_alive
+from imagefactory.lib.process.journal import ChildRecord, Journal, JournalEntry, decode, encode, is_alive
 from imagefactory.lib.process.proc import Stat
 from imagefactory.lib.process.reap import reap, victims_of
+from imagefactory.lib.process.workspaces import Workspaces
 from imagefactory.testing.processes import ScriptedProcesses
 from imagefactory.testing.threads import ImmediateThreads
 
+T = TypeVar("T")
 TOKEN = "0123456789abcdef" * 2
 
 
@@ -25,12 +29,12 @@ class CodecTests(SynchronousTestCase):
 
     def test_round_trip(self) -> None:
         """What is written is read."""
-        entry = Entry(TOKEN, 7, "boot", (Child(8, 900), Child(9, 901)), ("/srv/a b", "/srv/ü"))
+        entry = JournalEntry(TOKEN, 7, "boot", (ChildRecord(8, 900), ChildRecord(9, 901)), ("/srv/a b", "/srv/ü"))
         self.assertEqual(decode(encode(entry)), entry)
 
     def test_damage(self) -> None:
         """Every kind of rubbish is a ValueError and nothing else."""
-        good = encode(Entry(TOKEN, 7, "boot", (Child(8, 900),), ("/srv/a",)))
+        good = encode(JournalEntry(TOKEN, 7, "boot", (ChildRecord(8, 900),), ("/srv/a",)))
         bad = [
             "",
             "\0" * 100,
@@ -58,7 +62,7 @@ class VictimTests(SynchronousTestCase):
     """Who belongs to an entry."""
 
     def victims(
-        self, entry: Entry, *running: Stat, boot: str = "boot", environments: dict[int, str] | None = None
+        self, entry: JournalEntry, *running: Stat, boot: str = "boot", environments: dict[int, str] | None = None
     ) -> list[int]:
         proc = Path(self.mktemp())
         for pid, text in (environments or {}).items():
@@ -70,11 +74,11 @@ class VictimTests(SynchronousTestCase):
         """Whoever carries the token, in any group, and nobody with another."""
         environments = {5: f"A=1\0IMAGEFACTORY_RUN={TOKEN}\0", 6: f"IMAGEFACTORY_RUN={TOKEN}0\0", 7: "A=1\0"}
         running = [Stat(pid, "S", pid, 1) for pid in environments]
-        self.assertEqual(self.victims(Entry(TOKEN, 1, "boot"), *running, environments=environments), [5])
+        self.assertEqual(self.victims(JournalEntry(TOKEN, 1, "boot"), *running, environments=environments), [5])
 
     def test_group_of_a_known_child(self) -> None:
         """Pid and start time must both be right."""
-        entry = Entry(TOKEN, 1, "boot", (Child(5, 100), Child(8, 100)))
+        entry = JournalEntry(TOKEN, 1, "boot", (ChildRecord(5, 100), ChildRecord(8, 100)))
         running = [
             Stat(5, "S", 5, 100),
             Stat(6, "S", 5, 102),
@@ -86,7 +90,7 @@ class VictimTests(SynchronousTestCase):
 
     def test_after_a_reboot(self) -> None:
         """Pids of another boot are nobody."""
-        self.assertEqual(self.victims(Entry(TOKEN, 1, "old", (Child(5, 100),)), Stat(5, "S", 5, 100)), [])
+        self.assertEqual(self.victims(JournalEntry(TOKEN, 1, "old", (ChildRecord(5, 100),)), Stat(5, "S", 5, 100)), [])
 
 
 class JournalTests(SynchronousTestCase):
@@ -100,15 +104,15 @@ class JournalTests(SynchronousTestCase):
     def open(self) -> Journal:
         return self.successResultOf(Deferred.fromCoroutine(Journal.open(self.directory, self.threads)))
 
-    def does(self, work: object) -> object:
-        """The answer of a coroutine that is done at once."""
-        return self.successResultOf(Deferred.fromCoroutine(work))  # type: ignore[arg-type,type-var]
+    def does(self, work: Coroutine[Any, Any, T]) -> T:
+        """Returns the result of a coroutine that is done at once."""
+        return self.successResultOf(Deferred.fromCoroutine(work))
 
     def die(self, journal: Journal) -> None:
         """As if the owner had been killed: its lock is gone, its entry is not."""
-        os.close(journal._lock)
+        self.does(journal.abandon())
 
-    def reap(self) -> list[Entry]:
+    def reap(self) -> list[JournalEntry]:
         work = reap(
             self.directory,
             threads=self.threads,
@@ -118,7 +122,7 @@ class JournalTests(SynchronousTestCase):
         )
         return self.successResultOf(Deferred.fromCoroutine(work))
 
-    def entry(self, journal: Journal) -> Entry:
+    def entry(self, journal: Journal) -> JournalEntry:
         return decode((self.directory / f"{journal.token}.json").read_text())
 
     def test_is_written_before_and_after(self) -> None:
@@ -186,6 +190,33 @@ class JournalTests(SynchronousTestCase):
         self.assertEqual([entry.workspaces for entry in self.reap()], [("/srv/two",)])
         self.processes.expect("rm .* /srv/one")
         self.assertEqual([entry.workspaces for entry in self.reap()], [("/srv/one",)])
+
+    def test_an_orderly_end_that_left_something_is_cleared_by_the_next_start(self) -> None:
+        """A workspace that could not be removed, because something was mounted there, stays in the entry."""
+        mounted = True
+
+        async def remove(path: Path) -> None:
+            if mounted:
+                raise Conflict("/dev is mounted there", where=str(path))
+
+        journal = self.open()
+        workspaces = Workspaces(Path(self.mktemp()).absolute(), journal, remove, self.threads)
+        kept, gone = self.does(workspaces.make("kept")), self.does(workspaces.make("gone"))
+        self.failureResultOf(Deferred.fromCoroutine(workspaces.remove(kept)), Conflict)
+        mounted = False
+        self.does(workspaces.remove(gone))
+        self.does(journal.close())
+        self.assertEqual(self.entry(journal).workspaces, (str(kept),))
+        self.processes.expect(f"rm -rf .* {kept}$")
+        self.assertEqual([entry.token for entry in self.reap()], [journal.token])
+        self.assertEqual(list(self.directory.iterdir()), [])
+
+    def test_an_orderly_end_with_a_living_child(self) -> None:
+        """The child is known to the next start, too."""
+        journal = self.open()
+        journal.started(os.getpid())
+        self.does(journal.close())
+        self.assertEqual([one.pid for one in self.entry(journal).children], [os.getpid()])
 
     def test_damaged_entry_is_set_aside(self) -> None:
         """It is not fatal and nothing is done for it."""

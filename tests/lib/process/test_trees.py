@@ -10,6 +10,7 @@ from imagefactory.lib.process import trees
 from imagefactory.lib.process.interface import Privilege
 from imagefactory.lib.process.trees import mounts_below, remove_tree
 from imagefactory.testing.processes import ScriptedProcesses
+from imagefactory.testing.threads import ImmediateThreads
 
 MOUNTINFO = r"""22 1 8:1 / / rw - ext4 /dev/root rw
 23 22 0:5 / /srv/work/root/dev rw shared:2 - devtmpfs udev rw
@@ -42,7 +43,9 @@ class RemoveTests(SynchronousTestCase):
         self.patch(trees, "MOUNTS", table)
 
     def remove(self, path: str) -> Deferred[None]:
-        return Deferred.fromCoroutine(remove_tree(Path(path), self.processes, Privilege(("enter", "--"))))
+        return Deferred.fromCoroutine(
+            remove_tree(Path(path), self.processes, Privilege(("enter", "--")), ImmediateThreads())
+        )
 
     def test_goes_through_the_privilege(self) -> None:
         """rm runs where the owners are what they seem."""

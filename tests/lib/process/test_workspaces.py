@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -74,3 +75,12 @@ class WorkspaceTests(SynchronousTestCase):
         failure = self.failureResultOf(self.made(), BuildFailed)
         self.assertEqual(failure.value.where, str(self.imgdir))
         self.assertEqual(self.journal.known, [])
+
+    def test_not_scattered(self) -> None:
+        """A workspace for which the flag cannot be set (no descriptor is free) is a workspace all the same."""
+
+        def refuse(*_args: object, **_kwargs: object) -> int:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        self.patch(os, "open", refuse)
+        self.assertTrue(self.make().is_dir())
