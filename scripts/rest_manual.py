@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from imagefactory.rest.route_table import Parameter, Route
 from imagefactory.rest.v1.openapi import openapi_document
-from imagefactory.rest.v1.routes import ROUTES, Route
-from imagefactory.rest.v1.schemas import ANSWERS, BODIES, QUERY, Schema
+from imagefactory.rest.v1.routes import ROUTES, TABLE
+from imagefactory.rest.v1.schemas import ANSWERS, BODIES, Schema
 
 TYPES = {
     "string": "text",
@@ -19,7 +20,7 @@ TYPES = {
 
 def addresses() -> str:
     """Every method and path: what it does, takes and answers."""
-    paths = openapi_document()["paths"]
+    paths = openapi_document(ROUTES, TABLE.version)["paths"]
     return "".join(_route(route, paths[route.path][route.method.lower()]["responses"]) for route in ROUTES)
 
 
@@ -33,7 +34,7 @@ def answers() -> str:
     return "".join(_document(name, schema) for name, schema in ANSWERS.items() if "properties" in schema)
 
 
-def _route(route: Route, responses: Mapping[str, Any]) -> str:
+def _route(route: Route[Any], responses: Mapping[str, Any]) -> str:
     facts = ["needs OAuth"] if route.protected else []
     if route.request:
         facts.append(f"takes {route.request}")
@@ -43,14 +44,13 @@ def _route(route: Route, responses: Mapping[str, Any]) -> str:
         facts.append(f"answers {route.response}")
     facts.append(f"status {', '.join(sorted(responses))}")
     path = _roff(route.path).replace("{", ":").replace("}", "")
-    query = "".join(f" {_bold(name)}: {_roff(_query(route, name))}." for name in route.query)
+    query = "".join(f" {_query(each)}" for each in route.query)
     words = "; ".join(facts)
     return f".TP\n.B {route.method} {path}\n{_roff(route.summary)}. {_roff(words[0].upper() + words[1:])}.{query}\n"
 
 
-def _query(route: Route, name: str) -> str:
-    _, words = QUERY.get(f"{route.handler}:{name}") or QUERY[name]
-    return words
+def _query(parameter: Parameter) -> str:
+    return f"{_bold(parameter.name)}: {_roff(parameter.description)}."
 
 
 def _document(name: str, schema: Schema) -> str:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.rest.v1.routes import ROOT, ROUTES
+from imagefactory.rest.v1.paths import ROOT
+from imagefactory.rest.v1.routes import ROUTES
 from imagefactory.settings.option_list import OPTIONS
 
 TOP = Path(__file__).resolve().parent.parent
@@ -40,4 +41,4 @@ class ReadmeTests(SynchronousTestCase):
                 fitting = [route for route, pattern in routes if route.method == method and pattern.fullmatch(path)]
                 self.assertTrue(fitting, (method, path))
                 names = {pair.partition("=")[0] for pair in query.split("&") if pair}
-                self.assertEqual(names - set(fitting[0].query), set(), address)
+                self.assertEqual(names - {each.name for each in fitting[0].query}, set(), address)

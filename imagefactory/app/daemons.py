@@ -219,11 +219,15 @@ def _rest_listener(settings: Settings, site: Callable[[], LimitedSite]) -> Liste
         doors.append(site())
         return _wrapped(doors[0], renewing)
 
+    async def drain() -> None:
+        for door in doors:
+            await door.tasks.close()
+
     async def end() -> None:
         for door in doors:
             await door.connection_limit.close()
 
-    return Listener(socket, make, f"the REST API answers on {where}{_said(renewing)}", end=end)
+    return Listener(socket, make, f"the REST API answers on {where}{_said(renewing)}", drain=drain, end=end)
 
 
 def warehouse_listener(

@@ -1,97 +1,91 @@
-"""Who may change something: two-legged OAuth 1.0, or everybody.
+"""Who sends a request: schemes that a site knows, tried in order.
 
-The parameters come in the Authorization header, the query or a form. Form fields are signed. Other bodies (JSON,
-multipart forms) are signed only if the client sends `oauth_body_hash`; clients of version 1.0 that do not are still let
-in, so without TLS somebody in the middle could change such a body once, within the window.
+A scheme that needs no more than this interface (a session cookie, a bearer token) is added where the site is composed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
-from urllib.parse import urlencode
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar
 
-from twisted.internet.interfaces import IReactorTime
+from imagefactory.lib.errors import Unauthorized
+from imagefactory.rest.call import RestCall
 
-from imagefactory.lib.oauth.memory import Memory, Seen
-from imagefactory.lib.oauth.verifier import Limits, Signed, Verifier, refused
-from imagefactory.lib.secret import Secret
-from imagefactory.rest.call import Call
-from imagefactory.rest.v1.fields import form_pairs, is_form
-
-LIMITS = Limits(window=300)
+P = TypeVar("P")
 
 
-class Authenticator(Protocol):
-    """Lets requests in, or not."""
+class Scheme(Protocol[P]):
+    """One kind of credentials; `P` is what a verified request proves.
 
-    def admit(self, call: Call) -> None:
-        """Raises Unauthorized, Busy."""
+    `parse`, `verify` and `commit` are called in this order, each once for a request.
+    """
 
-    def glance(self, call: Call) -> None:
-        """Refuse what needs no look at the fields of a body, which may be large: Unauthorized."""
+    challenge: bytes
+    """The scheme in `WWW-Authenticate` (RFC 9110, 11.6.1)."""
 
-    def examine(self, call: Call) -> Seen | None:
-        """Look at all of it, which takes its time with a large body; may be called in a thread."""
+    def parse(self, call: RestCall) -> bool:
+        """Whether the request carries credentials of this scheme; looks at no field of a body, which may be large.
 
-    def accept(self, seen: Seen | None) -> None:
-        """What `examine` answered: this is the first time that it is seen."""
+        Raises:
+            Unauthorized: they cannot be good, whatever the body says.
+        """
+        ...
 
+    def verify(self, call: RestCall) -> P:
+        """Check the credentials against the whole request; may run in a thread and take seconds for a large body.
 
-class NoAuthentication:
-    """Lets everybody in."""
+        Raises:
+            Unauthorized: they are not good.
+            InvalidInput: the body cannot be read.
+        """
+        ...
 
-    def admit(self, call: Call) -> None:
-        """Nothing is asked."""
+    async def commit(self, proof: P) -> None:
+        """Record, on the reactor thread, that the credentials were used.
 
-    def glance(self, call: Call) -> None:
-        """Nothing is asked."""
+        Raises:
+            Unauthorized: they were used meanwhile and are good only once.
+            Busy: too much is recorded.
+        """
+        ...
 
-    def examine(self, call: Call) -> None:
-        """Nothing is asked."""
-
-    def accept(self, seen: Seen | None) -> None:
-        """Nothing is remembered."""
-
-
-class OAuthAuthenticator:
-    """Lets in what a known client has signed, once."""
-
-    def __init__(self, clients: Mapping[str, Secret], clock: IReactorTime, memory: Memory | None = None) -> None:
-        self._verifier = Verifier(clients, clock.seconds, LIMITS, memory)
-
-    def admit(self, call: Call) -> None:
-        """Raises InvalidInput, too, for a form that cannot be read."""
-        self._verifier.check(_signed(call))
-
-    def glance(self, call: Call) -> None:
-        """See `Authenticator`."""
-        self._verifier.glance(_signed(call))
-
-    def examine(self, call: Call) -> Seen:
-        """See `Authenticator`; also InvalidInput."""
-        return self._verifier.examine(_signed(call))
-
-    def accept(self, seen: Seen | None) -> None:
-        """See `Authenticator`."""
-        if seen is not None:
-            self._verifier.accept(seen)
+    def missing(self) -> Unauthorized:
+        """Returns the error for a request that carries no credentials at all, if this is the first scheme."""
+        ...
 
 
-def _signed(call: Call) -> Signed:
-    method = call.request.method.decode("latin-1")
-    return Signed(method, call.uri, _authorization(call), lambda: (_form(call),), call.body)
+class Authenticator:
+    """Tries schemes in order: the first whose credentials a request carries decides alone.
 
+    Bad credentials of one scheme are never made good by those of another, so that a request means one sender.
+    """
 
-def _authorization(call: Call) -> str:
-    values = call.request.requestHeaders.getRawHeaders(b"authorization") or [b""]
-    if len(values) > 1:
-        raise refused("there is more than one Authorization header")
-    return str(values[0].decode("latin-1"))
+    def __init__(self, schemes: Sequence[Scheme[Any]]) -> None:
+        if not schemes:
+            raise ValueError("a site that authenticates needs at least one scheme")
+        self._schemes = tuple(schemes)
 
+    @property
+    def challenges(self) -> bytes:
+        """The value of `WWW-Authenticate`: all schemes."""
+        return b", ".join(scheme.challenge for scheme in self._schemes)
 
-def _form(call: Call) -> str:
-    """The fields of a form as we understand them, encoded anew: what is signed is what is used."""
-    if not is_form((call.request.getHeader(b"content-type") or b"").decode("latin-1")):
-        return ""
-    return urlencode(form_pairs(call.body))
+    def parse(self, call: RestCall) -> Scheme[Any]:
+        """Returns the scheme that decides; see `Scheme.parse`.
+
+        Raises:
+            Unauthorized: the request carries no credentials, or such as cannot be good.
+        """
+        for scheme in self._schemes:
+            if scheme.parse(call):
+                return scheme
+        raise self._schemes[0].missing()
+
+    async def authenticate(self, call: RestCall) -> None:
+        """All steps for a request with a small body.
+
+        Raises:
+            Unauthorized, InvalidInput, Busy: see `Scheme`.
+        """
+        scheme = self.parse(call)
+        await scheme.commit(scheme.verify(call))

@@ -1,8 +1,9 @@
-"""One request as a resource sees it."""
+"""One request as a handler sees it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -12,25 +13,36 @@ from imagefactory.lib.errors import InvalidInput
 from imagefactory.model.ids import canonical
 from imagefactory.rest.client_address import ClientAddress
 from imagefactory.rest.errors import UnsupportedMedia
-from imagefactory.rest.v1.fields import read_fields
 
 
-class Call:
-    """A request with the ids from its path; what a resource does not ask for is not computed."""
+@dataclass(frozen=True, slots=True)
+class BodyFormat:
+    """How one version of the API reads bodies; both functions take the body and its Content-Type.
 
-    __slots__ = ("_body", "_fields", "_origin", "ids", "request")
+    `fields` returns the fields by name, `form` the pairs of a urlencoded form in their order (none for another type).
+    """
 
-    def __init__(self, request: Request, ids: Mapping[str, str], origin: ClientAddress) -> None:
+    fields: Callable[[bytes, str], Mapping[str, Any]]
+    form: Callable[[bytes, str], list[tuple[str, str]]]
+
+
+class RestCall:
+    """A request with the ids from its path; what a handler does not ask for is not computed."""
+
+    __slots__ = ("_address", "_bodies", "_body", "_fields", "ids", "request")
+
+    def __init__(self, request: Request, ids: Mapping[str, str], address: ClientAddress, bodies: BodyFormat) -> None:
         self.request = request
         self.ids = {name: canonical(id) for name, id in ids.items()}
-        self._origin = origin
-        self._fields: dict[str, Any] | None = None
+        self._address = address
+        self._bodies = bodies
+        self._fields: Mapping[str, Any] | None = None
         self._body: bytes | None = None
 
     @property
     def base(self) -> str:
         """The root of all our links."""
-        return self._origin.base(self.request)
+        return self._address.base(self.request)
 
     @property
     def url(self) -> str:
@@ -45,14 +57,24 @@ class Call:
 
     @property
     def fields(self) -> Mapping[str, Any]:
-        """The fields of the body, read once; see `read_fields`."""
+        """The fields of the body, read once.
+
+        Raises InvalidInput, UnsupportedMedia.
+        """
         if self._fields is None:
             coding = (self.request.getHeader(b"content-encoding") or b"identity").strip().lower()
             if self.body and coding != b"identity":
                 raise UnsupportedMedia("the body is encoded, which is not understood", hint="send it as it is")
-            header = self.request.getHeader(b"content-type") or b""
-            self._fields = read_fields(self.body, header.decode("latin-1"))
+            self._fields = self._bodies.fields(self.body, self._content_type)
         return self._fields
+
+    @property
+    def form(self) -> list[tuple[str, str]]:
+        """The pairs of a urlencoded form in their order; none if the body is of another type.
+
+        Raises InvalidInput.
+        """
+        return self._bodies.form(self.body, self._content_type)
 
     @property
     def body(self) -> bytes:
@@ -86,6 +108,11 @@ class Call:
         if not (text.isascii() and text.isdigit() and len(text) < 16 and int(text) >= low):
             raise InvalidInput(f"must be a whole number of at least {low}", where=name)
         return int(text)
+
+    @property
+    def _content_type(self) -> str:
+        header: bytes = self.request.getHeader(b"content-type") or b""
+        return header.decode("latin-1")
 
 
 def _content(request: Request) -> bytes:

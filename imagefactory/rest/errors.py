@@ -1,9 +1,10 @@
-"""Errors as clients see them: one table from error class to HTTP status, one JSON document."""
+"""Errors as HTTP replies: one table from error class to status; the document belongs to the version of the API."""
 
 from __future__ import annotations
 
-import json
 import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -11,7 +12,7 @@ from twisted.web import http
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from imagefactory.lib import errors
-from imagefactory.rest.reply import JSON, Reply
+from imagefactory.rest.reply import RestReply, json_reply
 
 _log = Logger()
 
@@ -36,41 +37,46 @@ STATUS: tuple[tuple[type[errors.FactoryError], int], ...] = (
     (errors.Busy, http.SERVICE_UNAVAILABLE),
     (errors.FactoryError, http.INTERNAL_SERVER_ERROR),
 )
-REALM = b'OAuth realm="imagefactory"'
 
 
 def status_of(error: errors.FactoryError) -> int:
-    """The HTTP status that `error` stands for."""
+    """Returns the HTTP status that `error` stands for."""
     return next(status for kind, status in STATUS if isinstance(error, kind))
 
 
-def error_reply(status: int, error: str, hint: str = "", incident: str = "") -> Reply:
-    """The error document; what is not known is null."""
-    document = {"error": error, "hint": hint or None, "incident": incident or None}
-    return Reply(json.dumps(document).encode(), status, JSON)
+@dataclass(frozen=True, slots=True)
+class ErrorReplies:
+    """How one version of the API writes errors.
 
+    `document` makes the body from message, hint and incident id (empty: none); `directory` is the address that lists
+    all routes, which the reply to an unknown address names.
+    """
 
-def reply_to(failure: Failure) -> Reply:
-    """The answer to whatever went wrong; what nobody expected is logged and gets an incident id."""
-    error = failure.value
-    if isinstance(error, errors.FactoryError):
-        reply = error_reply(status_of(error), str(error), error.hint)
-        reply.headers = ((b"WWW-Authenticate", REALM),) if isinstance(error, errors.Unauthorized) else ()
-        return reply
-    if isinstance(error, HTTPException):
-        return _routing_reply(error)
-    incident = secrets.token_hex(6)
-    _log.failure("incident {incident}: unexpected error in a request", failure=failure, incident=incident)
-    return error_reply(500, "internal error", "search the daemon's log for the incident id", incident)
+    document: Callable[[str, str, str], Mapping[str, object]]
+    directory: str
 
+    def reply(self, status: int, error: str, hint: str = "", incident: str = "") -> RestReply:
+        """Returns the reply with the error document."""
+        return json_reply(self.document(error, hint, incident), status)
 
-def _routing_reply(error: HTTPException) -> Reply:
-    status = error.code or http.BAD_REQUEST
-    if isinstance(error, MethodNotAllowed):
-        allowed = ", ".join(sorted(error.valid_methods or ()))
-        reply = error_reply(status, "method not allowed here", f"allowed: {allowed}")
-        reply.headers = ((b"Allow", allowed.encode()),)
-        return reply
-    if status == http.NOT_FOUND:
-        return error_reply(status, "no such resource", "see /imagefactory/openapi.json")
-    return error_reply(status, error.name)
+    def reply_to(self, failure: Failure) -> RestReply:
+        """Returns the reply to any failure; an unexpected one is logged and gets an incident id."""
+        error = failure.value
+        if isinstance(error, errors.FactoryError):
+            return self.reply(status_of(error), str(error), error.hint)
+        if isinstance(error, HTTPException):
+            return self._routing_reply(error)
+        incident = secrets.token_hex(6)
+        _log.failure("incident {incident}: unexpected error in a request", failure=failure, incident=incident)
+        return self.reply(500, "internal error", "search the daemon's log for the incident id", incident)
+
+    def _routing_reply(self, error: HTTPException) -> RestReply:
+        status = error.code or http.BAD_REQUEST
+        if isinstance(error, MethodNotAllowed):
+            allowed = ", ".join(sorted(error.valid_methods or ()))
+            reply = self.reply(status, "method not allowed here", f"allowed: {allowed}")
+            reply.headers = ((b"Allow", allowed.encode()),)
+            return reply
+        if status == http.NOT_FOUND:
+            return self.reply(status, "no such resource", f"see {self.directory}")
+        return self.reply(status, error.name)

@@ -13,7 +13,7 @@ from imagefactory.model.records import BuildRecord, ImageRecord, ProviderImageRe
 from imagefactory.model.template import Template
 
 
-class Inventory(Protocol):
+class ImageInventory(Protocol):
     """What is stored; each lookup and each removal of an unknown id raises NotFound."""
 
     async def probe(self) -> None:
@@ -89,7 +89,7 @@ class Arguments(Protocol):
         ...
 
 
-class Clouds(Protocol):
+class TargetCatalog(Protocol):
     """Which targets there are, and the providers that are known by name."""
 
     def targets(self) -> Sequence[str]: ...

@@ -16,10 +16,11 @@ from twisted.python.failure import Failure
 from twisted.web import http, server
 from twisted.web.resource import Resource
 
+from imagefactory.lib.concurrency.taskset import TaskSet
 from imagefactory.lib.errors import Busy, InvalidInput, TooLarge
 from imagefactory.lib.http.channel import PacedChannel
 from imagefactory.lib.http.connection_limit import LINGER_SECONDS, ConnectionLimit
-from imagefactory.rest.errors import error_reply, status_of
+from imagefactory.rest.errors import ErrorReplies, status_of
 
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]+)([/?].*|)", re.DOTALL)
 
@@ -147,7 +148,7 @@ class LimitedChannel(PacedChannel):
         if self._deaf:
             return
         self._deaf = True
-        self.write(_last_words(error))
+        self.write(self.site.final_reply(error))
         self._lingering = self.callLater(LINGER_SECONDS, self.loseConnection)
 
     def loseConnection(self) -> None:
@@ -172,12 +173,15 @@ class LimitedSite(server.Site):
         request_limit: int,
         request_timeout: float,
         max_connections: int,
+        errors: ErrorReplies,
+        tasks: TaskSet,
     ) -> None:
         super().__init__(resource, timeout=request_timeout, reactor=clock, parsePOSTFormSubmission=False)
         self.request_limit = request_limit
-        self.connection_limit = ConnectionLimit(
-            clock, max_connections, _last_words(Busy("too many connections", hint="try again later"))
-        )
+        self.tasks = tasks
+        self._errors = errors
+        too_many = Busy("too many connections", hint="try again later")
+        self.connection_limit = ConnectionLimit(clock, max_connections, self.final_reply(too_many))
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:  # type: ignore[override]
         """A channel, or none if there are too many."""
@@ -191,10 +195,10 @@ class LimitedSite(server.Site):
     def log(self, request: http.Request) -> None:
         """No access log: addresses may carry what must not be seen; the metrics count."""
 
-
-def _last_words(error: TooLarge | InvalidInput | Busy) -> bytes:
-    status = status_of(error)
-    body = error_reply(status, error.message, error.hint).body
-    assert isinstance(body, bytes), "errors are small"
-    head = b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
-    return head % (status, http.RESPONSES[status], len(body)) + body
+    def final_reply(self, error: TooLarge | InvalidInput | Busy) -> bytes:
+        """Returns the whole response with which a connection is closed."""
+        status = status_of(error)
+        body = self._errors.reply(status, error.message, error.hint).body
+        assert isinstance(body, bytes), "errors are small"
+        head = b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+        return head % (status, http.RESPONSES[status], len(body)) + body

@@ -9,7 +9,7 @@ from imagefactory.jobs.interface import Jobs
 from imagefactory.model.jobs import Queued, is_final
 
 
-class Metrics:
+class RestMetrics:
     """Counts answers, and asks the others for what they know when somebody looks."""
 
     def __init__(self, jobs: Jobs, streams: Callable[[], int], connections: Callable[[], int]) -> None:

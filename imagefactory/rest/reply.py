@@ -1,21 +1,22 @@
-"""A finished answer."""
+"""The reply of a handler, whole or in pieces: no more of a large one is made or kept than its client takes."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from twisted.web.http import Request
 
-from imagefactory.rest.large_replies import PIECE, joined, pieces_of, whole
-
+#: Bytes that are written at once; a body that is not larger is written whole.
+PIECE = 64 << 10
 JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"
 
 
 @dataclass(slots=True)
-class Reply:
+class RestReply:
     """Body, status, content type and further headers of one answer.
 
     A body that may be large is given in parts, which are made as they are sent.
@@ -39,7 +40,7 @@ class Reply:
         body = self._body(request)
         if isinstance(body, bytes):
             headers.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
-            return body if len(body) <= PIECE or request.method == b"HEAD" else pieces_of(body)
+            return body if len(body) <= PIECE or request.method == b"HEAD" else _cut(body)
         return body
 
     def _body(self, request: Request) -> bytes | Iterator[bytes]:
@@ -47,9 +48,32 @@ class Reply:
             return self.body
         if request.method == b"HEAD":  # nobody reads it, so none is made, and its length is not known
             return iter(())
-        return whole(joined(self.body))
+        return _whole(_joined(self.body))
 
 
-def json_reply(document: Mapping[str, object], status: int = 200) -> Reply:
+def json_reply(document: Mapping[str, object], status: int = 200) -> RestReply:
     """`document` as JSON."""
-    return Reply(json.dumps(document).encode(), status)
+    return RestReply(json.dumps(document).encode(), status)
+
+
+def _cut(body: bytes) -> Iterator[bytes]:
+    """A body that is there, cut up."""
+    return (body[start : start + PIECE] for start in range(0, len(body), PIECE))
+
+
+def _joined(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Small parts as pieces of a good size."""
+    piece = bytearray()
+    for part in parts:
+        piece += part
+        if len(piece) >= PIECE:
+            yield bytes(piece)
+            piece.clear()
+    if piece:
+        yield bytes(piece)
+
+
+def _whole(pieces: Iterator[bytes]) -> bytes | Iterator[bytes]:
+    """The one piece, if there is no more than one; else all of them."""
+    first, second = next(pieces, b""), next(pieces, None)
+    return first if second is None else chain((first, second), pieces)

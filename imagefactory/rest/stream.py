@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
@@ -13,6 +13,7 @@ from twisted.web.http import Request
 from zope.interface import implementer
 
 from imagefactory.jobs.interface import Unsubscribe
+from imagefactory.lib.concurrency.clock import sleep
 from imagefactory.lib.errors import Busy
 
 T = TypeVar("T")
@@ -136,6 +137,19 @@ class Streams:
         finally:
             self.count -= 1
             stream.end()
+
+
+async def write_pieces(request: Request, pieces: Iterable[bytes], clock: IReactorTime, patience: float) -> None:
+    """Write them at the pace of the client, which is dropped if it takes nothing for `patience` seconds."""
+    stream = Stream(request, clock, patience, b"")
+    stream.start()
+    try:
+        for piece in pieces:
+            stream.send(piece)
+            await stream.room()
+            await sleep(clock, 0)  # others have their turn
+    finally:
+        stream.end()
 
 
 async def follow(

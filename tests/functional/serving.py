@@ -46,6 +46,7 @@ class ServingTestCase(TestCase):
         listening = await endpoint.listen(self.site)
         verifyObject(IListeningPort, listening)
         self.addCleanup(self.site.connection_limit.close)
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.site.tasks.close()))
         self.addCleanup(listening.stopListening)
         self.port = listening.getHost().port
         self.url = f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"

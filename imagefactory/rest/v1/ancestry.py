@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from imagefactory.lib.errors import NotFound
-from imagefactory.rest.interface import Inventory
+from imagefactory.rest.interface import ImageInventory
 
 
-async def check_ancestry(inventory: Inventory, ids: Mapping[str, str]) -> None:
+async def check_ancestry(inventory: ImageInventory, ids: Mapping[str, str]) -> None:
     """Raises NotFound unless each id of an address names a child of the one before it.
 
     For removals: version 1.0 looked at the last id only, which is harmless where something is only shown.
@@ -24,7 +24,7 @@ async def check_ancestry(inventory: Inventory, ids: Mapping[str, str]) -> None:
             raise NotFound(f"{what} {id} is not of {parent_name.replace('_', ' ')} {parent}", hint="see the list there")
 
 
-async def _parent(inventory: Inventory, name: str, id: str) -> str:
+async def _parent(inventory: ImageInventory, name: str, id: str) -> str:
     match name:
         case "provider_image":
             return (await inventory.provider_image(id)).target_image

@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 from imagefactory.model.records import BuildRecord, TargetImageRecord
-from imagefactory.rest.accepting import accept
-from imagefactory.rest.call import Call
-from imagefactory.rest.interface import Inventory
-from imagefactory.rest.reply import Reply, json_reply
-from imagefactory.rest.v1 import links
+from imagefactory.rest.call import RestCall
+from imagefactory.rest.reply import RestReply, json_reply
+from imagefactory.rest.v1 import paths
 from imagefactory.rest.v1.ancestry import check_ancestry
 from imagefactory.rest.v1.documents import timestamp
+from imagefactory.rest.v1.services import ApiServices
 
 
-class Builds:
-    """The family `/images/:id/builds`; what is shown is looked up by the last id of a path, as in version 1.0."""
+async def index(api: ApiServices, call: RestCall) -> RestReply:
+    """The builds of one image."""
+    image = await api.inventory.image(call.ids["image_id"])
+    builds = [build_fields(record, call.base) for record in await api.inventory.builds(image.id)]
+    return json_reply({"_type": "builds", "href": call.url, "builds": builds})
 
-    def __init__(self, inventory: Inventory) -> None:
-        self._inventory = inventory
 
-    async def index(self, call: Call) -> Reply:
-        """The builds of one image."""
-        image = await self._inventory.image(call.ids["image_id"])
-        builds = [build_fields(record, call.base) for record in await self._inventory.builds(image.id)]
-        return json_reply({"_type": "builds", "href": call.url, "builds": builds})
+async def show(api: ApiServices, call: RestCall) -> RestReply:
+    """One build with its target images."""
+    record = await api.inventory.build(call.ids["build_id"])
+    images = await api.inventory.target_images(record.id)
+    fields = [target_image_fields(each, record.image, call.base) for each in images]
+    return json_reply({**build_fields(record, call.base), "target_images": fields})
 
-    async def show(self, call: Call) -> Reply:
-        """One build with its target images."""
-        record = await self._inventory.build(call.ids["build_id"])
-        images = await self._inventory.target_images(record.id)
-        fields = [target_image_fields(each, record.image, call.base) for each in images]
-        return json_reply({**build_fields(record, call.base), "target_images": fields})
 
-    async def delete(self, call: Call) -> Reply:
-        """Remove it and all below it."""
-        await check_ancestry(self._inventory, call.ids)
-        await accept(self._inventory.delete_build(call.ids["build_id"]))
-        return Reply(b"", 204)
+async def delete(api: ApiServices, call: RestCall) -> RestReply:
+    """Remove it and all below it."""
+    await check_ancestry(api.inventory, call.ids)
+    await api.inventory.delete_build(call.ids["build_id"])
+    return RestReply(b"", 204)
 
 
 def build_fields(record: BuildRecord, base: str) -> dict[str, object]:
@@ -43,7 +38,7 @@ def build_fields(record: BuildRecord, base: str) -> dict[str, object]:
     return {
         "_type": "build",
         "id": record.id,
-        "href": links.build(base, record.image, record.id),
+        "href": paths.build(base, record.image, record.id),
         "image_id": record.image,
         "parent": record.parent,
         "created": timestamp(record.timestamp),
@@ -55,7 +50,7 @@ def target_image_fields(record: TargetImageRecord, image_id: str, base: str) -> 
     return {
         "_type": "target_image",
         "id": record.id,
-        "href": links.target_image(base, image_id, record.build, record.id),
+        "href": paths.target_image(base, image_id, record.build, record.id),
         "target": record.target,
         "image_id": image_id,
         "build_id": record.build,

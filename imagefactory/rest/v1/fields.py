@@ -63,6 +63,11 @@ def read_fields(body: bytes, content_type: str) -> dict[str, Any]:
     )
 
 
+def read_form(body: bytes, content_type: str) -> Pairs:
+    """Returns the pairs of a urlencoded form; none for another type."""
+    return form_pairs(body) if is_form(content_type) else []
+
+
 def text_field(fields: Mapping[str, Any], name: str) -> str:
     """The text of a field; empty if absent, empty or null.
 

@@ -2,87 +2,81 @@
 
 from __future__ import annotations
 
-from imagefactory.jobs.interface import Accepted, BuildRequest, Imported, ImportRequest, Jobs
+from imagefactory.jobs.interface import Accepted, BuildRequest, Imported, ImportRequest
 from imagefactory.lib.errors import InvalidInput
 from imagefactory.model.records import ImageRecord
-from imagefactory.rest.accepting import accept
-from imagefactory.rest.call import Call
-from imagefactory.rest.interface import Arguments, Inventory
-from imagefactory.rest.reply import Reply, json_reply
-from imagefactory.rest.v1 import links
+from imagefactory.rest.call import RestCall
+from imagefactory.rest.reply import RestReply, json_reply
+from imagefactory.rest.v1 import paths
 from imagefactory.rest.v1.builds import build_fields
 from imagefactory.rest.v1.fields import flag_field, text_field
+from imagefactory.rest.v1.services import ApiServices
 
 _IMPORT = ("target_name", "provider_name", "target_identifier", "image_descriptor")
 
 
-class Images:
-    """The family `/images`."""
+async def create(api: ApiServices, call: RestCall) -> RestReply:
+    """Build if there is a template and a target, else import if all four fields of an import are there."""
+    if text_field(call.fields, "template") and text_field(call.fields, "targets"):
+        return await _build(api, call)
+    if all(text_field(call.fields, name) for name in _IMPORT):
+        return await _import(api, call)
+    raise InvalidInput(
+        "a build needs template and targets; an import needs " + ", ".join(_IMPORT),
+        hint="send these fields as a form or as JSON, none of them empty",
+    )
 
-    def __init__(self, jobs: Jobs, inventory: Inventory, arguments: Arguments) -> None:
-        self._jobs = jobs
-        self._inventory = inventory
-        self._arguments = arguments
 
-    async def create(self, call: Call) -> Reply:
-        """Build if there is a template and a target, else import if all four fields of an import are there."""
-        if text_field(call.fields, "template") and text_field(call.fields, "targets"):
-            return await accept(self._build(call))
-        if all(text_field(call.fields, name) for name in _IMPORT):
-            return await accept(self._import(call))
-        raise InvalidInput(
-            "a build needs template and targets; an import needs " + ", ".join(_IMPORT),
-            hint="send these fields as a form or as JSON, none of them empty",
-        )
+async def index(api: ApiServices, call: RestCall) -> RestReply:
+    """All images, or those after an id, at most so many; without their builds."""
+    records = await api.inventory.images(after=call.query("after") or "", limit=call.number("limit", low=1))
+    images = [image_fields(record, call.base) for record in records]
+    return json_reply({"_type": "images", "href": call.url, "images": images})
 
-    async def index(self, call: Call) -> Reply:
-        """All images, or those after an id, at most so many; without their builds."""
-        records = await self._inventory.images(after=call.query("after") or "", limit=call.number("limit", low=1))
-        images = [image_fields(record, call.base) for record in records]
-        return json_reply({"_type": "images", "href": call.url, "images": images})
 
-    async def show(self, call: Call) -> Reply:
-        """One image with its builds."""
-        record = await self._inventory.image(call.ids["image_id"])
-        builds = await self._inventory.builds(record.id)
-        return json_reply(
-            {**image_fields(record, call.base), "builds": [build_fields(each, call.base) for each in builds]}
-        )
+async def show(api: ApiServices, call: RestCall) -> RestReply:
+    """One image with its builds."""
+    record = await api.inventory.image(call.ids["image_id"])
+    builds = await api.inventory.builds(record.id)
+    return json_reply({**image_fields(record, call.base), "builds": [build_fields(each, call.base) for each in builds]})
 
-    async def delete(self, call: Call) -> Reply:
-        """Remove it and all below it."""
-        await accept(self._inventory.delete_image(call.ids["image_id"]))
-        return Reply(b"", 204)
 
-    async def _build(self, call: Call) -> Reply:
-        image_id = call.ids.get("image_id")
-        build_id = _ids(call)[1]
-        if build_id and not image_id:
-            raise InvalidInput("build_id needs the image's id in the address", hint="PUT /imagefactory/images/<id>")
-        targets = _targets(text_field(call.fields, "targets"))
-        read = await self._arguments.template(text_field(call.fields, "template"), targets)
-        request = BuildRequest(
-            template=read.template,
-            targets=targets,
-            image_id=image_id,
-            build_id=build_id,
-            template_id=read.id,
-            boot_check=flag_field(call.fields, "boot_check"),
-        )
-        return json_reply(_accepted(await self._jobs.build(request), call.base), 202)
+async def delete(api: ApiServices, call: RestCall) -> RestReply:
+    """Remove it and all below it."""
+    await api.inventory.delete_image(call.ids["image_id"])
+    return RestReply(b"", 204)
 
-    async def _import(self, call: Call) -> Reply:
-        image_id, build_id = _ids(call)
-        fields = {name: text_field(call.fields, name) for name in _IMPORT}
-        request = ImportRequest(
-            target=fields["target_name"],
-            provider=await self._arguments.provider(fields["provider_name"]),
-            target_identifier=fields["target_identifier"],
-            descriptor=fields["image_descriptor"].encode(),
-            image_id=image_id,
-            build_id=build_id,
-        )
-        return json_reply(_imported(await self._jobs.import_image(request), call.base))
+
+async def _build(api: ApiServices, call: RestCall) -> RestReply:
+    image_id = call.ids.get("image_id")
+    build_id = _ids(call)[1]
+    if build_id and not image_id:
+        raise InvalidInput("build_id needs the image's id in the address", hint="PUT /imagefactory/images/<id>")
+    targets = _targets(text_field(call.fields, "targets"))
+    read = await api.arguments.template(text_field(call.fields, "template"), targets)
+    request = BuildRequest(
+        template=read.template,
+        targets=targets,
+        image_id=image_id,
+        build_id=build_id,
+        template_id=read.id,
+        boot_check=flag_field(call.fields, "boot_check"),
+    )
+    return json_reply(_accepted(await api.jobs.build(request), call.base), 202)
+
+
+async def _import(api: ApiServices, call: RestCall) -> RestReply:
+    image_id, build_id = _ids(call)
+    fields = {name: text_field(call.fields, name) for name in _IMPORT}
+    request = ImportRequest(
+        target=fields["target_name"],
+        provider=await api.arguments.provider(fields["provider_name"]),
+        target_identifier=fields["target_identifier"],
+        descriptor=fields["image_descriptor"].encode(),
+        image_id=image_id,
+        build_id=build_id,
+    )
+    return json_reply(_imported(await api.jobs.import_image(request), call.base))
 
 
 def image_fields(record: ImageRecord, base: str) -> dict[str, object]:
@@ -90,7 +84,7 @@ def image_fields(record: ImageRecord, base: str) -> dict[str, object]:
     return {
         "_type": "image",
         "id": record.id,
-        "href": links.image(base, record.id),
+        "href": paths.image(base, record.id),
         "template": record.template,
         "latest_build": record.latest_build,
         "latest_unpushed": record.latest_unpushed,
@@ -98,7 +92,7 @@ def image_fields(record: ImageRecord, base: str) -> dict[str, object]:
     }
 
 
-def _ids(call: Call) -> tuple[str | None, str | None]:
+def _ids(call: RestCall) -> tuple[str | None, str | None]:
     """Image and build: what the address says wins over the body."""
     image_id = call.ids.get("image_id") or text_field(call.fields, "image_id")
     build_id = call.ids.get("build_id") or text_field(call.fields, "build_id")
@@ -129,18 +123,18 @@ def _imported(imported: Imported, base: str) -> dict[str, object]:
 
 
 def _target_image(base: str, image_id: str, build_id: str, id: str) -> dict[str, object]:
-    return {"_type": "target_image", "id": id, "href": links.target_image(base, image_id, build_id, id)}
+    return {"_type": "target_image", "id": id, "href": paths.target_image(base, image_id, build_id, id)}
 
 
 def _nested(base: str, image_id: str, build_id: str, target_images: list[dict[str, object]]) -> dict[str, object]:
     return {
         "_type": "image",
         "id": image_id,
-        "href": links.image(base, image_id),
+        "href": paths.image(base, image_id),
         "build": {
             "_type": "build",
             "id": build_id,
-            "href": links.build(base, image_id, build_id),
+            "href": paths.build(base, image_id, build_id),
             "target_images": target_images,
         },
     }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
 from imagefactory.rest.errors import STATUS
+from imagefactory.rest.route_table import Parameter, Route
 from imagefactory.rest.v1.fields import FORM, MULTIPART
-from imagefactory.rest.v1.routes import ROUTES, Route
-from imagefactory.rest.v1.schemas import ANSWERS, BODIES, HEADERS, QUERY, TEXT, ref
+from imagefactory.rest.v1.schemas import ANSWERS, BODIES, TEXT, ref
 
 _DESCRIPTION = (
     "Version 1.0 of the API, with additions. What is marked with OAuth is signed with two-legged OAuth 1.0 "
@@ -17,14 +18,14 @@ _DESCRIPTION = (
 )
 
 
-def openapi_document() -> dict[str, Any]:
-    """The whole document."""
+def openapi_document(routes: Iterable[Route[Any]], version: str) -> dict[str, Any]:
+    """Returns the whole document of these routes."""
     paths: dict[str, dict[str, Any]] = defaultdict(dict)
-    for route in ROUTES:
+    for route in routes:
         paths[route.path][route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Image Factory", "version": "1.0", "description": _DESCRIPTION},
+        "info": {"title": "Image Factory", "version": version, "description": _DESCRIPTION},
         "paths": dict(paths),
         "components": {
             "schemas": {**ANSWERS, **BODIES},
@@ -35,17 +36,17 @@ def openapi_document() -> dict[str, Any]:
     }
 
 
-def _operation(route: Route) -> dict[str, Any]:
+def _operation(route: Route[Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": _operation_id(route),
         "summary": route.summary,
-        "tags": [route.handler.partition(".")[0]],
+        "tags": [route.handler.__module__.rpartition(".")[2]],
         "responses": _responses(route),
     }
     if parameters := [
         *map(_path_parameter, route.parameters),
-        *(_query_parameter(route, name) for name in route.query),
-        *map(_header, route.headers),
+        *(_parameter(each, "query") for each in route.query),
+        *(_parameter(each, "header") for each in route.headers),
     ]:
         operation["parameters"] = parameters
     if route.request:
@@ -58,7 +59,7 @@ def _operation(route: Route) -> dict[str, Any]:
     return operation
 
 
-def _operation_id(route: Route) -> str:
+def _operation_id(route: Route[Any]) -> str:
     words = [part.strip("{}") for part in route.path.split("/") if part]
     return "_".join([route.method.lower(), *words]).replace(".", "_")
 
@@ -67,31 +68,35 @@ def _path_parameter(name: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "schema": {**TEXT, "minLength": 1}}
 
 
-def _query_parameter(route: Route, name: str) -> dict[str, Any]:
-    schema, words = QUERY.get(f"{route.handler}:{name}") or QUERY[name]
-    return {"name": name, "in": "query", "schema": schema, "description": words}
+def _parameter(parameter: Parameter, place: str) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "in": place,
+        "schema": parameter.schema,
+        "description": parameter.description,
+    }
 
 
-def _header(name: str) -> dict[str, Any]:
-    schema, words = HEADERS[name]
-    return {"name": name, "in": "header", "schema": schema, "description": words}
-
-
-def error_statuses(route: Route) -> set[int]:
+def error_statuses(route: Route[Any]) -> set[int]:
     """Those of the error table that a route may answer."""
     unreachable = set()
     if not route.writes:
         unreachable |= {403, 409, 507}
     if not route.request:
         unreachable.add(415)
-    if not route.looks_up:
+    if not _looks_up(route):
         unreachable.add(404)
     if route.public:
         unreachable.add(401)
     return {status for _, status in STATUS} - unreachable
 
 
-def _responses(route: Route) -> dict[str, Any]:
+def _looks_up(route: Route[Any]) -> bool:
+    """Whether it may find that there is no such thing."""
+    return route.writes or "{" in route.path or bool({"after", "id"} & {each.name for each in route.query})
+
+
+def _responses(route: Route[Any]) -> dict[str, Any]:
     responses = {
         str(status): {
             "description": HTTPStatus(status).phrase,
@@ -102,7 +107,7 @@ def _responses(route: Route) -> dict[str, Any]:
     return responses | {str(status): _answer(route, status) for status in (route.status, *route.others)}
 
 
-def _answer(route: Route, status: int) -> dict[str, Any]:
+def _answer(route: Route[Any], status: int) -> dict[str, Any]:
     words = "imported" if route.request == "NewImage" and status == 200 else HTTPStatus(status).phrase
     if status == 204:
         return {"description": words}

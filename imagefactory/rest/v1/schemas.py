@@ -52,7 +52,7 @@ _IMAGE_FIELDS = {
 }
 _BUILD_FIELDS = {**_LINKED, "image_id": TEXT, "parent": MAYBE, "created": TIME}
 _ANSWERS = {"type": "string", "enum": ["ok", "no answer"]}
-_STATUS = {"type": "string", "enum": ["NEW", "BUILDING", "PUSHING", "COMPLETED", "FAILED"]}
+JOB_STATUS = {"type": "string", "enum": ["NEW", "BUILDING", "PUSHING", "COMPLETED", "FAILED"]}
 
 ANSWERS: dict[str, Schema] = {
     "Api": record(name=TEXT, version=TEXT),
@@ -116,7 +116,7 @@ ANSWERS: dict[str, Schema] = {
         _type=kind(*_JOB_KINDS),
         **_LINKED,
         operation={"type": "string", "enum": ["build", "push"]},
-        status=about(_STATUS, "COMPLETED and FAILED are final; a cancelled job is FAILED"),
+        status=about(JOB_STATUS, "COMPLETED and FAILED are final; a cancelled job is FAILED"),
         completed=about(NUMBER, "percent"),
         target=TEXT,
         image_id=TEXT,
@@ -135,7 +135,7 @@ ANSWERS: dict[str, Schema] = {
         stages=listing("Stage"),
     ),
     "Builders": record(_type=kind("builders"), href=TEXT, builders=listing("Builder")),
-    "Status": record(_type=kind("builder_status", *_JOB_KINDS[1:]), **_LINKED, status=_STATUS),
+    "Status": record(_type=kind("builder_status", *_JOB_KINDS[1:]), **_LINKED, status=JOB_STATUS),
     "NamedTarget": record(_type=kind("target"), name=TEXT, href=TEXT),
     "Targets": record(_type=kind("targets"), href=TEXT, targets=listing("NamedTarget")),
     "Target": record(_type=kind("target"), name=TEXT, href=TEXT, providers=listing("Provider"), names=_FORMS),
@@ -184,25 +184,4 @@ BODIES: dict[str, Schema] = {
             "keep_on_provider": about({"type": ["boolean", "string"]}, "remove it from the warehouse only"),
         },
     },
-}
-
-#: Request headers by name: schema, words.
-HEADERS: dict[str, tuple[Schema, str]] = {
-    "Last-Event-ID": ({"type": "integer", "minimum": 0}, "the last event that was seen: later ones come first"),
-}
-#: Query parameters by name, or by handler and name where a name means different things: schema, words.
-QUERY: dict[str, tuple[Schema, str]] = {
-    "status": (_STATUS, "only jobs in this state"),
-    "limit": ({"type": "integer", "minimum": 1}, "at most so many"),
-    "after": (TEXT, "only jobs that were created after this one"),
-    "images.index:after": (TEXT, "only images with an id above this one"),
-    "provider_images.index:after": (TEXT, "only provider images with an id above this one"),
-    "builders.log:after": ({"type": "integer", "minimum": 0}, "only lines after this number"),
-    "events.stream:after": (
-        {"type": "integer", "minimum": 0},
-        "remembered events after this one first; the header Last-Event-ID says the same",
-    ),
-    "follow": ({"type": "string", "enum": ["0", "1"]}, "1: go on until the job has ended"),
-    "id": (TEXT, "only events of this job"),
-    "keep_on_provider": ({"type": "string", "enum": ["0", "1", "true", "false"]}, "1: leave it there"),
 }

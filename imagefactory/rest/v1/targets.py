@@ -3,63 +3,63 @@
 from __future__ import annotations
 
 from imagefactory.lib.errors import InvalidInput, NotFound
-from imagefactory.rest.call import Call
-from imagefactory.rest.interface import Clouds
-from imagefactory.rest.reply import Reply, json_reply
-from imagefactory.rest.v1 import links, routes
+from imagefactory.rest.call import RestCall
+from imagefactory.rest.reply import RestReply, json_reply
+from imagefactory.rest.v1 import paths
+from imagefactory.rest.v1.services import ApiServices
 
 
-class Targets:
-    """The family `/targets`."""
+def index(api: ApiServices, call: RestCall) -> RestReply:
+    """All targets by name."""
+    targets = [_target(name, call.base) for name in api.targets.targets()]
+    return json_reply({"_type": "targets", "href": call.url, "targets": targets})
 
-    def __init__(self, clouds: Clouds) -> None:
-        self._clouds = clouds
 
-    def index(self, call: Call) -> Reply:
-        """All targets by name."""
-        targets = [_target(name, call.base) for name in self._clouds.targets()]
-        return json_reply({"_type": "targets", "href": call.url, "targets": targets})
+async def show(api: ApiServices, call: RestCall) -> RestReply:
+    """One target with its providers."""
+    name = _known(api, call)
+    return json_reply({**_target(name, call.base), **await _providers(api, name, call.base)})
 
-    async def show(self, call: Call) -> Reply:
-        """One target with its providers."""
-        name = self._known(call)
-        return json_reply({**_target(name, call.base), **await self._providers(name, call.base)})
 
-    async def providers(self, call: Call) -> Reply:
-        """The providers of one target; further ones may be given as definitions in a push."""
-        providers = await self._providers(self._known(call), call.base)
-        return json_reply({"_type": "providers", "href": call.url, **providers})
+async def providers(api: ApiServices, call: RestCall) -> RestReply:
+    """The providers of one target; further ones may be given as definitions in a push."""
+    providers = await _providers(api, _known(api, call), call.base)
+    return json_reply({"_type": "providers", "href": call.url, **providers})
 
-    async def provider(self, call: Call) -> Reply:
-        """One provider; its definition may hold passwords and is not shown."""
-        target, name = self._known(call), call.ids["provider_name"]
-        if not await self._belongs(name, target):
-            raise NotFound(f"target {target} has no provider of that name", hint="see its providers")
-        return json_reply(_provider(target, name, call.base))
 
-    async def _providers(self, target: str, base: str) -> dict[str, object]:
-        """Those with a definition, and how names look that need none."""
-        providers = [_provider(target, name, base) for name in await self._clouds.providers(target)]
-        return {"providers": providers, "names": list(self._clouds.forms(target))}
+async def provider(api: ApiServices, call: RestCall) -> RestReply:
+    """One provider; its definition may hold passwords and is not shown."""
+    target, name = _known(api, call), call.ids["provider_name"]
+    if not await _belongs(api, name, target):
+        raise NotFound(f"target {target} has no provider of that name", hint="see its providers")
+    return json_reply(_provider(target, name, call.base))
 
-    async def _belongs(self, name: str, target: str) -> bool:
-        try:
-            provider = await self._clouds.provider(name)
-        except InvalidInput:
-            return False
-        return (provider.name, provider.target) == (name, target)
 
-    def _known(self, call: Call) -> str:
-        name = call.ids["target_name"]
-        if name not in self._clouds.targets():
-            raise NotFound("no such target", hint="see /imagefactory/targets")
-        return name
+async def _providers(api: ApiServices, target: str, base: str) -> dict[str, object]:
+    """Those with a definition, and how names look that need none."""
+    providers = [_provider(target, name, base) for name in await api.targets.providers(target)]
+    return {"providers": providers, "names": list(api.targets.forms(target))}
+
+
+async def _belongs(api: ApiServices, name: str, target: str) -> bool:
+    try:
+        provider = await api.targets.provider(name)
+    except InvalidInput:
+        return False
+    return (provider.name, provider.target) == (name, target)
+
+
+def _known(api: ApiServices, call: RestCall) -> str:
+    name = call.ids["target_name"]
+    if name not in api.targets.targets():
+        raise NotFound("no such target", hint="see /imagefactory/targets")
+    return name
 
 
 def _target(name: str, base: str) -> dict[str, object]:
-    return {"_type": "target", "name": name, "href": links.link(base, routes.TARGET, target_name=name)}
+    return {"_type": "target", "name": name, "href": paths.link(base, paths.TARGET, target_name=name)}
 
 
 def _provider(target: str, name: str, base: str) -> dict[str, object]:
-    href = links.link(base, routes.PROVIDERS + "/{name}", target_name=target, name=name)
+    href = paths.link(base, paths.PROVIDERS + "/{name}", target_name=target, name=name)
     return {"_type": "provider", "name": name, "target": target, "href": href}

@@ -7,9 +7,11 @@ from twisted.logger import capturedLogs, formatEvent
 from imagefactory.lib import errors
 from imagefactory.rest.errors import STATUS, status_of
 from imagefactory.rest.health import PATIENCE
+from imagefactory.rest.route_table import Parameter
+from imagefactory.rest.v1 import parameters
 from imagefactory.rest.v1.openapi import openapi_document
-from imagefactory.rest.v1.routes import ROUTES
-from imagefactory.rest.v1.schemas import ANSWERS, BODIES, QUERY
+from imagefactory.rest.v1.routes import ROUTES, TABLE
+from imagefactory.rest.v1.schemas import ANSWERS, BODIES
 from imagefactory.testing.wire import read_answer
 from tests.rest.service import TEMPLATE, ServiceTestCase
 
@@ -21,19 +23,19 @@ class DocumentTests(ServiceTestCase):
         """OpenAPI 3.1, the same as made from the table."""
         served = self.wire.ask("GET", "/imagefactory/openapi.json").json
         OpenAPIV31SpecValidator(served).validate()
-        self.assertEqual(served, openapi_document())
+        self.assertEqual(served, openapi_document(ROUTES, TABLE.version))
 
     def test_every_schema_is_used_and_known(self) -> None:
         """No reference leads nowhere, none of the parameters is idle."""
         for route in ROUTES:
             self.assertIn(route.response or "Api", ANSWERS)
             self.assertIn(route.request or "NewImage", BODIES)
-        known = {key.rpartition(":")[2] for key in QUERY}
-        self.assertEqual({name for route in ROUTES for name in route.query}, known)
+        declared = {id(each) for each in vars(parameters).values() if isinstance(each, Parameter)}
+        self.assertEqual({id(each) for route in ROUTES for each in (*route.query, *route.headers)}, declared)
 
     def test_every_error_is_declared(self) -> None:
         """All of the error table, but for what a route cannot come to: the list of these is meant to be short."""
-        paths = openapi_document()["paths"]
+        paths = openapi_document(ROUTES, TABLE.version)["paths"]
         never = {
             "reads": {403, 409, 507},
             "bodiless": {415},
@@ -41,10 +43,11 @@ class DocumentTests(ServiceTestCase):
             "public": {401},
         }
         for route in ROUTES:
+            query = {each.name for each in route.query}
             kinds = {
                 "reads": route.method == "GET",
                 "bodiless": not route.request,
-                "lists": "{" not in route.path and not {"after", "id"} & set(route.query) and route.method == "GET",
+                "lists": "{" not in route.path and not {"after", "id"} & query and route.method == "GET",
                 "public": route.path == "/health",
             }
             spared = set().union(*(never[kind] for kind, holds in kinds.items() if holds))
@@ -57,7 +60,7 @@ class DocumentTests(ServiceTestCase):
         """All reads that need no more than the fakes have, and a build."""
         from jsonschema import Draft202012Validator
 
-        components = openapi_document()["components"]
+        components = openapi_document(ROUTES, TABLE.version)["components"]
         id = self.build()
         ids = {
             "image_id": "i1",

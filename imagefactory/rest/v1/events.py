@@ -1,0 +1,72 @@
+"""What happens to jobs, as Server-Sent Events (WHATWG HTML, section 9.2)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred
+
+from imagefactory.jobs.interface import JobEvent, Unsubscribe
+from imagefactory.lib.errors import InvalidInput
+from imagefactory.rest.call import RestCall
+from imagefactory.rest.reply import RestReply
+from imagefactory.rest.stream import follow
+from imagefactory.rest.v1 import paths
+from imagefactory.rest.v1.documents import timestamp
+from imagefactory.rest.v1.services import ApiServices
+
+MEDIA = b"text/event-stream"
+HEARTBEAT = b":\n\n"
+
+
+async def stream(api: ApiServices, call: RestCall) -> RestReply | None:
+    """Events of all jobs or of one, from now on or from after the one the client saw last."""
+    id = call.query("id") or None
+    if id is not None:
+        api.jobs.job(id)
+    after, base = _last_seen(api, call), call.base
+    if call.request.method == b"HEAD":
+        return RestReply(b"", media=MEDIA)
+    async with api.streams.open(call.request, MEDIA, HEARTBEAT) as stream:
+        await follow(
+            stream,
+            after,
+            fetch=lambda last: api.jobs.events(after=last, id=id),
+            subscribe=lambda listener: _subscribe(api, id, listener),
+            number=lambda event: event.id,
+            encode=lambda event: _encode(api, event, base),
+            end=Deferred,
+        )
+    return None
+
+
+def _last_seen(api: ApiServices, call: RestCall) -> int | None:
+    """The header that browsers send on reconnecting wins over the parameter.
+
+    Ids begin anew with a new state directory: from a client that has seen more than there was, nothing may be held
+    back until they have grown so far.
+    """
+    header = call.request.getHeader(b"last-event-id")
+    if header is None:
+        number = call.number("after")
+    elif header.isdigit() and len(header) <= 15:
+        number = int(header)
+    else:
+        raise InvalidInput("Last-Event-ID is no id of an event", hint="it is a number")
+    return None if number is None else min(number, api.jobs.last_event())
+
+
+def _subscribe(api: ApiServices, id: str | None, listener: Callable[[JobEvent], None]) -> Unsubscribe:
+    def mine(event: JobEvent) -> None:
+        if event.job.id == id:
+            listener(event)
+
+    return api.jobs.on_event(listener if id is None else mine)
+
+
+def _encode(api: ApiServices, event: JobEvent, base: str) -> bytes:
+    """One event: its id, its kind, and the job as it was then."""
+    head = json.dumps({"event": event.id, "time": timestamp(event.time)})[:-1].encode()
+    job = api.documents.full(event.job, "builder", paths.builder(base, event.job.id))
+    return b"id: %d\nevent: %s\ndata: %s, %s\n\n" % (event.id, event.kind.encode(), head, job[1:])

@@ -1,0 +1,33 @@
+"""What the handlers of version 1.0 work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from imagefactory.jobs.interface import Jobs
+from imagefactory.lib.concurrency.taskset import TaskSet
+from imagefactory.rest.health import Probe
+from imagefactory.rest.interface import Arguments, ImageInventory, TargetCatalog
+from imagefactory.rest.stream import Streams
+from imagefactory.rest.v1.documents import JobDocuments
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServices:
+    """The first argument of each handler.
+
+    `metrics` makes the text of `/metrics`; `openapi` makes the body of the OpenAPI document; `probes` are asked for
+    `/health`. `tasks` owns work that a handler starts and does not await.
+    """
+
+    jobs: Jobs
+    inventory: ImageInventory
+    arguments: Arguments
+    targets: TargetCatalog
+    documents: JobDocuments
+    streams: Streams
+    probes: Sequence[Probe]
+    metrics: Callable[[], bytes]
+    openapi: Callable[[], bytes]
+    tasks: TaskSet
