@@ -88,7 +88,7 @@ def _engine(settings: Settings, reactor: Any, ground: Runtime, *, strangers: boo
     trusted = _hosts_of(settings.mirrors)
     agent: IAgent = Agent(reactor, StrictPolicy(), pool=pool, connectTimeout=CONNECT_SECONDS)
     if strangers:
-        agent = checked_agent(reactor, ground.threads, _rules(settings, trusted), pool)
+        agent = checked_agent(reactor, ground.names.resolve, _rules(settings, trusted), pool)
     http = HTTPClient(agent)
     directories = (*map(Path, settings.key_directories), *DIRECTORIES)
     options = BootstrapSettings(settings.mirrors, settings.timeout, directories, trust=trusted.add)

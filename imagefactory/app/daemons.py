@@ -22,8 +22,9 @@ from imagefactory.app.connections import WAREHOUSE, each_of_factory, most_connec
 from imagefactory.app.factory import Factory, compose
 from imagefactory.app.storage import USUAL, answers, open_embedded, start_replication
 from imagefactory.lib.concurrency.clock import WallClock, wait_steadily
-from imagefactory.lib.concurrency.threads import PoolThreads
+from imagefactory.lib.concurrency.threads import ThreadPools
 from imagefactory.lib.errors import FactoryError
+from imagefactory.lib.http.names import NameResolver
 from imagefactory.lib.oauth.memory import NonceFile
 from imagefactory.lib.runtime.descriptors import make_room
 from imagefactory.lib.runtime.heap import keep_pieces
@@ -100,7 +101,7 @@ class FactoryBody:
             clouds=factory.clouds,
             settings=replace(self._settings, max_connections=self._most),
             clock=WallClock(self._reactor),
-            threads=factory.threads,
+            threads=factory.pools.bulk,
             clients=clients,
             nonces=NonceFile(self._settings.state_dir / NONCES),
         )
@@ -127,10 +128,13 @@ class WarehouseBody:
     async def start(self) -> None:
         """Open the store."""
         wait_steadily(self._reactor)
-        threads = PoolThreads(self._reactor, size=8, yielding=True)
-        threads.start()
-        self._stack.push_async_callback(threads.stop)
-        embedded = await open_embedded(Path(self._settings.warehouse_path), threads, self._stack)
+        pools = ThreadPools(self._reactor, yielding=True)
+        pools.start()
+        self._stack.push_async_callback(pools.stop)
+        names = NameResolver(self._reactor)
+        names.start()
+        self._stack.push_async_callback(names.stop)
+        embedded = await open_embedded(Path(self._settings.warehouse_path), pools, self._stack)
         outside = start_replication(self._settings, embedded, self._reactor, self._stack)
         make_room(self._settings.max_connections, each=WAREHOUSE)
         self._served = Served(embedded, outside, most_connections(self._settings, WAREHOUSE))
@@ -242,10 +246,10 @@ def warehouse_listener(
     def make() -> IProtocolFactory:
         keep_pieces()
         served = warehouse()
-        store, threads, clock = served.embedded.store, served.embedded.threads, WallClock(reactor)
+        embedded, clock = served.embedded, WallClock(reactor)
         nonces = NonceFile(Path(settings.warehouse_path) / NONCES)
         known = None if users is None else Users(users, clock.seconds, nonces)
-        application = Application(store, threads, clock, known, served.outside)
+        application = Application(embedded.store, embedded.threads, clock, known, served.outside, bulk=embedded.bulk)
         doors.append(LimitedWarehouseSite(application, clock, served.most))
         return _wrapped(doors[0], renewing)
 

@@ -19,7 +19,7 @@ from imagefactory.jobs.recovery.owner import alive, this_process
 from imagefactory.jobs.service import Collaborators, JobService, Limits
 from imagefactory.jobs.store.sqlite import open_store
 from imagefactory.lib.concurrency.clock import WallClock, wait_steadily
-from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.concurrency.threads import ThreadPools
 from imagefactory.lib.http.address_policy import networks
 from imagefactory.lib.http.guarded import GuardedFetcher, Rules, checked_agent
 from imagefactory.push.pusher import CloudPusher
@@ -38,7 +38,7 @@ class Factory:
     inventory: Inventory
     clouds: InstalledClouds
     storage: Storage
-    threads: Threads
+    pools: ThreadPools
     _stack: AsyncExitStack
 
     async def stop(self) -> None:
@@ -65,11 +65,11 @@ async def compose(settings: Settings, reactor: Any, *, resume: bool, look: bool 
 async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, resume: bool, look: bool) -> Factory:
     wait_steadily(reactor)
     ground = await lay(settings, reactor, stack, daemon=resume)
-    storage = await open_storage(settings, reactor, ground.threads, stack, look=look)
+    storage = await open_storage(settings, reactor, ground.pools, stack, look=look)
     targets = install_targets(settings, reactor, ground, stack)
     clouds = InstalledClouds(targets, settings.provider_definitions, ground.threads)
     templates = _templates(settings, reactor, ground, storage)
-    store = await open_store(settings.state_dir / "jobs.db", this_process(daemon=resume), ground.threads)
+    store = await open_store(settings.state_dir / "jobs.db", this_process(daemon=resume), ground.pools.database)
     stack.push_async_callback(store.close)
     pipeline = await make_pipeline(settings, reactor, ground, storage.records, clouds, strangers=resume)
     pusher = CloudPusher(storage.records, targets, templates.parse, ground.builds)
@@ -88,7 +88,7 @@ async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, res
     )
     jobs = JobService(collaborators, _limits(settings))
     inventory = Inventory(storage.records, jobs, clouds)
-    factory = Factory(settings, jobs, templates, inventory, clouds, storage, ground.threads, stack)
+    factory = Factory(settings, jobs, templates, inventory, clouds, storage, ground.pools, stack)
     stack.push_async_callback(jobs.stop)
     await jobs.start(resume=resume)
     return factory
@@ -102,7 +102,8 @@ def _templates(settings: Settings, reactor: Any, ground: Runtime, storage: Stora
     schemes, limit = settings.template_schemes, settings.template_limit
     rules = Rules(schemes, networks(settings.template_networks), limit=limit)
     here = Rules(schemes, networks(EVERYWHERE), limit=limit)
-    fetcher, own = (GuardedFetcher(checked_agent(reactor, ground.threads, one), one, reactor) for one in (rules, here))
+    resolve = ground.names.resolve
+    fetcher, own = (GuardedFetcher(checked_agent(reactor, resolve, one), one, reactor) for one in (rules, here))
     bounds = Bounds(settings.template_sources, settings.template_sources_limit, settings.template_sources_timeout)
     return Templates(
         storage.records,

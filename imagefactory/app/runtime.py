@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from imagefactory.app.connections import each_of_factory
-from imagefactory.lib.concurrency.threads import PoolThreads, Threads
+from imagefactory.lib.concurrency.threads import ThreadPools, Threads
 from imagefactory.lib.errors import FactoryError
+from imagefactory.lib.http.names import NameResolver
 from imagefactory.lib.process.interface import Privilege, Processes
 from imagefactory.lib.process.journal import Journal
 from imagefactory.lib.process.privilege import find_privilege
@@ -23,19 +24,23 @@ from imagefactory.lib.runtime.descriptors import Unraised, make_room
 from imagefactory.lib.runtime.priority import Yielding
 from imagefactory.settings import Settings
 
-THREADS = 8
-
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """See the module; `builds` makes workspaces below imgdir, `tmpdir` is this run's own directory for what programs
     leave about."""
 
-    threads: Threads
+    pools: ThreadPools
+    names: NameResolver
     processes: Processes
     privilege: Privilege
     builds: Workspaces
     tmpdir: Path
+
+    @property
+    def threads(self) -> Threads:
+        """For all that may take long."""
+        return self.pools.bulk
 
 
 async def lay(settings: Settings, reactor: Any, stack: AsyncExitStack, *, daemon: bool) -> Runtime:
@@ -43,9 +48,13 @@ async def lay(settings: Settings, reactor: Any, stack: AsyncExitStack, *, daemon
 
     A `daemon` has many clients, who come before its builds.
     """
-    threads = PoolThreads(reactor, size=THREADS, yielding=daemon)
-    threads.start()
-    stack.push_async_callback(threads.stop)
+    pools = ThreadPools(reactor, yielding=daemon)
+    pools.start()
+    stack.push_async_callback(pools.stop)
+    threads = pools.database
+    names = NameResolver(reactor)
+    names.start()
+    stack.push_async_callback(names.stop)
     directory = settings.state_dir / "journal"
     await threads.run(_demand_writable, settings.state_dir)
     journal = await Journal.open(directory, threads)
@@ -74,7 +83,7 @@ async def lay(settings: Settings, reactor: Any, stack: AsyncExitStack, *, daemon
 
     stack.push_async_callback(remove_tmpdir)
     builds = Workspaces(settings.imgdir, journal, remove, threads)
-    return Runtime(threads, processes, privilege, builds, tmpdir)
+    return Runtime(pools, names, processes, privilege, builds, tmpdir)
 
 
 async def _make_tmpdir(path: Path, journal: Journal, threads: Threads) -> None:

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 from twisted.logger import Logger
 
-from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.concurrency.threads import ThreadPools
 from imagefactory.model.records import Buckets, Kind
 from imagefactory.settings import Settings
 from imagefactory.warehouse.client.connect import Place, connect_warehouse, probe
@@ -53,21 +53,21 @@ class Storage:
 
 
 async def open_storage(
-    settings: Settings, reactor: Any, threads: Threads, stack: AsyncExitStack, *, look: bool
+    settings: Settings, reactor: Any, pools: ThreadPools, stack: AsyncExitStack, *, look: bool
 ) -> Storage:
     """The warehouse of the settings; without one and with `look`, what answers at the usual address; else the embedded.
 
     `stack` closes it.
     """
     url = settings.warehouse
-    if not url and look and await probe(USUAL, reactor, threads):
+    if not url and look and await probe(USUAL, reactor, pools.bulk):
         url = USUAL
         log.info("using the warehouse that answers at {url}", url=url)
     if url:
-        remote = await connect_warehouse(_place(settings, url), reactor, threads)
+        remote = await connect_warehouse(_place(settings, url), reactor, pools.bulk)
         stack.push_async_callback(remote.close)
         return Storage(remote, Records(remote, buckets(settings)), None, url)
-    embedded = await open_embedded(Path(settings.warehouse_path), threads, stack)
+    embedded = await open_embedded(Path(settings.warehouse_path), pools, stack)
     return Storage(embedded, Records(embedded, buckets(settings)), embedded)
 
 
@@ -95,15 +95,15 @@ def answers(url: str) -> bool:
         return False
 
 
-async def open_embedded(path: Path, threads: Threads, stack: AsyncExitStack) -> EmbeddedWarehouse:
+async def open_embedded(path: Path, pools: ThreadPools, stack: AsyncExitStack) -> EmbeddedWarehouse:
     """The store in the directory `path`."""
-    store = await threads.run(open_store, path)
+    store = await pools.bulk.run(open_store, path)
 
     async def close() -> None:
-        await threads.run(store.close)
+        await pools.database.run(store.close)
 
     stack.push_async_callback(close)
-    return EmbeddedWarehouse(store, threads)
+    return EmbeddedWarehouse(store, pools.database, pools.bulk)
 
 
 def start_replication(settings: Settings, embedded: EmbeddedWarehouse, reactor: Any, stack: AsyncExitStack) -> Peers:
@@ -111,9 +111,9 @@ def start_replication(settings: Settings, embedded: EmbeddedWarehouse, reactor: 
     directory = CopyDirectory(Path(settings.warehouse_copies) if settings.warehouse_copies else None)
 
     async def connect(place: Place) -> RemoteWarehouse:
-        return await connect_warehouse(place, reactor, embedded.threads)
+        return await connect_warehouse(place, reactor, embedded.bulk)
 
-    replicator = Replicator(embedded.store, embedded.threads, reactor, connect, random.random, directory=directory)
+    replicator = Replicator(embedded.store, embedded.bulk, reactor, connect, random.random, directory=directory)
     replicator.start()
     stack.push_async_callback(replicator.stop)
     return Peers(directory, replicator.has)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Awaitable, Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
+from twisted.internet.endpoints import wrapClientTLS
 from twisted.internet.error import ConnectError
-from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.interfaces import (
+    IProtocol,
+    IProtocolFactory,
+    IStreamClientEndpoint,
+)
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from twisted.web.client import URI, Agent, HTTPConnectionPool, ResponseDone
@@ -21,9 +24,9 @@ from twisted.web.iweb import IAgent, IAgentEndpointFactory, IResponse
 from zope.interface import implementer
 
 from imagefactory.lib.concurrency.clock import Clock, timeout
-from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import FactoryError, Forbidden, InvalidInput, TooLarge, Unavailable
 from imagefactory.lib.http.address_policy import Network, literal, permitted
+from imagefactory.lib.http.connecting import Connect, first_of
 from imagefactory.lib.http.url_policy import place_of
 from imagefactory.lib.secret import without_secrets
 from imagefactory.lib.tls.client import StrictPolicy
@@ -33,8 +36,6 @@ _MOVED = {301, 302, 303, 307, 308}
 
 Resolve = Callable[[str], Awaitable[Sequence[str]]]
 """Addresses of a host name; OSError if there are none."""
-Connect = Callable[[str, int], IStreamClientEndpoint]
-"""An endpoint for an address and a port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +72,18 @@ class CheckedEndpoint:
         return Deferred.fromCoroutine(self._checked(factory))
 
     async def _checked(self, factory: IProtocolFactory) -> IProtocol:
-        failure: Exception = OSError("it has no address")
-        for address in await self._addresses():
-            try:
-                return await self._connect(address, self._port).connect(factory)
-            except ConnectError as error:
-                failure = error
-        raise Unavailable(f"cannot connect to {self._host}: {failure}", hint="is the URL right?") from failure
+        addresses = await self._addresses()
+        try:
+            return await self._connect(addresses, self._port).connect(factory)
+        except ConnectError as error:
+            raise Unavailable(f"cannot connect to {self._host}: {error}", hint="is the URL right?") from error
 
     async def _addresses(self) -> Sequence[str]:
         itself = literal(self._host)
         try:
             found = [itself] if itself else await self._resolve(self._host)
+            if not found:
+                raise OSError("it has no address")
         except OSError as error:
             raise Unavailable(f"cannot resolve {self._host}: {error}", hint="is the URL right?") from error
         if self._host.strip("[]") in self._rules.trusted:
@@ -112,19 +113,11 @@ class CheckedEndpoints:
         return wrapClientTLS(self._policy.creatorForNetloc(uri.host, uri.port), plain)
 
 
-def checked_agent(reactor: Any, threads: Threads, rules: Rules, pool: HTTPConnectionPool | None = None) -> IAgent:
+def checked_agent(reactor: Any, resolve: Resolve, rules: Rules, pool: HTTPConnectionPool | None = None) -> IAgent:
     """An agent over the reactor that was handed in; without a pool no connection is kept."""
-
-    async def resolve(host: str) -> Sequence[str]:
-        found = await threads.run(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
-        return list(dict.fromkeys(str(address[0]) for *_, address in found))
-
-    def connect(address: str, port: int) -> IStreamClientEndpoint:
-        kind = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint
-        return kind(reactor, address, port, timeout=rules.seconds)
-
+    endpoints = CheckedEndpoints(rules, resolve, first_of(reactor, rules.seconds))
     kept = pool or HTTPConnectionPool(reactor, persistent=False)
-    agent: IAgent = Agent.usingEndpointFactory(reactor, CheckedEndpoints(rules, resolve, connect), kept)
+    agent: IAgent = Agent.usingEndpointFactory(reactor, endpoints, kept)
     return agent
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,19 +58,37 @@ async def connect_warehouse(place: Place, reactor: Any, threads: Threads) -> Rem
     pool = _pool(reactor)
     agent = Agent(reactor, StrictPolicy(pem, place.fingerprint), connectTimeout=CONNECT_SECONDS, pool=pool)
 
+    digesters = ThreadPoolExecutor(os.cpu_count(), "digest")  # has no thread before it is used
+
     async def close() -> None:
         await pool.closeCachedConnections()
+        await threads.run(digesters.shutdown)
 
-    return RemoteWarehouse(make_exchange(place, agent, reactor, threads, time.time), close, master=place.copies)
+    exchange = make_exchange(place, agent, reactor, threads, time.time, digesters=digesters)
+    return RemoteWarehouse(exchange, close, master=place.copies)
 
 
 def make_exchange(
-    place: Place, agent: IAgent, clock: Clock, threads: Threads, now: Callable[[], float] | None = None
+    place: Place,
+    agent: IAgent,
+    clock: Clock,
+    threads: Threads,
+    now: Callable[[], float] | None = None,
+    *,
+    digesters: Executor | None = None,
 ) -> Exchange:
     """What a `RemoteWarehouse` talks through, over any agent; it signs with the time of `now`, or else of `clock`."""
     signer = Signer(place.key, place.secret, now or clock.seconds) if place.key and place.secret else None
     waiting = Waiting(clock, random.random, place.wait)
-    return Exchange(HTTPClient(agent), place.url, clock=clock, threads=threads, waiting=waiting, signer=signer)
+    return Exchange(
+        HTTPClient(agent),
+        place.url,
+        clock=clock,
+        threads=threads,
+        waiting=waiting,
+        signer=signer,
+        digesters=digesters,
+    )
 
 
 def _pool(reactor: Any) -> HTTPConnectionPool:

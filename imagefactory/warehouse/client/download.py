@@ -69,7 +69,7 @@ class Download:
     def _begin(self, content: bool) -> Received:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._partial.unlink(missing_ok=True)
-        return Received("", self._partial, self._path, content=content)
+        return Received("", self._partial, self._path, content=content, digesters=self._exchange.digesters)
 
     async def _save(self, arrival: Arrival, received: Received) -> None:
         threads = self._exchange.threads

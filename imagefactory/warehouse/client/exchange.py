@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Container, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -73,10 +74,19 @@ class Exchange:
     """Asks one warehouse; `ours` says whether it is one of ours, None as long as that is not known."""
 
     def __init__(
-        self, http: HTTPClient, url: str, *, clock: Clock, threads: Threads, waiting: Waiting, signer: Signer | None
+        self,
+        http: HTTPClient,
+        url: str,
+        *,
+        clock: Clock,
+        threads: Threads,
+        waiting: Waiting,
+        signer: Signer | None,
+        digesters: Executor | None = None,
     ) -> None:
         self.url = url.rstrip("/")
         self.threads = threads
+        self.digesters = digesters
         self.waiting = waiting
         self.ours: bool | None = None
         self._http = http

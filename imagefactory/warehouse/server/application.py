@@ -47,10 +47,17 @@ class Application(WarehouseContext):
     """The warehouse's API over one store; knows HTTP as values only."""
 
     def __init__(
-        self, store: Store, threads: Threads, clock: Clock, users: Users | None = None, outside: Peers = NOWHERE
+        self,
+        store: Store,
+        threads: Threads,
+        clock: Clock,
+        users: Users | None = None,
+        outside: Peers = NOWHERE,
+        *,
+        bulk: Threads | None = None,
     ) -> None:
-        super().__init__(store, threads, clock, users, outside)
-        self.sessions = Sessions(store, threads, clock, self)
+        super().__init__(store, threads, clock, users, outside, bulk=bulk)
+        self.sessions = Sessions(store, self.bulk, clock, self)
 
     async def close(self) -> None:
         """Drop unfinished uploads, and do nothing more in the background."""
@@ -71,11 +78,11 @@ class Application(WarehouseContext):
         await self.threads.run(self._check_room, call.path[0], length)
         if part is not None:
             return await self.sessions.admit(call, part, length, flow)
-        incoming = await self.threads.run(self.store.blobs.receive, content=knows_content(call))
+        incoming = await self.bulk.run(self.store.blobs.receive, content=knows_content(call))
         try:
             return WholeBody(call, incoming, self, flow)
         except BaseException:
-            await self.threads.run(incoming.discard)
+            await self.bulk.run(incoming.discard)
             raise
 
     def _check_room(self, bucket: str, length: int | None) -> None:
@@ -105,7 +112,7 @@ class Application(WarehouseContext):
         if signed:
             self._check_body(call)
         elif self.users:
-            await self.users.check_whole(call, self.threads)
+            await self.users.check_whole(call, self.bulk)
         return await _operation(call)(self, call)
 
     def _check_body(self, call: Call) -> None:

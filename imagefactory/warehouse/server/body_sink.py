@@ -46,11 +46,11 @@ class WholeBody:
         self._call = call
         self._incoming = incoming
         self._store = app.store
-        self._threads = app.threads
+        self._threads = app.bulk
         self._frames = Frames(incoming.write, incoming.skip) if call.content_type == EXTENTS else None
         self._signed = app.body_hash(call)
         write = hashing(self._signed, self._frames.feed if self._frames else incoming.write)
-        self._upload = Upload(write, app.threads, flow, app.uploads)
+        self._upload = Upload(write, app.bulk, flow, app.uploads)
 
     def add(self, data: bytes) -> None:
         self._upload.add(data)

@@ -33,23 +33,36 @@ NOWHERE = Peers(CopyDirectory(None))
 
 
 class WarehouseContext:
-    """The store, who may use it, threads to wait for it in, and what all requests share."""
+    """The store, who may use it, threads to wait for it in, and what all requests share.
 
-    def __init__(self, store: Store, threads: Threads, clock: Clock, users: Users | None, outside: Peers) -> None:
+    `threads` are for metadata, `bulk` for bodies, which take long (None: the same).
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        threads: Threads,
+        clock: Clock,
+        users: Users | None,
+        outside: Peers,
+        *,
+        bulk: Threads | None = None,
+    ) -> None:
         self.store = store
         self.threads = threads
+        self.bulk = bulk or threads
         self.clock = clock
         self.users = users
         self.metrics = Metrics()
         self.uploads, self.downloads = Budget(UPLOADS), Budget(DOWNLOADS)
-        self.checks = Checks(store, threads)
+        self.checks = Checks(store, self.bulk)
         self.digesting: SharedRuns[str, Stored] = SharedRuns()  # by blob
         self.copies = outside.directory
         self._has = outside.has
 
     async def form(self, call: Call) -> dict[str, str]:
         """The fields of the call's form; a large one is read in a thread."""
-        return await self.threads.run(call.form) if len(call.body) > _LARGE else call.form()
+        return await self.bulk.run(call.form) if len(call.body) > _LARGE else call.form()
 
     async def has_copy(self, bucket: str, key: str, provider: str) -> bool:
         """Whether a provider has the body as it is now; from what is remembered if nobody can be asked."""

@@ -35,7 +35,7 @@ class Download(Sender):
         super().__init__(request, app.clock)
         self._content = content
         self._store = app.store
-        self._threads = app.threads
+        self._threads = app.bulk
         self._budget = app.downloads
         self._budget.join()
         self._digest, self._wanted = self._doubt()

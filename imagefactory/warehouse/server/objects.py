@@ -31,7 +31,7 @@ async def get(app: WarehouseContext, call: Call) -> Reply:
         stored = stored if framed else await _digested(app, stored)
         return await _reply(app, call, stored, reader, framed=framed)
     except BaseException:
-        await app.threads.run(reader.close)
+        await app.bulk.run(reader.close)
         raise
 
 
@@ -40,7 +40,7 @@ async def _digested(app: WarehouseContext, stored: Stored) -> Stored:
     blob = stored.blob
     if blob is None or blob.sha256:
         return stored
-    known = await app.digesting.run(blob.id, lambda: app.threads.run(digested, app.store, stored))
+    known = await app.digesting.run(blob.id, lambda: app.bulk.run(digested, app.store, stored))
     return replace(stored, blob=known.blob)
 
 
@@ -48,7 +48,7 @@ async def _reply(app: WarehouseContext, call: Call, stored: Stored, reader: Read
     await _check_whole(app, stored, reader)
     headers = _headers(stored, FRAMED if framed else "")
     if not_modified(call, stored, FRAMED if framed else ""):
-        await app.threads.run(reader.close)
+        await app.bulk.run(reader.close)
         return Reply(304, headers=headers)
     body = await _body(app, call, stored, reader, framed=framed)
     if isinstance(body.body, content.Content) and not body.body.whole:
@@ -58,7 +58,7 @@ async def _reply(app: WarehouseContext, call: Call, stored: Stored, reader: Read
 
 async def _body(app: WarehouseContext, call: Call, stored: Stored, reader: Reader, *, framed: bool) -> Reply:
     if framed:
-        extents = await app.threads.run(reader.extents)
+        extents = await app.bulk.run(reader.extents)
         return Reply(200, content.framed(stored, reader, extents), {"Content-Type": content.EXTENTS})
     spans = ranges(call, stored, reader.size, app.clock.seconds())
     if spans is None:

@@ -179,7 +179,7 @@ class WarehouseRequest(Request):
     async def _send(self, reply: Reply) -> None:
         if self._disconnected:
             if isinstance(reply.body, Content):
-                await self._app.threads.run(reply.body.reader.close)
+                await self._app.bulk.run(reply.body.reader.close)
             return
         match reply.body:
             case bytes() as body:
@@ -203,7 +203,7 @@ class WarehouseRequest(Request):
         self._head(reply, content.length)
         self.write(b"")
         if self.method == b"HEAD":
-            await self._app.threads.run(content.reader.close)
+            await self._app.bulk.run(content.reader.close)
             self._end()
             return
         self.channel.write_more_at_once()

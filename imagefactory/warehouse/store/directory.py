@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
 from imagefactory.lib.errors import NotFound
 from imagefactory.lib.files.holes import data_of
+from imagefactory.lib.files.locks import FileLock
 from imagefactory.warehouse.store.blobs import Incoming, Reader, Receiving
 from imagefactory.warehouse.store.incoming import Adopted, Received
 
@@ -28,18 +29,19 @@ class DirectoryBlobs:
         for directory in (self._blobs, self._incoming):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._mine, self._lock = self._settle()
+        self._digesters = ThreadPoolExecutor(os.cpu_count(), "digest")  # has no thread before it is used
 
-    def _settle(self) -> tuple[Path, int]:
+    def _settle(self) -> tuple[Path, FileLock]:
         while True:
             mine = self._incoming / uuid4().hex
-            lock = _lock(_lock_of(mine), os.O_CREAT)
-            if lock is not None:
+            lock = FileLock(mine.with_suffix(".lock"))
+            if lock.take(create=True):
                 mine.mkdir(mode=0o700)
                 return mine, lock
 
     def receive(self, *, content: bool = False) -> Receiving:
         id = uuid4().hex
-        return Received(id, self._mine / id, self._place(id), content=content)
+        return Received(id, self._mine / id, self._place(id), content=content, digesters=self._digesters)
 
     def adopt(self, path: Path, content: str = "") -> Incoming:
         id = uuid4().hex
@@ -70,22 +72,19 @@ class DirectoryBlobs:
         return swept + len(orphans)
 
     def _sweep_owner(self, path: Path) -> int:
-        lock = _lock(path)
-        if lock is None:
+        lock = FileLock(path)
+        if not lock.take():
             return 0
         left = path.with_suffix("")
         count = sum(1 for _ in _files(left))
         shutil.rmtree(left, ignore_errors=True)
-        path.unlink(missing_ok=True)
-        os.close(lock)
+        lock.release(remove=True)
         return count
 
     def close(self) -> None:
         shutil.rmtree(self._mine, ignore_errors=True)
-        _lock_of(self._mine).unlink(missing_ok=True)
-        if self._lock >= 0:  # a second close must not take the number from somebody who got it meanwhile
-            os.close(self._lock)
-            self._lock = -1
+        self._lock.release(remove=True)
+        self._digesters.shutdown()
 
     def _place(self, id: str) -> Path:
         return self._blobs / id[:2] / id[2:4] / id
@@ -108,26 +107,6 @@ class FileReader:
 
     def close(self) -> None:
         os.close(self._fd)
-
-
-def _lock_of(owner: Path) -> Path:
-    return owner.with_suffix(".lock")
-
-
-def _lock(path: Path, flags: int = 0) -> int | None:
-    """Lock a file that still has its name once it is locked; None if another has the lock or it is gone."""
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o600)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(fd), path.stat()):
-            return fd
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    os.close(fd)
-    return None
 
 
 def _files(directory: Path) -> Iterator[Path]:

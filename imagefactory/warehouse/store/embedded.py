@@ -37,22 +37,26 @@ def open_store(path: Path, now: Callable[[], float] = time.time) -> Store:
 
 
 class EmbeddedWarehouse:
-    """A `Warehouse` in this process; see there for what the methods do."""
+    """A `Warehouse` in this process; see there for what the methods do.
 
-    def __init__(self, store: Store, threads: Threads) -> None:
+    `threads` are for metadata, `bulk` for bodies, which take long (None: the same).
+    """
+
+    def __init__(self, store: Store, threads: Threads, bulk: Threads | None = None) -> None:
         self.store = store
         self.threads = threads
+        self.bulk = bulk or threads
 
     async def create_bucket(self, bucket: str) -> bool:
         return await self.threads.run(self.store.create_bucket, bucket)
 
     async def put(self, bucket: str, key: str, body: bytes | None, attributes: Mapping[str, str]) -> None:
-        await self.threads.run(self.store.put, bucket, key, body, attributes)
+        await (self.threads if body is None else self.bulk).run(self.store.put, bucket, key, body, attributes)
 
     async def adopt(
         self, bucket: str, key: str, path: Path, attributes: Mapping[str, str], *, content: str = "", keep: bool = False
     ) -> None:
-        await self.threads.run(self.store.adopt, bucket, key, path, attributes, content, keep=keep)
+        await self.bulk.run(self.store.adopt, bucket, key, path, attributes, content, keep=keep)
 
     async def set_attributes(self, bucket: str, key: str, attributes: Mapping[str, str | None]) -> None:
         await self.threads.run(self.store.put, bucket, key, None, attributes)
@@ -65,7 +69,7 @@ class EmbeddedWarehouse:
         return await self.threads.run(self.store.attributes_of, bucket, keys, ())
 
     async def body(self, bucket: str, key: str, *, limit: int = 16 << 20) -> bytes | None:
-        return await self.threads.run(self._body, bucket, key, limit)
+        return await self.bulk.run(self._body, bucket, key, limit)
 
     def _body(self, bucket: str, key: str, limit: int) -> bytes | None:
         with self._opened(bucket, key) as opened:
@@ -95,7 +99,7 @@ class EmbeddedWarehouse:
             raise FactoryError("the body is damaged", where=where, hint="look after the disk, and store it again")
 
     async def local(self, bucket: str, key: str, workspace: Path) -> Path | None:
-        return await self.threads.run(self._local, bucket, key, workspace)
+        return await self.bulk.run(self._local, bucket, key, workspace)
 
     def _local(self, bucket: str, key: str, workspace: Path) -> Path | None:
         """A second name below `workspace` for the store's file, which survives that the object is replaced."""

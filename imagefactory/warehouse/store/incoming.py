@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from pathlib import Path
 
 from imagefactory.lib.files.content import ContentDigest, Digest, WholeDigest, content_of
@@ -25,7 +25,6 @@ READ_ONLY = 0o400
 
 ZEROS = bytes(BLOCK)
 _WRITE = os.O_WRONLY | os.O_CLOEXEC
-_digesters = ThreadPoolExecutor(os.cpu_count(), "digest")
 
 
 class _File:
@@ -52,15 +51,18 @@ class _File:
 
 
 class Received(_File):
-    """An `Incoming` that is written piece by piece; large pieces are written while another thread digests them."""
+    """An `Incoming` that is written piece by piece; large pieces are written while one of `digesters` digests them."""
 
     proven = True
 
-    def __init__(self, id: str, path: Path, place: Path, *, content: bool = False) -> None:
+    def __init__(
+        self, id: str, path: Path, place: Path, *, content: bool = False, digesters: Executor | None = None
+    ) -> None:
         super().__init__(id, path, place)
         with plain_errors(path):
             self._fd = os.open(path, _WRITE | os.O_CREAT | os.O_EXCL, 0o600)
         self._content = content
+        self._digesters = digesters
         self._digest: Digest = ContentDigest() if content else WholeDigest()
         self._blob: Blob | None = None
         self._rest = b""  # less than a block, not yet written
@@ -98,11 +100,11 @@ class Received(_File):
         if start == end:
             return
         view = memoryview(data)[start:end]
-        if len(view) < _LARGE:
+        if len(view) < _LARGE or self._digesters is None:
             self._digest.update(view)
             self._write_blocks(data, start, end)
         else:
-            digesting = _digesters.submit(self._digest.update, view)
+            digesting = self._digesters.submit(self._digest.update, view)
             try:
                 self._write_blocks(data, start, end)
             finally:

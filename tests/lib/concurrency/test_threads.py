@@ -7,7 +7,8 @@ from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from imagefactory.lib.concurrency.threads import NICE, PoolThreads, Threads
+from imagefactory.lib.concurrency.threads import BULK_THREADS, NICE, PoolThreads, ThreadPools, Threads
+from imagefactory.lib.errors import Unavailable
 from imagefactory.testing.threads import ImmediateThreads
 
 
@@ -71,6 +72,58 @@ class PoolThreadsTests(TestCase):
         gate.set()
         await stopping
         self.assertTrue(await call)
+
+    async def test_refuses_after_stop(self) -> None:
+        """A call that no thread will run is an error, not a wait for ever; so is one that comes while it stops."""
+        threads = PoolThreads(reactor, size=1)
+        threads.start()
+        gate = threading.Event()
+        call = Deferred.fromCoroutine(threads.run(gate.wait))
+        stopping, again = (Deferred.fromCoroutine(threads.stop()) for _ in range(2))
+        for late in (False, True):
+            with self.assertRaises(Unavailable):
+                await threads.run(int)
+            if not late:
+                gate.set()
+                await call
+                await stopping
+        await again
+
+    async def test_cancelled_stop(self) -> None:
+        """It stops all the same, and raises then."""
+        threads = PoolThreads(reactor, size=1)
+        threads.start()
+        gate = threading.Event()
+        call = Deferred.fromCoroutine(threads.run(gate.wait))
+        stopping = Deferred.fromCoroutine(threads.stop())
+        stopping.cancel()
+        self.assertNoResult(stopping)
+        gate.set()
+        self.assertTrue(await call)
+        with self.assertRaises(CancelledError):
+            await stopping
+
+    async def test_abandoned(self) -> None:
+        """Threads that may be left behind do not keep the process from ending."""
+        threads = PoolThreads(reactor, size=1, abandoned=True)
+        threads.start()
+        self.addCleanup(lambda: Deferred.fromCoroutine(threads.stop()))
+        self.assertTrue(await threads.run(lambda: threading.current_thread().daemon))
+
+
+class ThreadPoolsTests(TestCase):
+    """Threads by purpose."""
+
+    async def test_bulk_work_does_not_delay_the_database(self) -> None:
+        """With as much bulk work as there may be, a call of the database is made at once, at full priority."""
+        pools = ThreadPools(reactor, yielding=True)
+        pools.start()
+        self.addCleanup(lambda: Deferred.fromCoroutine(pools.stop()))
+        gate = threading.Event()
+        self.addCleanup(gate.set)
+        for _ in range(BULK_THREADS + 1):
+            Deferred.fromCoroutine(pools.bulk.run(gate.wait))
+        self.assertEqual(await pools.database.run(_nice), _nice())
 
 
 class ImmediateThreadsTests(SynchronousTestCase):

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
@@ -19,6 +19,7 @@ from zope.interface import implementer
 
 from imagefactory.lib.errors import FactoryError, Forbidden, InvalidInput, TooLarge, Unavailable
 from imagefactory.lib.http.address_policy import literal, networks, permitted
+from imagefactory.lib.http.connecting import first_of
 from imagefactory.lib.http.guarded import CheckedEndpoint, CheckedEndpoints, GuardedFetcher, Rules
 
 INSIDE = (
@@ -90,10 +91,15 @@ class EndpointTests(SynchronousTestCase):
         self.resolved.append(host)
         if host == "nowhere.example":
             raise OSError("unknown host")
-        return {"inside.example": ["93.184.216.34", "127.0.0.1"]}.get(host, ["93.184.216.34"])
+        known = {
+            "inside.example": ["93.184.216.34", "127.0.0.1"],
+            "two.example": ["2606:2800:220:1::1", "93.184.216.34"],
+            "none.example": [],
+        }
+        return known.get(host, ["93.184.216.34"])
 
-    def connect(self, address: str, port: int) -> IStreamClientEndpoint:
-        return TCP4ClientEndpoint(self.reactor, address, port)
+    def connect(self, addresses: Sequence[str], port: int) -> IStreamClientEndpoint:
+        return first_of(self.reactor, 30)(addresses, port)
 
     def endpoint(self, host: str) -> CheckedEndpoint:
         return CheckedEndpoint(host, 80, Rules(), self.resolve, self.connect)
@@ -118,8 +124,29 @@ class EndpointTests(SynchronousTestCase):
         self.assertEqual(2, len(self.reactor.tcpClients))
 
     def test_unknown_host(self) -> None:
-        """Said as such."""
-        self.failureResultOf(self.endpoint("nowhere.example").connect(None), Unavailable)  # type: ignore[arg-type]
+        """Said as such; so is a host without any address."""
+        for host in ("nowhere.example", "none.example"):
+            error = self.failureResultOf(self.endpoint(host).connect(None), Unavailable).value  # type: ignore[arg-type]
+            self.assertIn(f"cannot resolve {host}", str(error))
+
+    def test_a_silent_address_takes_no_time_of_the_next(self) -> None:
+        """The second address is tried while the first one has not answered, and wins."""
+        connecting = self.endpoint("two.example").connect(Factory.forProtocol(Protocol))
+        self.reactor.advance(0.1)
+        self.assertEqual([client[0] for client in self.reactor.tcpClients], ["2606:2800:220:1::1"])
+        self.reactor.advance(0.3)
+        host, port, factory, *_ = self.reactor.tcpClients[1]
+        self.assertEqual((host, port), ("93.184.216.34", 80))
+        factory.buildProtocol(None).makeConnection(StringTransport())
+        self.assertIsInstance(self.successResultOf(connecting), Protocol)
+
+    def test_no_address_answers(self) -> None:
+        """The reason of one of them is given."""
+        connecting = self.endpoint("public.example").connect(Factory.forProtocol(Protocol))
+        connector = self.reactor.connectors[0]
+        self.reactor.tcpClients[0][2].clientConnectionFailed(connector, Failure(Refused()))
+        self.reactor.advance(1)
+        self.assertIn("refused", str(self.failureResultOf(connecting, Unavailable).value))
 
     def test_the_agent_uses_it(self) -> None:
         """For both schemes."""
