@@ -68,7 +68,7 @@ class _Runner(UnixApplicationRunner):
             os.write(pipe, words.encode("ascii", "backslashreplace")[:100])  # as much as twistd reads
             os.close(pipe)
 
-        self._daemon.tell(tell)
+        self._daemon.when_decided(tell)
 
 
 #: Where this process logs; twistd asks for it by name, once its own log begins, and brings what was said before.

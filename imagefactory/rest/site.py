@@ -53,6 +53,7 @@ def make_site(
     clients: Mapping[str, Secret] | None = None,
     nonces: Memory | None = None,
     mounts: Mapping[str, Resource] | None = None,
+    max_connections: int | None = None,
 ) -> LimitedSite:
     """Returns the site that the daemon listens with; its owner closes `tasks` before the job service stops.
 
@@ -60,10 +61,12 @@ def make_site(
         clients: the OAuth clients if they are not those of the settings.
         nonces: remembers over restarts what they have signed.
         mounts: further resources by prefix, beside the API (see `Mounts`).
+        max_connections: how many the system can serve (None: as many as the settings want).
     """
+    connections = settings.max_connections if max_connections is None else max_connections
     site: LimitedSite
     tasks = TaskSet("the REST API")
-    streams = Streams(clock, max(1, int(settings.max_connections * STREAMS)), settings.request_timeout)
+    streams = Streams(clock, max(1, int(connections * STREAMS)), settings.request_timeout)
     metrics = RestMetrics(jobs, lambda: streams.count, lambda: len(site.connection_limit))
     services = ApiServices(
         jobs=jobs,
@@ -93,7 +96,7 @@ def make_site(
         clock,
         request_limit=settings.request_limit,
         request_timeout=settings.request_timeout,
-        max_connections=settings.max_connections,
+        max_connections=connections,
         errors=ERRORS,
         tasks=tasks,
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from typing import Any, Protocol
 
@@ -25,7 +26,7 @@ from imagefactory.service.notify import Notifier
 from imagefactory.service.pidfile import PidFile
 
 
-class Startable(Protocol):
+class Served(Protocol):
     """What the daemon runs."""
 
     async def start(self) -> None: ...
@@ -33,7 +34,7 @@ class Startable(Protocol):
     async def stop(self) -> None: ...
 
 
-Ending = Callable[[], Awaitable[None]]
+Stop = Callable[[], Awaitable[None]]
 SignalHandler = Callable[[int, FrameType | None], Any]
 
 
@@ -44,24 +45,32 @@ def end_hard() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """One way the service is reached.
+    """A port at which the service is reached.
 
-    `make` gives the protocol factory once the body has started. `drain` lets go of the body before that
-    stops, `end` ends its connections afterwards: they may stream until then. `description` is for the log.
+    Attributes:
+        make: returns the protocol factory, once the service has started.
+        description: for the log.
+        drain: lets go of the service before that stops.
+        end: ends the connections afterwards: they may stream until then.
     """
 
     socket: BoundSocket
     make: Callable[[], IProtocolFactory]
     description: str
-    drain: Ending | None = None
-    end: Ending | None = None
+    drain: Stop | None = None
+    end: Stop | None = None
 
 
 class Daemon(Service):
-    """Body, faces and the marks a running daemon leaves (pid file, claim on the state directory, word to systemd).
+    """The service, its listeners, and what a running daemon leaves outside: pid file, claim on the state directory,
+    notifications to systemd.
 
-    `failed` tells whether it ended because it could not start. What has not stopped after `patience` seconds (a thread
-    that waits for a dead disk cannot be interrupted) is abandoned.
+    Args:
+        patience: seconds after which what has not stopped (a thread that waits for a dead disk cannot be interrupted)
+            is abandoned.
+
+    Attributes:
+        failed: whether it ended because it could not start.
     """
 
     _log = Logger()
@@ -69,8 +78,8 @@ class Daemon(Service):
     def __init__(
         self,
         reactor: Any,  # several Twisted interfaces at once: sockets, core, threads
-        body: Startable,
-        faces: Sequence[Listener],
+        service: Served,
+        listeners: Sequence[Listener],
         *,
         instance: Instance,
         notifier: Notifier,
@@ -80,8 +89,8 @@ class Daemon(Service):
         abandon: Callable[[], None] = end_hard,
     ) -> None:
         self._reactor = reactor
-        self._body = body
-        self._faces = faces
+        self._service = service
+        self._listeners = listeners
         self._instance = instance
         self._notifier = notifier
         self._pidfile = pidfile
@@ -90,35 +99,35 @@ class Daemon(Service):
         self._abandon = abandon
         self._ports: list[IListeningPort] = []
         self._starting: Task[None] | None = None
-        self._listener: Callable[[str], None] = lambda _: None
+        self._report: Callable[[str], None] = lambda _: None
         self._asked_to_end = False
         self.failed = False
 
-    def tell(self, listener: Callable[[str], None]) -> None:
-        """Call `listener` once it answers, or with the reason why it does not."""
-        self._listener = listener
+    def when_decided(self, report: Callable[[str], None]) -> None:
+        """Call `report` once it answers (with an empty text), or with the reason why it does not."""
+        self._report = report
 
     def startService(self) -> None:
-        """Leave the marks, then start the body; connections wait until it is up."""
+        """Write the pid file, then start the service; connections wait until it is up."""
         super().startService()  # type: ignore[no-untyped-call]
         self._reactor.callWhenRunning(self._hear_signals)
         self._starting = Task(self._start())
         self._starting.ended.wait().addErrback(self._give_up)
 
     def stopService(self) -> Deferred[None]:
-        """Stop answering, stop the body, take the marks away."""
+        """Stop answering, stop the service, remove the pid file and the claim."""
         return Deferred.fromCoroutine(self._stop())
 
     async def _start(self) -> None:
-        self._instance.sign()
+        self._instance.write_pid()
         if self._pidfile is not None:
             self._pidfile.write()
-        await self._body.start()
-        for face in self._faces:
-            self._ports.append(face.socket.serve(self._reactor, face.make()))
-            self._log.info("{description}", description=face.description)
+        await self._service.start()
+        for listener in self._listeners:
+            self._ports.append(listener.socket.serve(self._reactor, listener.make()))
+            self._log.info("{description}", description=listener.description)
         self._notifier.ready()
-        self._listener("")
+        self._report("")
 
     def _give_up(self, failure: Failure) -> None:
         if isinstance(failure.value, CancelledError):  # stopped before it was up
@@ -129,7 +138,7 @@ class Daemon(Service):
             self._log.critical("cannot start: {error}{hint}", error=failure.value, hint=hint)
         else:
             self._log.failure("cannot start", failure)
-        self._listener(str(failure.value) or type(failure.value).__name__)
+        self._report(str(failure.value) or type(failure.value).__name__)
         if self.running:
             self._reactor.callWhenRunning(self._stop_reactor)
 
@@ -142,16 +151,11 @@ class Daemon(Service):
         self._notifier.stopping()
         super().stopService()  # type: ignore[no-untyped-call]
         late = self._reactor.callLater(self._patience, self._give_in)
-        if self._starting is not None:
-            self._starting.cancel()
-            await self._starting.settled()
-        for port in self._ports:
-            await _stopped(port)
-        serving = self._faces[: len(self._ports)]
         try:
-            await _all(face.drain for face in serving)
-            await self._body.stop()
-            await _all(face.end for face in serving)
+            if self._starting is not None:
+                self._starting.cancel()
+                await self._starting.settled()
+            await self._end_all()
         finally:
             if late.active():
                 late.cancel()
@@ -159,6 +163,24 @@ class Daemon(Service):
                 self._pidfile.remove()
             self._instance.release()
         self._log.info("stopped")
+
+    async def _end_all(self) -> None:
+        """One that cannot be stopped does not keep the others from being stopped."""
+        serving = self._listeners[: len(self._ports)]
+        steps: list[Stop | None] = [
+            *(partial(_stopped, port) for port in self._ports),
+            *(listener.drain for listener in serving),
+            self._service.stop,
+            *(listener.end for listener in serving),
+        ]
+        for step in steps:
+            try:
+                if step is not None:
+                    await step()
+            except CancelledError:
+                raise
+            except Exception:
+                self._log.failure("a part of the daemon cannot be stopped in good order")
 
     def _give_in(self) -> None:
         self._log.critical("not stopped in {seconds:g} seconds: what is left is abandoned", seconds=self._patience)
@@ -192,12 +214,6 @@ class Daemon(Service):
             self._reopen_log()
         except FactoryError as error:
             self._log.error("the log goes on in the old file: {error}", error=error)
-
-
-async def _all(endings: Iterable[Ending | None]) -> None:
-    for ending in endings:
-        if ending is not None:
-            await ending()
 
 
 async def _stopped(port: IListeningPort) -> None:

@@ -1,59 +1,69 @@
-"""The pid file: pid and start time, so that a recycled pid is not taken for us."""
+"""The pid file: one line with one number, for scripts; a lock on it tells whether that process still runs."""
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from imagefactory.lib.errors import Conflict, FactoryError
-from imagefactory.lib.process.proc import Stat, stat
+from imagefactory.lib.files.locks import FileLock
 
 
-@dataclass(frozen=True, slots=True)
 class PidFile:
-    """First line the pid (for scripts), second line the process's start time in clock ticks since boot."""
+    """Names the running daemon.
 
-    path: Path
+    A pid alone would be taken for ours when another process has got it. The lock (flock(2)) ends with the process that
+    wrote the file, however that ends.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: FileLock | None = None
 
     def check(self) -> None:
-        """Conflict if a living process wrote it; a stale or unreadable one is no obstacle."""
-        holder = self.holder()
-        if holder is not None and holder.pid != os.getpid():
+        """Raises Conflict if another process that still runs wrote the file; a stale one is no obstacle."""
+        if self._lock is None and self._is_locked():
+            holder = self.path.read_text().strip()
             raise Conflict(
-                f"a daemon with pid {holder.pid} is running",
+                f"a daemon with pid {holder} is running",
                 where=str(self.path),
                 hint="stop it first, or name another file with --pid_file",
             )
 
-    def holder(self) -> Stat | None:
-        """The living process that wrote the file."""
-        try:
-            pid, started = (int(line) for line in self.path.read_text().split()[:2])
-        except (OSError, ValueError):
-            return None
-        found = stat(pid)
-        return found if found is not None and found.started == started and not found.dead else None
-
     def write(self) -> None:
-        """Name this process, in one step."""
-        mine = stat(os.getpid())
-        new = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        """Name this process, in one step.
+
+        Raises FactoryError.
+        """
+        lock = FileLock(self.path.with_name(f".{self.path.name}.{os.getpid()}"))
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            new.write_text(f"{os.getpid()}\n{mine.started if mine else 0}\n")
-            new.replace(self.path)
+            lock.take(create=True, mode=0o644)
+            lock.write(f"{os.getpid()}\n".encode())
+            lock.move(self.path)
         except OSError as error:
+            lock.release(remove=True)
             raise FactoryError(
                 f"cannot write the pid file: {error.strerror}",
                 where=str(self.path),
                 hint="name a writable file with --pid_file",
             ) from None
+        self._lock = lock
 
     def remove(self) -> None:
-        """Take it away if it is ours."""
-        holder = self.holder()
-        if holder is not None and holder.pid == os.getpid():
+        """Remove it if this process wrote it and no other one since."""
+        if self._lock is not None:
             with suppress(OSError):
-                self.path.unlink()
+                self._lock.release(remove=True)
+            self._lock = None
+
+    def _is_locked(self) -> bool:
+        lock = FileLock(self.path)
+        try:
+            if lock.take(shared=True):
+                lock.release()
+                return False
+        except OSError:  # it is no file, or may not be read
+            return False
+        return self.path.exists()

@@ -1,4 +1,4 @@
-"""The daemon's life around its body."""
+"""The daemon's life around its service."""
 
 import os
 import signal
@@ -20,8 +20,8 @@ from imagefactory.service.notify import Notifier
 from imagefactory.service.pidfile import PidFile
 
 
-class Body:
-    """A body whose start and stop end when the test says so."""
+class Service:
+    """A service whose start and stop end when the test says so."""
 
     def __init__(self) -> None:
         self.starting: Deferred[None] = Deferred()
@@ -37,17 +37,29 @@ class Body:
         await self.stopping
 
 
+class Port:
+    """A port whose stop may fail."""
+
+    failure: Exception | None = None
+
+    def stopListening(self) -> None:  # noqa: N802
+        if self.failure is not None:
+            raise self.failure
+
+
 class Reactor(MemoryReactorClock):
     """Remembers what was adopted."""
 
     def __init__(self) -> None:
         super().__init__()
         self.adopted: list[Any] = []
+        self.ports: list[Port] = []
         self.stopped = 0
 
     def adoptStreamPort(self, fileno: int, family: Any, factory: Any) -> Any:
         self.adopted.append(factory)
-        return super().adoptStreamPort(fileno, family, factory)
+        self.ports.append(Port())
+        return self.ports[-1]
 
     def callWhenRunning(self, callable: Any, *args: Any, **kw: Any) -> None:
         callable(*args, **kw)
@@ -66,13 +78,21 @@ class DaemonTests(SynchronousTestCase):
         self.directory = Path(self.mktemp())
         self.directory.mkdir()
         self.pid = self.directory / "pid"
-        self.reactor, self.body, self.factory = Reactor(), Body(), Factory()
+        self.reactor, self.service, self.factory = Reactor(), Service(), Factory()
+        self.drained: list[str] = []
+        listener = Listener(
+            bind("127.0.0.1", 0, "--port"),
+            lambda: self.factory,
+            "answers on loopback",
+            drain=lambda: self.ended("drain"),
+            end=lambda: self.ended("end"),
+        )
         self.instance = Instance(self.directory)
         self.instance.claim()
         self.daemon = Daemon(
             self.reactor,
-            self.body,
-            [Listener(bind("127.0.0.1", 0, "--port"), lambda: self.factory, "answers on loopback")],
+            self.service,
+            [listener],
             instance=self.instance,
             notifier=Notifier({}, os.getpid(), Clock()),
             pidfile=PidFile(self.pid),
@@ -83,23 +103,26 @@ class DaemonTests(SynchronousTestCase):
         for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
             self.addCleanup(signal.signal, number, signal.getsignal(number))
         self.told: list[str] = []
-        self.daemon.tell(self.told.append)
+        self.daemon.when_decided(self.told.append)
 
-    def test_nobody_is_answered_before_the_body_is_up(self) -> None:
+    async def ended(self, step: str) -> None:
+        self.drained.append(step)
+
+    def test_nobody_is_answered_before_the_service_is_up(self) -> None:
         """Connections wait in the socket's backlog until the start is over."""
         self.daemon.startService()
         self.assertEqual((self.pid.exists(), self.reactor.adopted, self.told), (True, [], []))
-        self.body.starting.callback(None)
+        self.service.starting.callback(None)
         self.assertEqual((self.reactor.adopted, self.told), ([self.factory], [""]))
 
-    def test_stopping_waits_for_the_body_and_takes_the_marks_away(self) -> None:
-        """The pid file and the claim stay until the body has ended."""
+    def test_stopping_waits_for_the_service_and_removes_pid_file_and_claim(self) -> None:
+        """The pid file and the claim stay until the service has ended."""
         self.daemon.startService()
-        self.body.starting.callback(None)
+        self.service.starting.callback(None)
         stopped = self.daemon.stopService()
         self.assertNoResult(stopped)
         self.assertTrue(self.pid.exists())
-        self.body.stopping.callback(None)
+        self.service.stopping.callback(None)
         self.successResultOf(stopped)
         self.assertEqual((self.pid.exists(), self.reactor.getDelayedCalls()), (False, []))
         Instance(self.directory).claim()
@@ -107,35 +130,48 @@ class DaemonTests(SynchronousTestCase):
     def test_what_does_not_stop_is_abandoned(self) -> None:
         """After the time that was given, and not when it has stopped before."""
         self.daemon.startService()
-        self.body.starting.callback(None)
+        self.service.starting.callback(None)
         stopped = self.daemon.stopService()
         self.reactor.advance(19)
         self.assertEqual(self.told, [""])
         self.reactor.advance(1)
         self.assertEqual((self.told, self.pid.exists()), (["", "abandoned"], False))
-        self.body.stopping.callback(None)
+        self.service.stopping.callback(None)
         self.successResultOf(stopped)
+
+    def test_a_part_that_cannot_be_stopped(self) -> None:
+        """Is logged and keeps nothing else from ending: the other parts, the pid file, the claim, the time limit."""
+        self.daemon.startService()
+        self.service.starting.callback(None)
+        self.reactor.ports[-1].failure = OSError("bad descriptor")
+        stopped = self.daemon.stopService()
+        self.service.stopping.errback(FactoryError("the job store cannot be written"))
+        self.successResultOf(stopped)
+        self.assertEqual(len(self.flushLoggedErrors(OSError, FactoryError)), 2)
+        self.assertEqual((self.service.calls, self.drained), (["start", "stop"], ["drain", "end"]))
+        self.assertEqual((self.pid.exists(), self.reactor.getDelayedCalls()), (False, []))
+        Instance(self.directory).claim()
 
     def test_a_stop_during_the_start_cancels_it_first(self) -> None:
-        """Start and stop of the body never overlap."""
+        """Start and stop of the service never overlap."""
         self.daemon.startService()
         stopped = self.daemon.stopService()
-        self.body.stopping.callback(None)
+        self.service.stopping.callback(None)
         self.successResultOf(stopped)
-        self.assertEqual((self.body.calls, self.reactor.adopted), (["start", "stop"], []))
+        self.assertEqual((self.service.calls, self.reactor.adopted), (["start", "stop"], []))
 
-    def test_a_body_that_cannot_start_ends_the_process(self) -> None:
+    def test_a_service_that_cannot_start_ends_the_process(self) -> None:
         """The reason is in the log, the reactor is stopped, and the caller learns that it failed."""
         self.daemon.startService()
-        self.body.starting.errback(FactoryError("the job store cannot be written", hint="look at the disk"))
+        self.service.starting.errback(FactoryError("the job store cannot be written", hint="look at the disk"))
         self.assertEqual((self.daemon.failed, self.reactor.stopped), (True, 1))
         self.assertEqual(self.told, ["the job store cannot be written"])
 
     def test_a_pid_file_that_cannot_be_written(self) -> None:
-        """Ends the process in the same way, before the body has begun."""
+        """Ends the process in the same way, before the service has begun."""
         self.directory.joinpath("pid").mkdir()
         self.daemon.startService()
-        self.assertEqual((self.daemon.failed, self.reactor.stopped, self.body.calls), (True, 1, []))
+        self.assertEqual((self.daemon.failed, self.reactor.stopped, self.service.calls), (True, 1, []))
         self.assertIn("cannot write the pid file", self.told[0])
 
     def test_a_hang_up_without_a_log_file(self) -> None:
@@ -158,7 +194,7 @@ class DaemonTests(SynchronousTestCase):
     def test_a_reason_without_words(self) -> None:
         """Is told by its kind: an empty reason would mean that it answers."""
         self.daemon.startService()
-        self.body.starting.errback(AssertionError())
+        self.service.starting.errback(AssertionError())
         self.assertEqual(self.told, ["AssertionError"])
         self.flushLoggedErrors(AssertionError)
 

@@ -18,13 +18,20 @@ class FileLock:
         self.path = path
         self._descriptor = -1
 
-    def take(self, *, shared: bool = False, create: bool = False) -> bool:
-        """Whether the lock could be had; without `create`, no file is no lock."""
-        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+    @property
+    def held(self) -> bool:
+        """Whether this is the owner, or one of them."""
+        return self._descriptor >= 0
+
+    def take(self, *, shared: bool = False, create: bool = False, mode: int = 0o600) -> bool:
+        """Returns whether the lock could be had; without `create`, no file is no lock. A new file has `mode`."""
+        flags = (os.O_RDWR | os.O_CREAT) if create else os.O_RDONLY if shared else os.O_RDWR
         while True:
             try:
-                descriptor = os.open(self.path, flags, 0o600)
+                descriptor = os.open(self.path, flags | os.O_CLOEXEC, mode)
             except FileNotFoundError:
+                if create:
+                    raise
                 return False
             if not _locked(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):
                 os.close(descriptor)
@@ -32,17 +39,27 @@ class FileLock:
             if _is_at(descriptor, self.path):
                 self._descriptor = descriptor
                 return True
-            os.close(descriptor)  # its last owner removed or moved the file while we waited for nobody
+            os.close(descriptor)  # between open and flock its last owner removed or moved the file
 
     def read(self) -> bytes:
-        """The content of the locked file."""
+        """Returns the content of the locked file."""
         return os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0)
 
+    def write(self, data: bytes) -> None:
+        """Make `data` the content of the locked file; for an exclusive owner."""
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, data, 0)
+
+    def move(self, path: Path) -> None:
+        """Give the locked file another name, in one step, in the place of any file that has it."""
+        self.path.replace(path)
+        self.path = path
+
     def release(self, *, remove: bool = False) -> None:
-        """Give the lock back, and with `remove` (by an exclusive owner) the file away; twice is once."""
+        """Give the lock back; with `remove` (for an exclusive owner) remove the file. A second call does nothing."""
         if self._descriptor < 0:
             return
-        if remove:
+        if remove and _is_at(self._descriptor, self.path):
             self.path.unlink(missing_ok=True)
         os.close(self._descriptor)
         self._descriptor = -1

@@ -10,18 +10,25 @@ from twisted.internet.interfaces import IOpenSSLContextFactory
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from imagefactory.lib.concurrency.clock import Clock
+from imagefactory.lib.concurrency.periodic import Periodic
+from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import InvalidInput
 from imagefactory.lib.tls.identity import RENEW_BEFORE, Chosen
 
-#: How often a new one is looked for.
+CHECK_SECONDS = 3600.0
+"""How often it is checked whether the certificate is near its end."""
 PAUSE = timedelta(days=1)
+"""How often a new one is looked for then."""
 
 
 @implementer(IOpenSSLContextFactory)
-class Renewing:
-    """What `TLSMemoryBIOFactory` asks for its context at each new connection.
+class RenewedContext:
+    """What `TLSMemoryBIOFactory` asks for its context at each new connection; it is in memory always.
 
-    `choose` makes or reads an identity for a moment, `now` tells the moment.
+    Args:
+        choose: makes or reads an identity for a moment; called here at once, and in a thread later.
+        now: tells the moment.
     """
 
     _log = Logger()
@@ -31,22 +38,37 @@ class Renewing:
         self._now = now
         self.chosen = choose(now())
         self._look_at = self.chosen.expires - RENEW_BEFORE
-        self._tell()
+        self._checks: Periodic | None = None
+        self._warn()
 
     def getContext(self) -> Context:
         """For a new connection; those that are open keep theirs."""
-        now = self._now()
-        if now >= self._look_at:
-            self._look_at = now + PAUSE
-            self._renew(now)
         return self.chosen.options.getContext()
 
-    def _renew(self, now: datetime) -> None:
+    def start(self, threads: Threads, clock: Clock) -> None:
+        """Check from now on."""
+        self._checks = Periodic("renewing the certificate", lambda: self._check(threads), CHECK_SECONDS, clock)
+        self._checks.start()
+
+    async def stop(self) -> None:
+        """Check no more."""
+        if self._checks is not None:
+            await self._checks.stop()
+
+    async def _check(self, threads: Threads) -> None:
+        now = self._now()
+        if now < self._look_at:
+            return
+        self._look_at = now + PAUSE
         try:
-            new = self._choose(now)
-        except InvalidInput as error:
+            new = await threads.run(self._choose, now)
+            new.options.getContext()  # fails now rather than at the next connection
+        except (InvalidInput, OSError) as error:
             self._log.error("the certificate cannot be renewed: {error}", error=error)
             return
+        self._use(new)
+
+    def _use(self, new: Chosen) -> None:
         if new.fingerprint != self.chosen.fingerprint:
             self._log.warn(
                 "a new certificate is in use: SHA-256 {new}, good until {until:%Y-%m-%d}; it was {old}",
@@ -56,9 +78,9 @@ class Renewing:
             )
         self.chosen = new
         self._look_at = max(self._look_at, new.expires - RENEW_BEFORE)
-        self._tell()
+        self._warn()
 
-    def _tell(self) -> None:
+    def _warn(self) -> None:
         for warning in self.chosen.warnings:
             self._log.warn("{warning}", warning=warning)
         if self.chosen.expires - self._now() <= RENEW_BEFORE:

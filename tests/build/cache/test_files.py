@@ -1,7 +1,5 @@
 """The small parts of the cache: lock, sidecar, holds."""
 
-from pathlib import Path
-
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -9,39 +7,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from imagefactory.build.cache.entry import decode, describe, encode
 from imagefactory.build.cache.keys import stage_key
 from imagefactory.build.cache.references import References
-from imagefactory.lib.files.locks import FileLock
-
-
-class FileLockTests(SynchronousTestCase):
-    """One exclusive owner or many shared ones."""
-
-    def setUp(self) -> None:
-        self.path = Path(self.mktemp())
-
-    def test_exclusive_and_shared(self) -> None:
-        """As flock(2) has it, within one process too."""
-        one, other = FileLock(self.path), FileLock(self.path)
-        self.assertTrue(one.take(create=True))
-        self.assertFalse(other.take(shared=True))
-        one.release()
-        self.assertTrue(one.take(shared=True) and other.take(shared=True))
-        self.assertFalse(FileLock(self.path).take())
-
-    def test_no_file_is_no_lock(self) -> None:
-        """Unless it may be made."""
-        self.assertFalse(FileLock(self.path).take())
-        self.assertFalse(self.path.exists())
-
-    def test_the_lock_of_a_replaced_file_is_none(self) -> None:
-        """Who removes the file with the lock leaves no second owner of the old one."""
-        one, other = FileLock(self.path), FileLock(self.path)
-        self.assertTrue(one.take(create=True))
-        self.path.rename(f"{self.path}.old")
-        self.assertTrue(other.take(create=True))
-        one.release()
-        other.release(remove=True)
-        other.release(remove=True)
-        self.assertFalse(self.path.exists())
 
 
 class SidecarTests(SynchronousTestCase):

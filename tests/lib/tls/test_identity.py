@@ -7,15 +7,13 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.lib.errors import InvalidInput
 from imagefactory.lib.tls import host_names as names_room
 from imagefactory.lib.tls.host_names import HostNames, general_name, host_names, names_in, usable
-from imagefactory.lib.tls.identity import Chosen, choose, chosen, fingerprint, kept, load, make, options
+from imagefactory.lib.tls.identity import choose, fingerprint, kept, load, make, options
 from imagefactory.lib.tls.pem import Identity, read_identity
-from imagefactory.lib.tls.renewal import Renewing
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 PEM = serialization.Encoding.PEM
@@ -169,64 +167,6 @@ class MadeTests(SynchronousTestCase):
         found = choose(ssl_pem="", keep_in=None, names=names, now=NOW)
         self.assertIn("xxx", found.warnings[0])
         self.assertIn("ssl_names", found.warnings[0])
-
-
-class RenewalTests(SynchronousTestCase):
-    """A daemon that runs for longer than its certificate is good."""
-
-    def setUp(self) -> None:
-        self.now = NOW
-        self.reads: list[datetime] = []
-        observer = capturedLogs()
-        self.events = observer.__enter__()
-        self.addCleanup(observer.__exit__, None, None, None)
-
-    def choose(self, now: datetime) -> Chosen:
-        self.reads.append(now)
-        return chosen(make(["a.example"], now))
-
-    def said(self) -> str:
-        return "\n".join(str(formatEvent(event)) for event in self.events)
-
-    def test_a_made_one(self) -> None:
-        """Is made anew a month before its end, for new connections, and the log says so."""
-        renewing = Renewing(self.choose, lambda: self.now)
-        first = renewing.getContext()
-        self.now += timedelta(days=360)
-        self.assertIs(renewing.getContext(), first)
-        self.now += timedelta(days=10)
-        second = renewing.getContext()
-        self.assertIsNot(second, first)
-        self.assertIs(renewing.getContext(), second)
-        self.assertIn(renewing.chosen.fingerprint, self.said())
-
-    def test_a_given_one(self) -> None:
-        """Is read anew once a day; until the administrator has renewed it the old one is used, with a warning."""
-        old = make(["a.example"], NOW - timedelta(days=380))
-        given = [old]
-        renewing = Renewing(lambda now: chosen(given[0]), lambda: self.now)
-        self.assertIn("expires on 2026-12-1", self.said())
-        first = renewing.chosen.fingerprint
-        renewing.getContext()
-        given[0] = make(["a.example"], NOW)
-        renewing.getContext()
-        self.assertEqual(renewing.chosen.fingerprint, first)
-        self.now += timedelta(days=1)
-        renewing.getContext()
-        self.assertEqual(renewing.chosen.fingerprint, fingerprint(given[0]))
-
-    def test_a_damaged_one(self) -> None:
-        """Changes nothing."""
-        renewing = Renewing(self.choose, lambda: self.now)
-        first = renewing.getContext()
-
-        def fails(now: datetime) -> Chosen:
-            raise InvalidInput("there is no private key in the file")
-
-        self.patch(renewing, "_choose", fails)
-        self.now += timedelta(days=380)
-        self.assertIs(renewing.getContext(), first)
-        self.assertIn("no private key", self.said())
 
 
 class GivenTests(SynchronousTestCase):
