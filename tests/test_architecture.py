@@ -52,7 +52,7 @@ INNER_FLOORS = {
     ),
 }
 SIBLINGS_APART = (("systems", "families"), ("targets",), ("systems", "engines"))
-SHARED_IN_ROOM = {"interface", "descriptor", "providers", "registry", "resources", "systemd", "causes"}
+SHARED_IN_ROOM = {"interface", "descriptor", "images", "providers", "registry", "resources", "systemd", "causes"}
 SEES_A_REACTOR = {"app", "cli", "tap", "tap_warehouse"}
 #: The names of clouds, and what begins with one.
 CLOUD = re.compile(r"(?<![A-Za-z])(ec2|rhevm|vsphere|condorcloud|rackspace|openstack|mock)(?![a-z])")
@@ -62,7 +62,6 @@ LARGEST_FILE = 300
 #: Class names that stand for two things today; none may be added.
 SHARED_NAMES = {
     "Answer",
-    "BrokenRoom",
     "Child",
     "Disk",
     "Download",
@@ -72,7 +71,6 @@ SHARED_NAMES = {
     "Lines",
     "Place",
     "Provider",
-    "Push",
     "Source",
     "Stored",
     "Text",

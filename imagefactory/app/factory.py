@@ -17,11 +17,13 @@ from imagefactory.jobs.execution.reporter import LogBounds
 from imagefactory.jobs.inventory import Inventory
 from imagefactory.jobs.recovery.owner import alive, this_process
 from imagefactory.jobs.service import Collaborators, JobService, Limits
+from imagefactory.jobs.store.resources import open_ledger
 from imagefactory.jobs.store.sqlite import open_store
 from imagefactory.lib.concurrency.clock import WallClock, wait_steadily
 from imagefactory.lib.concurrency.threads import ThreadPools
 from imagefactory.lib.http.address_policy import networks
 from imagefactory.lib.http.guarded import GuardedFetcher, Rules, checked_agent
+from imagefactory.push.leftovers import Leftovers
 from imagefactory.push.pusher import CloudPusher
 from imagefactory.settings import Settings
 from imagefactory.templates.gather import Bounds, Sources
@@ -37,6 +39,7 @@ class Factory:
     templates: Templates
     inventory: Inventory
     clouds: InstalledClouds
+    leftovers: Leftovers
     storage: Storage
     pools: ThreadPools
     _stack: AsyncExitStack
@@ -72,7 +75,12 @@ async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, res
     store = await open_store(settings.state_dir / "jobs.db", this_process(daemon=resume), ground.pools.database)
     stack.push_async_callback(store.close)
     pipeline = await make_pipeline(settings, reactor, ground, storage.records, clouds, strangers=resume)
-    pusher = CloudPusher(storage.records, targets, templates.parse, ground.builds)
+    ledger = await open_ledger(settings.state_dir / "jobs.db", ground.token, ground.alive, ground.pools.database)
+    stack.push_async_callback(ledger.close)
+    leftovers = Leftovers(ledger, storage.records, targets, WallClock(reactor))
+    pusher = CloudPusher(
+        storage.records, targets, leftovers, parse=templates.parse, workspaces=ground.builds, threads=ground.threads
+    )
     collaborators = Collaborators(
         store=store,
         records=storage.records,
@@ -88,7 +96,7 @@ async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, res
     )
     jobs = JobService(collaborators, _limits(settings))
     inventory = Inventory(storage.records, jobs, clouds)
-    factory = Factory(settings, jobs, templates, inventory, clouds, storage, ground.pools, stack)
+    factory = Factory(settings, jobs, templates, inventory, clouds, leftovers, storage, ground.pools, stack)
     stack.push_async_callback(jobs.stop)
     await jobs.start(resume=resume)
     return factory

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from imagefactory.lib.concurrency.threads import ThreadPools, Threads
 from imagefactory.lib.errors import FactoryError
 from imagefactory.lib.http.names import NameResolver
 from imagefactory.lib.process.interface import Privilege, Processes
-from imagefactory.lib.process.journal import Journal
+from imagefactory.lib.process.journal import Journal, is_alive
 from imagefactory.lib.process.privilege import find_privilege
 from imagefactory.lib.process.reap import reap
 from imagefactory.lib.process.supervise import TwistedProcesses, Watcher, base_environment
@@ -28,7 +30,10 @@ from imagefactory.settings import Settings
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """See the module; `builds` makes workspaces below imgdir, `tmpdir` is this run's own directory for what programs
-    leave about."""
+    leave about.
+
+    `token` names this run, `alive` tells whether the run of a token still lasts (and blocks).
+    """
 
     pools: ThreadPools
     names: NameResolver
@@ -36,6 +41,8 @@ class Runtime:
     privilege: Privilege
     builds: Workspaces
     tmpdir: Path
+    token: str
+    alive: Callable[[str], bool]
 
     @property
     def threads(self) -> Threads:
@@ -83,7 +90,7 @@ async def lay(settings: Settings, reactor: Any, stack: AsyncExitStack, *, daemon
 
     stack.push_async_callback(remove_tmpdir)
     builds = Workspaces(settings.imgdir, journal, remove, threads)
-    return Runtime(pools, names, processes, privilege, builds, tmpdir)
+    return Runtime(pools, names, processes, privilege, builds, tmpdir, journal.token, partial(is_alive, directory))
 
 
 async def _make_tmpdir(path: Path, journal: Journal, threads: Threads) -> None:

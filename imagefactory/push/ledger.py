@@ -27,6 +27,10 @@ class ResourceLedger(Protocol):
         """Write down what the provider calls it."""
         ...
 
+    async def keep(self, tokens: Collection[str]) -> None:
+        """Write down that these are `kept`."""
+        ...
+
     async def take(self, *, push: str) -> Sequence[Resource]:
         """Hold what is left over of that push. Returns it, newest first."""
         ...

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
+
 from imagefactory.lib.concurrency.task import Task
-from imagefactory.lib.errors import NotFound, Unsupported
+from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.errors import FactoryError, NotFound
 from imagefactory.lib.process.workspaces import Workspaces
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.jobs import Completed
@@ -14,7 +18,10 @@ from imagefactory.model.records import ProviderImageRecord, TargetImageRecord
 from imagefactory.model.report import Progress
 from imagefactory.model.template import Parse
 from imagefactory.push.interface import PushOrder
-from imagefactory.targets.interface import Push, Pushed, Ready
+from imagefactory.push.leftovers import Leftovers
+from imagefactory.push.resources import LedgerResources
+from imagefactory.targets.images import reading
+from imagefactory.targets.interface import PushContext, Pushed, Ready
 from imagefactory.targets.registry import InstalledTargets
 from imagefactory.warehouse.records import Records
 
@@ -22,15 +29,28 @@ from imagefactory.warehouse.records import Records
 class CloudPusher:
     """`Pusher` over the installed targets."""
 
-    def __init__(self, records: Records, targets: InstalledTargets, parse: Parse, workspaces: Workspaces) -> None:
+    _log = Logger()
+
+    def __init__(
+        self,
+        records: Records,
+        targets: InstalledTargets,
+        leftovers: Leftovers,
+        *,
+        parse: Parse,
+        workspaces: Workspaces,
+        threads: Threads,
+    ) -> None:
         self._records = records
         self._targets = targets
+        self._leftovers = leftovers
         self._parse = parse
         self._workspaces = workspaces
+        self._threads = threads
 
     def account(self, provider: Provider, credentials: Credentials | None) -> str | None:
         """See `Pusher`."""
-        return self._pushing(provider).account(credentials, provider)
+        return self._leftovers.pushing(provider).account(credentials, provider)
 
     def concurrency(self, target: str) -> int | None:
         """See `Pusher`."""
@@ -38,37 +58,65 @@ class CloudPusher:
 
     async def push(self, order: PushOrder, progress: Progress) -> Completed:
         """See `Pusher`."""
-        pushing = self._pushing(order.provider)
+        resources = self._leftovers.resources(order.id, order.provider, order.credentials)
+        try:
+            await resources.begin()
+            stored = await self._records.provider_image(order.id)
+            if stored is not None and stored.target_identifier is not None:  # by a run that was interrupted after that
+                await resources.hand_over()
+                return Completed(identifier=stored.target_identifier)
+            return Completed(identifier=await self._push(order, resources, progress))
+        except BaseException:
+            await Task(resources.remove()).settled()
+            raise
+
+    async def _push(self, order: PushOrder, resources: LedgerResources, progress: Progress) -> str:
+        """Push and store the record. Returns the provider's identifier."""
         async with self._workspaces.open(order.id) as workspace:
             image, record = await self._ready(order, workspace)
+            await self._reap(order)
             progress.activity(f"pushing to {order.provider.name}")
             report = progress.between(0, 99)
-            async with self._workspaces.noted(pushing.files(order.id, order.provider)):
-                pushed = await pushing.push(image, order.id, order.provider, order.credentials, report)
-            storing = Task(self._store(order, record, pushed, pushing))
+            context = PushContext(order.id, order.provider, order.credentials, resources, report)
+            pushed = await self._leftovers.pushing(order.provider).push(image, context)
+            await resources.remove_unused()
+            storing = Task(self._store(order, record, pushed, resources))
             await storing.settled()  # the image is there now: a cancellation that comes here comes too late
             await storing
-        return Completed(identifier=pushed.identifier)
+            return pushed.identifier
 
-    def _pushing(self, provider: Provider) -> Push:
-        pushing = self._targets.target(provider.target).pushing
-        if pushing is None:
-            raise Unsupported(f"pushing to {provider.target} is not available in this version")
-        return pushing
+    async def _reap(self, order: PushOrder) -> None:
+        """Delete what other pushes left at this account; what cannot be deleted does not stop this one."""
+        try:
+            await self._leftovers.reap(order.provider, order.credentials)
+        except CancelledError:
+            raise
+        except FactoryError as error:
+            self._log.warn("leftovers at {provider} stay: {error}", provider=order.provider.name, error=error)
 
     async def _ready(self, order: PushOrder, workspace: Path) -> tuple[Ready, TargetImageRecord]:
         id = order.target_image_id
         record = await self._records.target_image(id)
         path = await self._records.target_image_file(id, workspace)
-        if record is None or path is None or path.stat().st_size == 0:
+        size = 0 if path is None else (await self._threads.run(path.stat)).st_size
+        if record is None or path is None or size == 0:
             hint = "imported images have none: they are at their provider already"
             raise NotFound(f"the warehouse has no image file of target image {id}", hint=hint)
         source = await self._records.template(record.template) if record.template else None
-        template = self._parse(source) if source else None
-        size = record.size if record.size is not None else path.stat().st_size
-        return Ready(id, path, size, template, record.target_parameters, record.icicle), record
+        ready = Ready(
+            id,
+            size if record.size is None else record.size,
+            lambda: reading(path, self._threads),
+            template=self._parse(source) if source else None,
+            parameters=record.target_parameters,
+            icicle=record.icicle,
+            path=path,
+        )
+        return ready, record
 
-    async def _store(self, order: PushOrder, image: TargetImageRecord, pushed: Pushed, pushing: Push) -> None:
+    async def _store(
+        self, order: PushOrder, image: TargetImageRecord, pushed: Pushed, resources: LedgerResources
+    ) -> None:
         record = ProviderImageRecord(
             order.id,
             image.id,
@@ -77,8 +125,6 @@ class CloudPusher:
             image.icicle,
             pushed.account or order.account,
         )
-        try:
-            await self._records.store_provider_image(record, pushed.body)
-        except Exception:
-            await pushing.delete(pushed.identifier, order.provider, order.credentials)
-            raise
+        await resources.keep()
+        await self._records.store_provider_image(record, pushed.body)
+        await resources.hand_over()

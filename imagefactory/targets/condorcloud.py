@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -11,11 +12,10 @@ from lxml import etree
 
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import InvalidInput, Unavailable
-from imagefactory.lib.files.holes import Watch
+from imagefactory.lib.files.holes import CHUNK, Watch
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.libvirt_xml import Domain, domain_xml
 from imagefactory.model.providers import Provider
-from imagefactory.model.report import Report
 from imagefactory.model.template import Arch, Template
 from imagefactory.model.xml import parse_xml
 from imagefactory.systems.disk.copies import adopt, clone
@@ -24,7 +24,8 @@ from imagefactory.systems.disk.space import full_disk
 from imagefactory.systems.disk.stoppable import stoppable
 from imagefactory.systems.families.interface import Needs
 from imagefactory.targets.descriptor import ProviderNames, TargetContext, TargetDescriptor
-from imagefactory.targets.interface import Pushed, Ready, Target, cloud_info
+from imagefactory.targets.interface import PushContext, Pushed, Ready, Target, cloud_info
+from imagefactory.targets.resources import Resource
 
 NAME = "condorcloud"
 
@@ -40,29 +41,40 @@ class CondorPush:
         self._threads = threads
 
     def account(self, credentials: Credentials | None, provider: Provider) -> None:
-        """None: whoever may write to the directory may push."""
+        """None: the right to write to the directory is the right to push."""
 
-    def files(self, id: str, provider: Provider) -> tuple[Path, ...]:
-        """See `Push`."""
-        return tuple(path.absolute() for path in _Files(self._storage, id).all)
-
-    async def push(
-        self, image: Ready, id: str, provider: Provider, credentials: Credentials | None, report: Report
-    ) -> Pushed:
-        """See `Push`. Raises Unavailable (no such directory), NoSpace, InvalidInput (parameters)."""
-        files = _Files(self._storage, id)
+    async def push(self, image: Ready, context: PushContext) -> Pushed:
+        """See `CloudPush`. Raises Unavailable (no such directory), NoSpace, InvalidInput (parameters)."""
+        files = _Files(self._storage, context.id)
         domain = _domain_at(image, files.image)
-        report.activity(f"copying the image to {self._storage}")
-        try:
-            await stoppable(self._threads, lambda watch: files.write(image.path, domain, watch))
-        except BaseException:
-            await self._threads.run(files.remove)
-            raise
-        report.progress(100)
-        return Pushed(id)
+        context.report.activity(f"copying the image to {self._storage}")
+        async with context.resources.creating("image", f"{NAME}:{context.id}") as resource:
+            if not resource.identifier:
+                await self._copy(image, files)
+                await self._threads.run(files.publish, domain)
+                await resource.created(context.id)
+        context.report.progress(100)
+        return Pushed(context.id)
+
+    async def _copy(self, image: Ready, files: _Files) -> None:
+        await self._threads.run(files.prepare)
+        if image.path is not None:
+            path = image.path
+            await stoppable(self._threads, lambda watch: files.clone(path, watch))
+            return
+        async with image.open() as reader:
+            await self._threads.run(files.allocate, reader.size)
+            for start, length in reader.extents:
+                for at in range(start, start + length, CHUNK):
+                    data = await reader.read(at, min(CHUNK, start + length - at))
+                    await self._threads.run(files.write, data, at)
+
+    async def sweep(self, resource: Resource, provider: Provider, credentials: Credentials | None) -> None:
+        """See `CloudPush`."""
+        await self.delete(resource.push, provider, credentials)
 
     async def delete(self, identifier: str, provider: Provider, credentials: Credentials | None) -> None:
-        """See `Push`."""
+        """See `CloudPush`."""
         await self._threads.run(_Files(self._storage, identifier).remove)
 
 
@@ -75,34 +87,62 @@ class _Files:
         except ValueError:
             raise InvalidInput(f"{id!r} is not an image of {NAME}: its identifiers are UUIDs") from None
         self.image = storage / f"{name}.img"
-        self._staged = storage / "staging" / f"{name}.img"
+        self.staged = storage / "staging" / f"{name}.img"
         self._xml = storage / f"{name}.xml"
         self._staged_xml = storage / "staging" / f"{name}.xml"
 
     @property
     def all(self) -> tuple[Path, ...]:
         """In the order in which they are to be removed."""
-        return self._xml, self._staged_xml, self.image, self._staged
+        return self._xml, self._staged_xml, self.image, self.staged
 
-    def write(self, source: Path, domain: bytes, watch: Watch) -> None:
-        if not self._staged.parent.is_dir():
+    def prepare(self) -> None:
+        """Make way for a new image. Raises Unavailable."""
+        if not self.staged.parent.is_dir():
             hint = "make it with the directory above, or set condorcloud_path"
-            raise Unavailable(f"there is no directory {self._staged.parent}", where="condorcloud_path", hint=hint)
-        try:
-            clone(source, self._staged, watch)
+            raise Unavailable(f"there is no directory {self.staged.parent}", where="condorcloud_path", hint=hint)
+        with _permitted():
+            self.staged.unlink(missing_ok=True)  # of an interrupted push
+
+    def clone(self, source: Path, watch: Watch) -> None:
+        """Copy a local image. Raises NoSpace, Unavailable."""
+        with _permitted():
+            clone(source, self.staged, watch)
+
+    def allocate(self, size: int) -> None:
+        """Make the image one hole of `size` bytes."""
+        with _permitted(), self.staged.open("xb") as file:
+            file.truncate(size)
+
+    def write(self, data: bytes, start: int) -> None:
+        """Fill in data."""
+        with full_disk(self.staged, len(data)), self.staged.open("r+b") as file:
+            file.seek(start)
+            file.write(data)
+
+    def publish(self, domain: bytes) -> None:
+        """Let the cloud find the image. Raises NoSpace, Unavailable."""
+        with _permitted():
             with full_disk(self._staged_xml, len(domain)):
                 self._staged_xml.write_bytes(domain)
-            adopt(self._staged, self.image)
+            adopt(self.staged, self.image)
             adopt(self._staged_xml, self._xml)
-        except PermissionError as error:
-            hint = "let this user write there, or set condorcloud_path"
-            raise Unavailable(f"{error.strerror}: {error.filename}", where="condorcloud_path", hint=hint) from error
 
     def remove(self) -> None:
-        """The domain first: without its image it would be a promise not kept."""
+        """The domain first: a domain without its image could not be started."""
         for path in self.all:
             with suppress(FileNotFoundError, NotADirectoryError):
                 path.unlink()
+
+
+@contextmanager
+def _permitted() -> Iterator[None]:
+    """Say what to do about a directory that this user may not write to."""
+    try:
+        yield
+    except PermissionError as error:
+        hint = "let this user write there, or set condorcloud_path"
+        raise Unavailable(f"{error.strerror}: {error.filename}", where="condorcloud_path", hint=hint) from error
 
 
 class Condorcloud(Target):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -14,28 +16,60 @@ from imagefactory.systems.disk.interface import Conversion
 from imagefactory.systems.disk.layout import LARGEST_DISK
 from imagefactory.systems.families.interface import Needs
 from imagefactory.systems.qemu.hardware import Hardware
+from imagefactory.targets.images import ImageReader
+from imagefactory.targets.resources import PushResources, Resource
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
     """A target image in the warehouse, ready to be pushed.
 
-    `path` is a local file that must not be changed.
+    Args:
+        id: of the target image.
+        size: in bytes, as its record has it.
+        open: opens the image for reading, by its data extents.
+        template: what it was built from, if that is known.
+        parameters: the `target_parameters` that the target gave it.
+        icicle: the id of the list of its packages.
+        path: a local file with the image, not to be changed; None where the warehouse has no files.
     """
 
     id: str
-    path: Path
     size: int
-    template: Template | None
-    parameters: str | None
-    icicle: str | None
+    open: Callable[[], AbstractAsyncContextManager[ImageReader]]
+    template: Template | None = None
+    parameters: str | None = None
+    icicle: str | None = None
+    path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PushContext:
+    """One push, as its target sees it.
+
+    Args:
+        id: of the provider image that it makes; the same when an interrupted push runs again.
+        provider: where to.
+        credentials: for that provider.
+        resources: where everything is written down that the push makes there.
+        report: takes activity, progress in percent, and log lines.
+    """
+
+    id: str
+    provider: Provider
+    credentials: Credentials | None = field(repr=False)
+    resources: PushResources
+    report: Report
 
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What the provider made of it.
+    """What the provider made of the image.
 
-    `body` is what the provider image object shall hold in the warehouse (None: the 1.0 sentence).
+    Args:
+        identifier: the provider's name for it.
+        account: the `provider_account_identifier`, if the push found out more than `account` knew.
+        body: what the provider image object holds in the warehouse (None: the sentence of version 1.0).
     """
 
     identifier: str
@@ -43,31 +77,33 @@ class Pushed:
     body: Path | bytes | None = None
 
 
-class Push(Protocol):
+class CloudPush(Protocol):
     """The push side of a target."""
 
     def account(self, credentials: Credentials | None, provider: Provider) -> str | None:
-        """The `provider_account_identifier`: known before the long part of a push.
+        """Returns the `provider_account_identifier`: known before the long part of a push.
 
         Raises InvalidInput.
         """
         ...
 
-    def files(self, id: str, provider: Provider) -> tuple[Path, ...]:
-        """The files of this host (absolute paths) that a push of provider image `id` makes.
+    async def push(self, image: Ready, context: PushContext) -> Pushed:
+        """Bring the image to the provider.
 
-        They are written down before it begins: should it be killed, the next start removes them.
+        Everything made there is made with `context.resources`, which deletes it by `sweep` if this fails or is
+        cancelled. A push that was interrupted runs again with the same id and finds what it made by the same tokens.
         """
         ...
 
-    async def push(
-        self, image: Ready, id: str, provider: Provider, credentials: Credentials | None, report: Report
-    ) -> Pushed:
-        """Bring the image to the provider as provider image `id`; leaves nothing behind on failure or cancel."""
+    async def sweep(self, resource: Resource, provider: Provider, credentials: Credentials | None) -> None:
+        """Delete a resource by its kind, by its identifier or, if that is not known, its token.
+
+        One that is not there, or never was, is no error.
+        """
         ...
 
     async def delete(self, identifier: str, provider: Provider, credentials: Credentials | None) -> None:
-        """Remove it from the provider; an image that is not there any more is no error."""
+        """Remove an image from the provider; one that is not there any more is no error."""
         ...
 
 
@@ -83,7 +119,7 @@ class Target(Protocol):
     os: bool
     largest_disk: int = LARGEST_DISK
     hardware: Hardware = Hardware()
-    pushing: Push | None
+    pushing: CloudPush | None
 
     def needs(self, template: Template) -> Needs:
         """What the image needs inside to be at home there."""

@@ -12,13 +12,14 @@ from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import InvalidInput, Problem
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.providers import Provider
-from imagefactory.model.report import Report
 from imagefactory.model.template import Template
 from imagefactory.systems.disk.interface import Conversion
 from imagefactory.systems.disk.space import full_disk
 from imagefactory.systems.families.interface import Needs
 from imagefactory.targets.descriptor import CredentialsForm, ProviderNames, TargetDescriptor
-from imagefactory.targets.interface import Pushed, Ready, Target
+from imagefactory.targets.images import whole
+from imagefactory.targets.interface import PushContext, Pushed, Ready, Target
+from imagefactory.targets.resources import Resource
 
 NAME = "mock"
 CREDENTIALS = "mock_credentials"
@@ -41,30 +42,28 @@ class MockPush:
             raise InvalidInput("a push to mock needs credentials", problems=[problem], hint=hint)
         return credentials.fields["username"].reveal()
 
-    def files(self, id: str, provider: Provider) -> tuple[Path, ...]:
-        """See `Push`."""
-        path = self._path(id, provider).absolute()
-        return path, _unfinished(path)
-
-    async def push(
-        self, image: Ready, id: str, provider: Provider, credentials: Credentials | None, report: Report
-    ) -> Pushed:
-        """See `Push`."""
-        account = self.account(credentials, provider)
-        identifier = f"Mock_{provider.name}_{id}"
-        report.activity(f"copying the image to provider {provider.name}")
-        path = self._path(identifier, provider)
-        try:
-            body = await self._threads.run(_copy, image.path, path)
-        except BaseException:
-            await self._threads.run(_forget, path)
-            raise
-        report.progress(100)
+    async def push(self, image: Ready, context: PushContext) -> Pushed:
+        """See `CloudPush`. The token of the file is the identifier, which is known before it is made."""
+        provider = context.provider
+        account = self.account(context.credentials, provider)
+        identifier = f"Mock_{provider.name}_{context.id}"
+        context.report.activity(f"copying the image to provider {provider.name}")
+        async with image.open() as reader:
+            body = await whole(reader)
+        async with context.resources.creating("image", identifier) as resource:
+            if not resource.identifier:
+                await self._threads.run(_write, self._path(identifier, provider), body)
+                await resource.created(identifier)
+        context.report.progress(100)
         return Pushed(identifier, account, body)
 
+    async def sweep(self, resource: Resource, provider: Provider, credentials: Credentials | None) -> None:
+        """See `CloudPush`."""
+        await self.delete(resource.token, provider, credentials)
+
     async def delete(self, identifier: str, provider: Provider, credentials: Credentials | None) -> None:
-        """See `Push`."""
-        await self._threads.run(_forget, self._path(identifier, provider))
+        """See `CloudPush`."""
+        await self._threads.run(_remove, self._path(identifier, provider))
 
     def _path(self, identifier: str, provider: Provider) -> Path:
         id = identifier.removeprefix(f"Mock_{_check(provider.name, 'provider')}_")
@@ -107,17 +106,15 @@ def _check(text: str, what: str) -> str:
     return text
 
 
-def _copy(source: Path, destination: Path) -> bytes:
-    body = source.read_bytes()
-    with full_disk(destination, len(body)):
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = _unfinished(destination)
+def _write(path: Path, body: bytes) -> None:
+    with full_disk(path, len(body)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = _unfinished(path)
         unfinished.write_bytes(body)
-        unfinished.replace(destination)
-    return body
+        unfinished.replace(path)
 
 
-def _forget(path: Path) -> None:
+def _remove(path: Path) -> None:
     for each in (path, _unfinished(path)):
         each.unlink(missing_ok=True)
 

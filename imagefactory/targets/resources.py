@@ -25,6 +25,7 @@ class Resource:
         created: when it was written down, in seconds since 1970.
         identifier: the provider's name for it; empty as long as it is not known, and then it may not exist.
         note: for people: what it is for, or why it could not be deleted.
+        kept: it belongs to the provider image as soon as the record of that is stored.
     """
 
     token: str
@@ -36,6 +37,7 @@ class Resource:
     created: float
     identifier: str = ""
     note: str = ""
+    kept: bool = False
 
     @property
     def state(self) -> str:

@@ -54,6 +54,12 @@ class MemoryLedger:
         known, holder = self.file.rows[token]
         self.file.rows[token] = replace(known, identifier=identifier), holder
 
+    async def keep(self, tokens: Collection[str]) -> None:
+        self._writes()
+        for token in self.file.rows.keys() & tokens:
+            known, holder = self.file.rows[token]
+            self.file.rows[token] = replace(known, kept=True), holder
+
     async def take(self, *, push: str) -> Sequence[Resource]:
         return self._take(lambda one: one.push == push)
 
@@ -126,6 +132,15 @@ class ResourceLedgerContract(_Suite):
         await ledger.release(["p/image"])
         with self.assertRaises(Conflict):
             await ledger.intend(resource())
+
+    async def test_kept(self) -> None:
+        """It is written down, and stays so."""
+        ledger = await self.open_ledger("one")
+        await ledger.intend(resource("a"))
+        await ledger.intend(resource("b"))
+        await ledger.keep(["a"])
+        await ledger.release(["a", "b"])
+        self.assertEqual([("a", True), ("b", False)], [(one.token, one.kept) for one in await ledger.leftovers()])
 
     async def test_released(self) -> None:
         """It is a leftover at once; the note says why, and without one that of before stays."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -16,7 +16,6 @@ from twisted.trial.unittest import TestCase
 from twisted.web.iweb import IAgent, IResponse
 from zope.interface import implementer
 
-from imagefactory.lib.concurrency.shield import shield
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import InvalidInput, Unsupported
 from imagefactory.lib.plugins.registry import Registry
@@ -24,12 +23,17 @@ from imagefactory.model.credentials import Credentials
 from imagefactory.model.providers import Provider
 from imagefactory.model.report import Silence
 from imagefactory.model.template import Arch, OperatingSystem, Template, UrlInstall
+from imagefactory.push.ledger import ResourceLedger
+from imagefactory.push.resources import LedgerResources, Sweeper
 from imagefactory.settings.table import Settings
 from imagefactory.targets.descriptor import TargetContext, TargetDescriptor
-from imagefactory.targets.interface import Push, Pushed, Ready, Target, cloud_info, no_parameters
+from imagefactory.targets.images import reading
+from imagefactory.targets.interface import CloudPush, PushContext, Pushed, Ready, Target, cloud_info, no_parameters
 from imagefactory.targets.registry import GROUP, InstalledTargets, is_descriptor
+from imagefactory.targets.resources import Resource
+from imagefactory.testing.ledger import LedgerFile, MemoryLedger
 from imagefactory.testing.processes import ScriptedProcesses
-from imagefactory.testing.threads import ImmediateThreads
+from imagefactory.testing.threads import HeldThreads, ImmediateThreads, KilledThreads
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -145,30 +149,11 @@ class TargetContract(TestCase):
         self.assertIsNotNone(root.find("devices/disk/source"))
 
 
-class HeldThreads:
-    """The first call does its work and comes back only when it is let go; what comes later comes back at once."""
-
-    def __init__(self) -> None:
-        self._gate: Deferred[None] | None = Deferred()
-
-    async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """See `Threads.run`."""
-        result = function(*args, **kwargs)
-        if self._gate is not None:
-            await shield(self._gate)
-        return result
-
-    def let_go(self) -> None:
-        """The first call comes back now."""
-        gate, self._gate = self._gate, None
-        assert gate is not None
-        gate.callback(None)
-
-
 class LocalPushContract(TargetContract):
     """Targets that push into a local directory: `settings()` for it, `there()` says what is in it."""
 
     credentials: Credentials | None = None
+    most_steps = 50
 
     def provider(self) -> Provider:
         """Where to push."""
@@ -182,61 +167,114 @@ class LocalPushContract(TargetContract):
         """The files at the provider."""
         raise NotImplementedError
 
-    def image(self) -> Ready:
-        """A target image with 3 bytes of body."""
+    def image(self, *, file: bool = True) -> Ready:
+        """A target image with 3 bytes of body; without `file` it can be read and is no local file."""
         path = Path(self.mktemp())
         path.write_bytes(b"abc")
         parameters = self.target().parameters(template(), IMAGE_ID, 3)
-        return Ready(IMAGE_ID, path, 3, template(), parameters, None)
+        return Ready(
+            IMAGE_ID,
+            3,
+            lambda: reading(path, ImmediateThreads()),
+            template=template(),
+            parameters=parameters,
+            path=path if file else None,
+        )
 
-    def pushing(self, threads: Threads | None = None) -> Push:
+    def pushing(self, threads: Threads | None = None) -> CloudPush:
         """The push side under test."""
         pushing = self.target(threads, **self.settings()).pushing
         assert pushing is not None
         return pushing
 
-    def pushed(self, push: Push, image: Ready) -> Deferred[Pushed]:
+    def pushed(self, push: CloudPush, image: Ready, ledger: ResourceLedger | None = None) -> Deferred[Pushed]:
         """A push under way."""
-        return Deferred.fromCoroutine(push.push(image, PUSH_ID, self.provider(), self.credentials, Silence()))
+        return Deferred.fromCoroutine(self._push(push, image, ledger or MemoryLedger()))
+
+    async def _push(self, push: CloudPush, image: Ready, ledger: ResourceLedger) -> Pushed:
+        provider, clock = self.provider(), Clock()
+        like = Resource("", PUSH_ID, provider.target, provider.name, "", "", 0.0)
+        resources = LedgerResources(ledger, Sweeper(ledger, clock), like, self.swept, clock)
+        await resources.begin()
+        return await push.push(image, PushContext(PUSH_ID, provider, self.credentials, resources, Silence()))
+
+    async def swept(self, resource: Resource) -> None:
+        """Delete a resource as a later process does."""
+        await self.pushing().sweep(resource, self.provider(), self.credentials)
 
     def deleted(self, identifier: str) -> Deferred[None]:
         """A removal under way."""
         return Deferred.fromCoroutine(self.pushing().delete(identifier, self.provider(), self.credentials))
 
+    def killed(self, fatal: int) -> tuple[MemoryLedger, bool]:
+        """Kill a push in its step number `fatal`: the ledger of the next process, and whether the push got there."""
+        file, threads = LedgerFile(), KilledThreads(fatal)
+        push = self.pushed(self.pushing(threads), self.image(), MemoryLedger("killed", file))
+        if threads.alive:
+            self.successResultOf(push)
+        file.living.clear()
+        return MemoryLedger("next", file), not threads.alive
+
     def test_push_and_delete(self) -> None:
         """The image is there, unchanged here; removed it is gone, and removing it again is no error."""
-        image = self.image()
-        pushed = self.successResultOf(self.pushed(self.pushing(), image))
-        self.assertIn(PUSH_ID, pushed.identifier)
-        self.assertIn(b"abc", [path.read_bytes() for path in self.there()])
-        self.assertEqual(image.path.read_bytes(), b"abc")
-        for _ in range(2):
-            self.successResultOf(self.deleted(pushed.identifier))
-            self.assertEqual(self.there(), [])
+        for file in (True, False):
+            image = self.image(file=file)
+            pushed = self.successResultOf(self.pushed(self.pushing(), image))
+            self.assertIn(PUSH_ID, pushed.identifier)
+            self.assertIn(b"abc", [path.read_bytes() for path in self.there()])
+            if image.path is not None:
+                self.assertEqual(image.path.read_bytes(), b"abc")
+            for _ in range(2):
+                self.successResultOf(self.deleted(pushed.identifier))
+                self.assertEqual(self.there(), [])
 
-    def test_all_files_are_known_before(self) -> None:
-        """What a push makes is what it says that it will make, so that a killed one can be cleared away."""
-        push = self.pushing()
-        said = push.files(PUSH_ID, self.provider())
-        self.successResultOf(self.pushed(push, self.image()))
-        self.assertEqual({path.absolute() for path in self.there()} - set(said), set())
-        self.assertTrue(all(path.is_absolute() for path in said))
+    def test_a_killed_push_leaves_nothing_unknown(self) -> None:
+        """Whatever is there after each of its steps is in the ledger, and gone when that was swept, twice even."""
+        for fatal in range(1, self.most_steps):
+            ledger, killed = self.killed(fatal)
+            left = self.successResultOf(Deferred.fromCoroutine(ledger.leftovers()))
+            self.assertTrue(left or not self.there(), fatal)
+            for resource in (*left, *left):
+                self.successResultOf(Deferred.fromCoroutine(self.swept(resource)))
+            self.assertEqual(self.there(), [], fatal)
+            if not killed:
+                break
+        else:
+            self.fail("the push has no end")
+
+    def test_a_killed_push_can_run_again(self) -> None:
+        """With the same id, after each of its steps: then all is there as if it had run once."""
+        once = self.successResultOf(self.pushed(self.pushing(), self.image()))
+        expected = {path: path.read_bytes() for path in self.there()}
+        self.successResultOf(self.deleted(once.identifier))
+        for fatal in range(1, self.most_steps):
+            ledger, killed = self.killed(fatal)
+            again = self.successResultOf(self.pushed(self.pushing(), self.image(), ledger))
+            self.assertEqual((again, {path: path.read_bytes() for path in self.there()}), (once, expected), fatal)
+            self.successResultOf(self.deleted(again.identifier))
+            if not killed:
+                break
 
     def test_a_failed_push_leaves_nothing(self) -> None:
         """Here the image's file is gone."""
-        image = self.image()
+        image, ledger = self.image(), MemoryLedger()
+        assert image.path is not None
         image.path.unlink()
-        self.failureResultOf(self.pushed(self.pushing(), image), OSError)
-        self.assertEqual(self.there(), [])
+        self.failureResultOf(self.pushed(self.pushing(), image, ledger), OSError)
+        self.assertEqual((self.there(), ledger.file.rows), ([], {}))
 
     def test_a_cancelled_push_leaves_nothing(self) -> None:
-        """Not even when everything was written already."""
-        threads = HeldThreads()
-        push = self.pushed(self.pushing(threads), self.image())
-        push.cancel()
-        threads.let_go()
-        self.failureResultOf(push, CancelledError)
-        self.assertEqual(self.there(), [])
+        """In each of its steps, and not even when everything was written already."""
+        for held in range(1, self.most_steps):
+            threads, ledger = HeldThreads(held), MemoryLedger()
+            push = self.pushed(self.pushing(threads), self.image(), ledger)
+            if not threads.holding:
+                return
+            push.cancel()
+            threads.let_go()
+            self.failureResultOf(push, CancelledError)
+            self.assertEqual((self.there(), ledger.file.rows), ([], {}), held)
+        self.fail("the push has no end")
 
     def test_an_identifier_cannot_point_elsewhere(self) -> None:
         """A stored identifier may come from an import: it is refused unless it is one of this target's."""

@@ -1,5 +1,6 @@
 """Every room keeps the contract, and what is its own."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from imagefactory.model.credentials import Credentials
 from imagefactory.model.providers import Provider
 from imagefactory.systems.qemu.hardware import Card, Disk, Hardware
 from imagefactory.targets.descriptor import TargetContext
-from imagefactory.targets.interface import Ready, Target, no_parameters
+from imagefactory.targets.interface import Target, no_parameters
 from imagefactory.targets.registry import InstalledTargets
 from imagefactory.testing.targets import IMAGE_ID, PUSH_ID, LocalPushContract, TargetContract, target_context, template
 
@@ -194,7 +195,7 @@ class CondorcloudTests(Registered, LocalPushContract):
     def test_an_image_without_parameters_gets_a_domain(self) -> None:
         """One that somebody else stored in the warehouse."""
         image = self.image()
-        bare = Ready(image.id, image.path, image.size, None, None, None)
+        bare = replace(image, template=None, parameters=None)
         self.successResultOf(self.pushed(self.pushing(), bare))
         self.assertEqual(len(self.there()), 2)
 
@@ -202,7 +203,7 @@ class CondorcloudTests(Registered, LocalPushContract):
         """Before anything is copied."""
         image = self.image()
         for parameters in ("None", "<domain/>", '<!DOCTYPE x [<!ENTITY a "b">]><domain>&a;</domain>'):
-            bad = Ready(image.id, image.path, image.size, None, parameters, None)
+            bad = replace(image, template=None, parameters=parameters)
             self.failureResultOf(self.pushed(self.pushing(), bad), InvalidInput)
             self.assertEqual(self.there(), [])
 

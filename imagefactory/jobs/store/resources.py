@@ -41,6 +41,9 @@ class SqliteLedger:
     async def created(self, token: str, identifier: str) -> None:
         await self._threads.run(self._execute, update(_TABLE).where(_C.token == token).values(identifier=identifier))
 
+    async def keep(self, tokens: Collection[str]) -> None:
+        await self._threads.run(self._execute, update(_TABLE).where(_C.token.in_(tokens)).values(kept=True))
+
     async def take(self, *, push: str) -> Sequence[Resource]:
         return await self._threads.run(self._take, _C.push == push)
 

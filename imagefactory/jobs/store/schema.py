@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Connection, Float, Index, Integer, MetaData, Table, Text
+from sqlalchemy import Boolean, Column, Connection, Float, Index, Integer, MetaData, Table, Text
 
 from imagefactory.lib.database.sqlite import Kind
 
@@ -79,6 +79,7 @@ resources = Table(
     Column("created", Float, nullable=False),
     Column("identifier", Text, nullable=False),
     Column("note", Text, nullable=False),
+    Column("kept", Boolean, nullable=False),
     Column("holder", Text, nullable=False),
 )
 

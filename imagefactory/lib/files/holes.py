@@ -101,8 +101,8 @@ def _chunks(start: int, length: int) -> Iterator[tuple[int, int]]:
     return ((at, min(CHUNK, end - at)) for at in range(start, end, CHUNK))
 
 
-def _read(descriptor: int, start: int, length: int) -> bytes:
-    """Exactly these bytes."""
+def read_exactly(descriptor: int, start: int, length: int) -> bytes:
+    """Returns exactly these bytes; OSError if the file ends before."""
     data = os.pread(descriptor, length, start)
     while len(data) < length:
         more = os.pread(descriptor, length - len(data), start + len(data))
@@ -119,4 +119,4 @@ def _copy_range(old: int, new: int, start: int, length: int) -> None:
         while start < end and (copied := os.copy_file_range(old, new, end - start, start, start)):
             start += copied
     while start < end:
-        start += os.pwrite(new, _read(old, start, end - start), start)
+        start += os.pwrite(new, read_exactly(old, start, end - start), start)

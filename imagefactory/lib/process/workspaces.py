@@ -6,7 +6,7 @@ import errno
 import fcntl
 import os
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
@@ -53,22 +53,6 @@ class Workspaces:
             yield directory
         finally:
             await shield(self.remove(directory))
-
-    @asynccontextmanager
-    async def noted(self, paths: Sequence[Path]) -> AsyncIterator[None]:
-        """While this lasts the next start would remove these paths; the block itself leaves what shall stay."""
-        noted: list[Path] = []
-        try:
-            for path in paths:
-                await self._journal.add_workspace(path)
-                noted.append(path)
-            yield
-        finally:
-            await shield(self._drop(noted))
-
-    async def _drop(self, paths: Sequence[Path]) -> None:
-        for path in paths:
-            await self._journal.drop_workspace(path)
 
     async def make(self, id: str) -> Path:
         """As `open`; whoever asks has to call `remove`."""
