@@ -17,7 +17,7 @@ from twisted.web.server import Site
 from imagefactory.lib.concurrency.clock import WallClock
 from imagefactory.lib.concurrency.threads import ThreadPools, Threads
 from imagefactory.lib.oauth.memory import NonceFile
-from imagefactory.lib.runtime.heap import keep_pieces
+from imagefactory.lib.runtime.heap import freeze_objects, keep_pieces
 from imagefactory.lib.tls import identity as tls
 from imagefactory.lib.tls.host_names import host_names
 from imagefactory.lib.tls.renewal import RenewedContext
@@ -62,6 +62,7 @@ def rest_listener(
 
     def make() -> IProtocolFactory:
         sites.append(site())
+        freeze_objects()
         return _wrapped(sites[0], context, pools().bulk, reactor)
 
     async def drain() -> None:
@@ -95,6 +96,7 @@ def warehouse_listener(
         known = None if users is None else Users(users, clock.seconds, nonces)
         application = Application(embedded.store, embedded.threads, clock, known, served.outside, bulk=embedded.bulk)
         sites.append(LimitedWarehouseSite(application, clock, served.most))
+        freeze_objects()
         return _wrapped(sites[0], context, embedded.bulk, reactor)
 
     async def drain() -> None:

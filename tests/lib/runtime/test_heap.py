@@ -1,8 +1,10 @@
-"""The allocator's settings."""
+"""The settings of the allocator and of the garbage collector."""
+
+import gc
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.lib.runtime.heap import keep_pieces
+from imagefactory.lib.runtime.heap import freeze_objects, keep_pieces
 
 
 class HeapTests(SynchronousTestCase):
@@ -20,3 +22,13 @@ class HeapTests(SynchronousTestCase):
         self.assertEqual(told, {-3: 4 << 20, -1: 16 << 20, -8: 1})
         keep_pieces(None)
         self.assertEqual(len(told), 3)
+
+    def test_what_is_frozen_is_not_looked_through_again(self) -> None:
+        """An object from before is in no generation any more; one from afterwards is."""
+        self.addCleanup(gc.unfreeze)
+        before: list[object] = [[]]
+        freeze_objects()
+        after: list[object] = [[]]
+        collected = gc.get_objects()
+        self.assertFalse(any(each is before for each in collected))
+        self.assertTrue(any(each is after for each in collected))
