@@ -12,10 +12,10 @@ from imagefactory.app.arguments import RestArguments
 from imagefactory.app.clients import clients_of
 from imagefactory.app.connections import WAREHOUSE, each_of_factory, most_connections
 from imagefactory.app.factory import Factory, compose
-from imagefactory.app.listeners import NONCES, ServedWarehouse, rest_listener, warehouse_listener
+from imagefactory.app.listeners import ServedWarehouse, rest_listener, warehouse_listener
 from imagefactory.app.storage import USUAL, answers, open_embedded, start_replication
 from imagefactory.lib.concurrency.clock import WallClock, wait_steadily
-from imagefactory.lib.concurrency.threads import ThreadPools
+from imagefactory.lib.concurrency.threads import ThreadPools, Threads
 from imagefactory.lib.errors import FactoryError
 from imagefactory.lib.http.names import NameResolver
 from imagefactory.lib.oauth.memory import NonceFile
@@ -28,9 +28,13 @@ from imagefactory.service.listening import BoundSocket, bind
 from imagefactory.service.notify import Notifier
 from imagefactory.service.pidfile import PidFile
 from imagefactory.settings import Settings
+from imagefactory.warehouse.store.embedded import EmbeddedWarehouse
 
 #: Seconds that a stopping daemon has beside those for its jobs: children are ended, everything is written down.
 CLEARING_AWAY = 15
+
+NONCES = "oauth-nonces"
+"""The file of what clients have signed, in the state directory and in that of the warehouse."""
 
 
 class FactoryService:
@@ -42,6 +46,7 @@ class FactoryService:
         self._look = look
         self._stack = AsyncExitStack()
         self._factory: Factory | None = None
+        self._nonces: NonceFile | None = None
         self._served: ServedWarehouse | None = None
         self._most = 0
 
@@ -50,10 +55,10 @@ class FactoryService:
         self._factory = await compose(self._settings, self._reactor, resume=True, look=self._look)
         self._stack.push_async_callback(self._factory.stop)
         self._most = most_connections(self._settings, each_of_factory(self._settings))
+        self._nonces = await _open_nonces(self._settings.state_dir, self._factory.pools.database, self._stack)
         if self._factory.storage.embedded is not None:
             embedded = self._factory.storage.embedded
-            outside = start_replication(self._settings, embedded, self._reactor, self._stack)
-            self._served = ServedWarehouse(embedded, outside, self._most)
+            self._served = await _serve(self._settings, self._reactor, embedded, self._stack, self._most)
 
     async def stop(self) -> None:
         """Running jobs are cancelled, bounded in time."""
@@ -74,7 +79,7 @@ class FactoryService:
             clock=WallClock(self._reactor),
             threads=factory.pools.bulk,
             clients=clients,
-            nonces=NonceFile(self._settings.state_dir / NONCES),
+            nonces=self._nonces,
         )
 
     def pools(self) -> ThreadPools:
@@ -110,9 +115,9 @@ class WarehouseService:
         names.start()
         self._stack.push_async_callback(names.stop)
         embedded = await open_embedded(Path(self._settings.warehouse_path), pools, self._stack)
-        outside = start_replication(self._settings, embedded, self._reactor, self._stack)
         make_room(self._settings.max_connections, each=WAREHOUSE)
-        self._served = ServedWarehouse(embedded, outside, most_connections(self._settings, WAREHOUSE))
+        most = most_connections(self._settings, WAREHOUSE)
+        self._served = await _serve(self._settings, self._reactor, embedded, self._stack, most)
 
     async def stop(self) -> None:
         """Close it."""
@@ -122,6 +127,20 @@ class WarehouseService:
         """The opened store."""
         assert self._served is not None, "it is asked for after the start"
         return self._served
+
+
+async def _serve(
+    settings: Settings, reactor: Any, embedded: EmbeddedWarehouse, stack: AsyncExitStack, most: int
+) -> ServedWarehouse:
+    """Do what a warehouse needs that other processes reach, until `stack` ends."""
+    nonces = await _open_nonces(Path(settings.warehouse_path), embedded.threads, stack)
+    return ServedWarehouse(embedded, start_replication(settings, embedded, reactor, stack), nonces, most)
+
+
+async def _open_nonces(directory: Path, threads: Threads, stack: AsyncExitStack) -> NonceFile:
+    nonces = await NonceFile.open(directory / NONCES, threads)
+    stack.push_async_callback(nonces.close)
+    return nonces
 
 
 def factory_daemon(settings: Settings, *, reopen_log: Callable[[], None] | None, pidfile: bool) -> Daemon:

@@ -31,18 +31,16 @@ from imagefactory.warehouse.server.limits import LimitedWarehouseSite
 from imagefactory.warehouse.server.users import Users, load_users
 from imagefactory.warehouse.store.embedded import EmbeddedWarehouse
 
-NONCES = "oauth-nonces"
-"""The file of what clients have signed, in the state directory and in that of the warehouse."""
-
 log = Logger()
 
 
 @dataclass(frozen=True, slots=True)
 class ServedWarehouse:
-    """A warehouse of this process, where its copies go, and how many connections its port may have."""
+    """A warehouse of this process, where its copies go, what was signed, and how many connections its port may have."""
 
     embedded: EmbeddedWarehouse
     outside: Peers
+    nonces: NonceFile
     most: int
 
 
@@ -92,8 +90,7 @@ def warehouse_listener(
         keep_pieces()
         served, clock = warehouse(), WallClock(reactor)
         embedded = served.embedded
-        nonces = NonceFile(Path(settings.warehouse_path) / NONCES)
-        known = None if users is None else Users(users, clock.seconds, nonces)
+        known = None if users is None else Users(users, clock.seconds, served.nonces)
         application = Application(embedded.store, embedded.threads, clock, known, served.outside, bulk=embedded.bulk)
         sites.append(LimitedWarehouseSite(application, clock, served.most))
         freeze_objects()

@@ -48,7 +48,7 @@ class OAuthScheme:
 
     async def commit(self, proof: Seen) -> None:
         """See `Scheme`."""
-        self._verifier.accept(proof)
+        await self._verifier.accept(proof)
 
     def missing(self) -> Unauthorized:
         """See `Scheme`."""

@@ -23,7 +23,7 @@ class Nonces:
         self._window = window
         self._most = most
         self._memory = memory
-        self._expiry: dict[Seen, float] = {seen: seen[1] + window for seen in memory.recall() if self._lives(seen)}
+        self._expiry: dict[Seen, float] = {seen: seen[1] + window for seen in memory.recall() if self.lives(seen)}
 
     def __len__(self) -> int:
         return len(self._expiry)
@@ -32,16 +32,17 @@ class Nonces:
         """Whether this was seen."""
         return (client, timestamp, nonce) in self._expiry
 
-    def add(self, client: str, timestamp: int, nonce: str) -> None:
-        """Remember it."""
+    async def add(self, client: str, timestamp: int, nonce: str) -> None:
+        """Remember it: `known` at once, and over a restart when this returns. Raises Busy."""
         self._forget_old()
         if len(self._expiry) >= self._most:
             raise Busy("too many signed requests at once", hint="try again in some minutes")
         seen = (client, timestamp, nonce)
         self._expiry[seen] = timestamp + self._window
-        self._memory.note(seen, self._expiry.keys())
+        await self._memory.record(seen, self._expiry.keys())
 
-    def _lives(self, seen: Seen) -> bool:
+    def lives(self, seen: Seen) -> bool:
+        """Whether its timestamp is inside the window."""
         return abs(self._now() - seen[1]) <= self._window
 
     def _forget_old(self) -> None:

@@ -67,9 +67,9 @@ class Verifier:
         self._nonces = Nonces(now, limits.window, memory=memory or Forgetful())
         self._knowledge = (clients, now, limits, self._nonces, secrets.token_hex(16))
 
-    def check(self, request: Signed) -> None:
+    async def check(self, request: Signed) -> None:
         """Raises Unauthorized unless a known client has signed it, now, and for the first time; Busy."""
-        self.accept(self.examine(request))
+        await self.accept(self.examine(request))
 
     def glance(self, request: Signed) -> None:
         """Refuse what needs no look at the body's fields: costs next to nothing, whatever the body.
@@ -95,11 +95,18 @@ class Verifier:
         client, timestamp, nonce = (parameters[name] for name in _IDENTITY)
         return client, int(timestamp), nonce
 
-    def accept(self, seen: Seen) -> None:
-        """Note what `examine` answered; Unauthorized if it was noted meanwhile, Busy."""
+    async def accept(self, seen: Seen) -> None:
+        """Record what `examine` returned, over a restart when this returns; nothing may be done before for the request.
+
+        Raises:
+            Unauthorized: it was recorded meanwhile, or it is too old by now to be refused the next time.
+            Busy
+        """
         if self._nonces.known(*seen):
             raise _used()
-        self._nonces.add(*seen)
+        if not self._nonces.lives(seen):
+            raise refused("oauth_timestamp is old by the time that the body has come", hint="sign each request anew")
+        await self._nonces.add(*seen)
 
     def _parameters(self, request: Signed) -> dict[str, str]:
         """The `oauth_` parameters, once the signature proved good."""

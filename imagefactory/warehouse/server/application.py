@@ -5,6 +5,7 @@ from __future__ import annotations
 from imagefactory.lib.concurrency.clock import Clock
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import NoSpace, TooLarge
+from imagefactory.lib.oauth.memory import Seen
 from imagefactory.lib.oauth.verifier import FORM
 from imagefactory.warehouse import names
 from imagefactory.warehouse.server import buckets, control, health, metadata, objects
@@ -71,7 +72,7 @@ class Application(WarehouseContext):
     async def admit(self, call: Call, length: int | None, flow: Flow) -> BodySink:
         """Decide on a streamed body before it is read: who, names, bucket, room. `length` None: not known."""
         if self.users:
-            self.users.check(call, streamed=True)
+            await self.users.accept(self.users.examine(call))
         assert call.path is not None
         _check_names(call)
         part = part_of(call)
@@ -92,25 +93,26 @@ class Application(WarehouseContext):
         if length is not None and free is not None and length > free:
             raise NoSpace(f"the body has {length} bytes, {free} are free")
 
-    def welcome(self, call: Call) -> bool:
-        """Whether the signature of a call whose body is still to come is good; Unauthorized.
+    def welcome(self, call: Call) -> Seen | None:
+        """Check the signature of a call whose body is still to come; Unauthorized.
 
-        False: it is seen only with the body, because the fields of a form are part of it, or nobody signs.
+        Returns None if it is seen only with the body, because the fields of a form are part of it, or if calls are not
+        signed here.
         """
         if self.users is None or call.path == ("_health",):
-            return False
+            return None
         if call.content_type == FORM:
             signed_at_all(call)
-            return False
-        self.users.check(call, streamed=True)
-        return True
+            return None
+        return self.users.examine(call)
 
-    async def answer(self, call: Call, *, signed: bool = False) -> Reply:
-        """The reply to a call whose body has come; `signed`: its signature was found good before."""
+    async def answer(self, call: Call, *, signed: Seen | None = None) -> Reply:
+        """The reply to a call whose body has come; `signed`: what `welcome` returned for it."""
         if call.path == ("_health",) and call.method in {"GET", "HEAD"}:
             return await health.health(self, call)
-        if signed:
+        if signed is not None and self.users:
             self._check_body(call)
+            await self.users.accept(signed)
         elif self.users:
             await self.users.check_whole(call, self.bulk)
         return await _operation(call)(self, call)

@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import Request, datetimeToString
 
 from imagefactory import __version__
+from imagefactory.lib.oauth.memory import Seen
 from imagefactory.warehouse.server.body_sink import BodySink
 from imagefactory.warehouse.server.call import Call, Reply, split_path
 from imagefactory.warehouse.server.content import Content
@@ -42,7 +43,7 @@ class WarehouseRequest(Request):
     _refused = False  # answered already, the rest of the body is of no interest
     _complete = False  # the body has come
     _streams = False
-    _signed = False  # that was checked already
+    _signed: Seen | None = None  # its signature was checked already
     _size = 0
 
     def began(self, method: bytes, uri: bytes, version: bytes, length: int | None) -> None:
@@ -67,7 +68,7 @@ class WarehouseRequest(Request):
     def _welcome(self) -> None:
         """Who waits for leave to send a body that is kept in memory hears first whether he is known."""
         try:
-            self._signed = self._waits() and self._app.welcome(self._call)
+            self._signed = self._app.welcome(self._call) if self._waits() else None
         except Exception as error:
             self._refuse(error)
         else:

@@ -15,7 +15,7 @@ from oauthlib.oauth1.rfc5849.utils import parse_authorization_header
 
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import InvalidInput, Problem
-from imagefactory.lib.oauth.memory import Memory
+from imagefactory.lib.oauth.memory import Memory, Seen
 from imagefactory.lib.oauth.verifier import FORM, BodyHash, Limits, Signed, Verifier, refused
 from imagefactory.lib.secret import Secret
 from imagefactory.warehouse.server.call import Call
@@ -55,21 +55,33 @@ class Users:
     def __init__(self, secrets: Mapping[str, Secret], now: Callable[[], float], memory: Memory | None = None) -> None:
         self._verifier = Verifier(secrets, now, LIMITS, memory)
 
-    def check(self, call: Call, *, streamed: bool = False) -> None:
-        """Unauthorized unless the call is signed, in its header, by a user we know.
+    def examine(self, call: Call) -> Seen:
+        """Check the signature, in the header, of a call whose body is still to come; its hash is not looked at.
 
-        The hash of a streamed body is not looked at: the body is still to come. Busy.
+        Returns what to `accept` before anything is done for the call.
+
+        Raises:
+            Unauthorized: no user that is known has signed it.
         """
-        self._verifier.check(_signed(call, streamed=streamed))
+        return self._verifier.examine(_signed(call, streamed=True))
+
+    async def accept(self, seen: Seen) -> None:
+        """Record the signature as used.
+
+        Raises:
+            Unauthorized: it was used before.
+            Busy
+        """
+        await self._verifier.accept(seen)
 
     async def check_whole(self, call: Call, threads: Threads) -> None:
         """The same for a call with its body, in a thread if that is large: a form is part of the signature."""
         signed = _signed(call, streamed=False)
         if len(call.body) <= SMALL:
-            self._verifier.check(signed)
+            await self._verifier.check(signed)
             return
         self._verifier.glance(signed)
-        self._verifier.accept(await threads.run(self._verifier.examine, signed))
+        await self._verifier.accept(await threads.run(self._verifier.examine, signed))
 
 
 def _signed(call: Call, *, streamed: bool) -> Signed:

@@ -1,5 +1,6 @@
 """Signing, as our own verifier sees it."""
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.lib.errors import Unauthorized
@@ -16,6 +17,10 @@ class SignerTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.verifier = Verifier({"key": Secret("hush")}, lambda: 1_800_000_000.5, Limits(window=1))
 
+    def check(self, signed: Signed) -> Deferred[None]:
+        """Whether it is let in."""
+        return Deferred.fromCoroutine(self.verifier.check(signed))
+
     def signed(self, secret: str = "hush", url: str = URL) -> Signed:
         """A request as the verifier gets it."""
         headers = Signer("key", Secret(secret), lambda: 1_800_000_000.9).headers("PUT", url)
@@ -25,12 +30,12 @@ class SignerTests(SynchronousTestCase):
     def test_each_request_is_its_own(self) -> None:
         """Two in the same second are both good, each once."""
         one, two = self.signed(), self.signed()
-        self.verifier.check(one)
-        self.verifier.check(two)
-        self.assertRaises(Unauthorized, self.verifier.check, two)
+        self.successResultOf(self.check(one))
+        self.successResultOf(self.check(two))
+        self.failureResultOf(self.check(two), Unauthorized)
 
     def test_secret_and_url_count(self) -> None:
         """Another secret or place is another signature; the secret is not in it."""
-        self.assertRaises(Unauthorized, self.verifier.check, self.signed("other"))
-        self.assertRaises(Unauthorized, self.verifier.check, self.signed(url=URL + "c"))
+        self.failureResultOf(self.check(self.signed("other")), Unauthorized)
+        self.failureResultOf(self.check(self.signed(url=URL + "c")), Unauthorized)
         self.assertNotIn("hush", self.signed().authorization)

@@ -6,6 +6,7 @@ from functools import partial
 from urllib.parse import urlencode
 
 from oauthlib.oauth1 import Client
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -33,19 +34,31 @@ class VerifierTests(SynchronousTestCase):
         headers = {} if body is None else {"Content-Type": kind}
         return str(client.sign(URL, "POST", body, headers)[1]["Authorization"])
 
+    def check(self, signed: Signed) -> Deferred[None]:
+        """Whether it is let in."""
+        return Deferred.fromCoroutine(self.verifier.check(signed))
+
     def refusal(self, signed: Signed) -> FactoryError:
         """The reason that it is not let in for."""
-        return self.assertRaises(Unauthorized, self.verifier.check, signed)
+        error = self.failureResultOf(self.check(signed), Unauthorized).value
+        assert isinstance(error, FactoryError)
+        return error
+
+    def test_too_late(self) -> None:
+        """What was signed at the right time, and whose body came after the window, could be let in twice."""
+        seen = self.verifier.examine(Signed("POST", URL, self.authorization()))
+        self.clock.advance(61)
+        self.failureResultOf(Deferred.fromCoroutine(self.verifier.accept(seen)), Unauthorized)
 
     def test_once(self) -> None:
         """The same request again is refused; so it is by whichever form it was signed."""
         signed = Signed("POST", URL, self.authorization())
-        self.verifier.check(signed)
+        self.successResultOf(self.check(signed))
         self.assertIn("used before", str(self.refusal(signed)))
 
     def test_window(self) -> None:
         """Its border is let in; beyond it the difference is told, and what to do."""
-        self.verifier.check(Signed("POST", URL, self.authorization(skew=60)))
+        self.successResultOf(self.check(Signed("POST", URL, self.authorization(skew=60))))
         error = self.refusal(Signed("POST", URL, self.authorization(skew=-61, nonce="other")))
         self.assertIn("61 s old, 60 are allowed", str(error))
         self.assertIn("clock", error.hint)
@@ -54,13 +67,13 @@ class VerifierTests(SynchronousTestCase):
         """A nonce shorter or longer than the door allows is malformed."""
         for nonce in ("123", "123456789"):
             self.assertIn("malformed", str(self.refusal(Signed("POST", URL, self.authorization(nonce=nonce)))))
-        self.verifier.check(Signed("POST", URL, self.authorization(nonce="1234")))
+        self.successResultOf(self.check(Signed("POST", URL, self.authorization(nonce="1234"))))
 
     def test_forms(self) -> None:
         """Only what the door offers may be part of the signature."""
         both = ("", FIELDS)
-        self.verifier.check(Signed("POST", URL, self.authorization(FIELDS, nonce="with"), lambda: both))
-        self.verifier.check(Signed("POST", URL, self.authorization(nonce="without"[:8]), lambda: both))
+        self.successResultOf(self.check(Signed("POST", URL, self.authorization(FIELDS, nonce="with"), lambda: both)))
+        self.successResultOf(self.check(Signed("POST", URL, self.authorization(nonce="without"[:8]), lambda: both)))
         for header, forms in ((self.authorization(FIELDS, nonce="one"), ("",)), (self.authorization(), (FIELDS,))):
             self.refusal(Signed("POST", URL, header, partial(tuple, forms)))
         self.assertIn(
@@ -73,8 +86,10 @@ class VerifierTests(SynchronousTestCase):
         header = self.authorization("{text}", "text/plain")
         self.assertIn("body", str(self.refusal(Signed("POST", URL, header, body=b""))))
         self.assertIn("body", str(self.refusal(Signed("POST", URL, header, body=b"{text"))))
-        self.verifier.check(Signed("POST", URL, header, body=b"{text}"))
-        self.verifier.check(Signed("POST", URL, self.authorization("{text}", "text/plain", nonce="again"), body=None))
+        self.successResultOf(self.check(Signed("POST", URL, header, body=b"{text}")))
+        self.successResultOf(
+            self.check(Signed("POST", URL, self.authorization("{text}", "text/plain", nonce="again"), body=None))
+        )
 
     def test_the_unsigned_cost_nothing(self) -> None:
         """What cannot be good is refused without a look at the fields of the body, wherever parameters may be."""
@@ -93,8 +108,8 @@ class VerifierTests(SynchronousTestCase):
         """Of the same request examined twice before it is noted, one is let in."""
         signed = Signed("POST", URL, self.authorization())
         one, other = self.verifier.examine(signed), self.verifier.examine(signed)
-        self.verifier.accept(one)
-        self.assertRaises(Unauthorized, self.verifier.accept, other)
+        self.successResultOf(Deferred.fromCoroutine(self.verifier.accept(one)))
+        self.failureResultOf(Deferred.fromCoroutine(self.verifier.accept(other)), Unauthorized)
 
     def test_nothing_shows(self) -> None:
         """What is on its way to be checked does not print its signature or body."""
