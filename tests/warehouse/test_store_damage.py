@@ -5,9 +5,6 @@ from __future__ import annotations
 from hashlib import sha256
 from pathlib import Path
 
-from sqlalchemy import create_engine
-
-from imagefactory.warehouse.store import open_store
 from tests.warehouse.test_store import StoreTestCase
 
 
@@ -80,27 +77,3 @@ class ModeTests(StoreTestCase):
     def own_directories(self) -> list[Path]:
         """The store's directory and the two in it."""
         return [self.path, self.path / "blobs", self.path / "incoming"]
-
-
-class MigrationTests(StoreTestCase):
-    """A database that an older program made."""
-
-    def test_version_1(self) -> None:
-        """This store is still this store, and noted damage still noted."""
-        self.store.put("b", "k", b"body", {})
-        self.store.close()
-        engine = create_engine(f"sqlite:///{self.path / 'warehouse.db'}")
-        with engine.begin() as connection:
-            for table, column in (("blob", "damaged"), ("provider", "here"), ("provider", "more")):
-                connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
-            connection.exec_driver_sql("UPDATE blob SET sha256 = 'damaged ' || id")
-            connection.exec_driver_sql("PRAGMA user_version = 1")
-        engine.dispose()
-        store = open_store(self.path)
-        self.addCleanup(store.close)
-        (here,) = store.replication.providers()
-        self.assertEqual((here.name, here.here, here.more), ("primary", True, "{}"))
-        found = store.find("b", "k")
-        assert found is not None
-        assert found.blob is not None
-        self.assertTrue(found.blob.damaged)

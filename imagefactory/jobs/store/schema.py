@@ -1,10 +1,11 @@
-"""Tables of the job store, and how older files become this version."""
+"""Tables of the job store as they are now; `migrations` makes them of those of older files."""
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Connection, Float, Index, Integer, MetaData, Table, Text
+from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, Table, Text
 
-from imagefactory.lib.database.sqlite import Kind
+from imagefactory.jobs.store.migrations import MIGRATIONS
+from imagefactory.lib.database.sqlite import DatabaseKind
 
 metadata = MetaData()
 
@@ -20,7 +21,7 @@ jobs = Table(
     Column("request", Text, nullable=False, server_default=""),
     Column("revision", Integer, nullable=False, server_default="0"),
 )
-by_revision = Index("jobs_by_revision", jobs.c.revision)
+Index("jobs_by_revision", jobs.c.revision)
 
 #: What retries need. Jobs of one request share a row: it may hold megabytes.
 requests = Table("requests", metadata, Column("key", Text, primary_key=True), Column("body", Text, nullable=False))
@@ -51,7 +52,7 @@ events = Table(
 #: `value` of "events" is the highest id that was reserved.
 counters = Table("counters", metadata, Column("name", Text, primary_key=True), Column("value", Integer, nullable=False))
 
-#: Rows that could not be read any more, for a person to look at.
+#: Rows that could not be read, kept for manual inspection.
 quarantine = Table(
     "quarantine",
     metadata,
@@ -83,40 +84,10 @@ resources = Table(
     Column("holder", Text, nullable=False),
 )
 
-
-def _first(connection: Connection) -> None:
-    metadata.create_all(connection)
-
-
-def _revisions(connection: Connection) -> None:
-    """Processes that share the file see what the others change."""
-    columns = {row[1] for row in connection.exec_driver_sql("PRAGMA table_info(jobs)")}
-    if "revision" not in columns:
-        connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN revision INTEGER NOT NULL DEFAULT 0")
-    by_revision.create(connection, checkfirst=True)
-
-
-def _counters(connection: Connection) -> None:
-    """Ids of events are reserved."""
-    counters.create(connection, checkfirst=True)
-
-
-def _requests(connection: Connection) -> None:
-    """Requests stand apart from their jobs."""
-    requests.create(connection, checkfirst=True)
-    connection.exec_driver_sql("INSERT INTO requests SELECT 'job:' || id, request FROM jobs WHERE request != ''")
-    connection.exec_driver_sql("UPDATE jobs SET request = 'job:' || id WHERE request != ''")
-
-
-def _resources(connection: Connection) -> None:
-    """What pushes make at providers is remembered."""
-    resources.create(connection, checkfirst=True)
-
-
-STORE = Kind(
+STORE = DatabaseKind(
     "the job store",
     setting="state_dir",
-    migrations=(_first, _revisions, _counters, _requests, _resources),
+    migrations=MIGRATIONS,
     busy=15,
     durable=True,
     shrinks=True,

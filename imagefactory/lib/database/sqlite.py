@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,18 +25,18 @@ _NOT_WRITABLE = ("readonly", "unable to open", "Permission", "Read-only", "Not a
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class DatabaseKind:
     """What a file is, and what people call it.
 
-    `setting` says where it is; `relief` is what helps when its file system is full. Step n of `migrations` makes
-    version n of version n - 1; one that was released is never changed. A process waits `busy` seconds for another
-    that is just writing. What was committed to a `durable` file survives a power cut, not only the end of a process.
+    `setting` says where it is; `relief` is what helps when its file system is full. The statements of step n of
+    `migrations` make version n of version n - 1; a released step is never changed. A process waits `busy` seconds for
+    another one that writes. What was committed to a `durable` file survives a power cut, not only the end of a process.
     Of a file that `shrinks`, the room of what was deleted goes back to the system when `give_back` asks for it.
     """
 
     name: str
     setting: str
-    migrations: tuple[Callable[[Connection], None], ...]
+    migrations: tuple[tuple[str, ...], ...]
     busy: int
     durable: bool
     relief: str
@@ -51,7 +51,7 @@ class Database:
     (WAL). Blocks. Raises NoSpace, Unavailable, and Conflict for a file of a newer program.
     """
 
-    def __init__(self, path: Path, kind: Kind) -> None:
+    def __init__(self, path: Path, kind: DatabaseKind) -> None:
         self._path = path
         self._kind = kind
         with opening(path, kind):
@@ -115,7 +115,7 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
-def migrate(connection: Connection, path: Path, kind: Kind) -> None:
+def migrate(connection: Connection, path: Path, kind: DatabaseKind) -> None:
     """Bring the database to the newest version, inside the caller's transaction; Conflict if it is of a later one."""
     version, newest = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one()), len(kind.migrations)
     if version > newest:
@@ -124,13 +124,14 @@ def migrate(connection: Connection, path: Path, kind: Kind) -> None:
             where=str(path),
             hint=f"use the newer version of this program, or another {kind.setting}",
         )
-    for step in kind.migrations[version:]:
-        step(connection)
+    for statements in kind.migrations[version:]:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
     connection.exec_driver_sql(f"PRAGMA user_version = {newest}")
 
 
 @contextmanager
-def plain_errors(path: Path, kind: Kind) -> Iterator[None]:
+def plain_errors(path: Path, kind: DatabaseKind) -> Iterator[None]:
     """Say in our words what the database complains about, and that a file system is full; what we did wrong stays."""
     try:
         yield
@@ -145,7 +146,7 @@ def plain_errors(path: Path, kind: Kind) -> Iterator[None]:
 
 
 @contextmanager
-def opening(path: Path, kind: Kind) -> Iterator[None]:
+def opening(path: Path, kind: DatabaseKind) -> Iterator[None]:
     """The same while files and directories are made, when whatever the system says means that there can be none."""
     try:
         with plain_errors(path, kind):
@@ -154,12 +155,12 @@ def opening(path: Path, kind: Kind) -> Iterator[None]:
         raise _in_words(str(error), path, kind) from error
 
 
-def no_space(path: Path, kind: Kind) -> NoSpace:
+def no_space(path: Path, kind: DatabaseKind) -> NoSpace:
     """The error for a full file system."""
     return NoSpace(f"no space is left for {kind.name}", where=str(path), hint=kind.relief)
 
 
-def _in_words(text: str, path: Path, kind: Kind) -> FactoryError:
+def _in_words(text: str, path: Path, kind: DatabaseKind) -> FactoryError:
     if "full" in text:
         return no_space(path, kind)
     if any(word in text for word in _NOT_WRITABLE):

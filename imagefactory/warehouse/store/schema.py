@@ -1,13 +1,10 @@
-"""The tables of the embedded warehouse, and how an older database becomes a current one."""
+"""The tables of the embedded warehouse as they are now; `migrations` makes them of those of older databases."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from sqlalchemy import (
     Boolean,
     Column,
-    Connection,
     Float,
     ForeignKey,
     Index,
@@ -17,9 +14,9 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
 )
-from sqlalchemy.schema import CreateColumn
 
-from imagefactory.lib.database.sqlite import Kind
+from imagefactory.lib.database.sqlite import DatabaseKind
+from imagefactory.warehouse.store.migrations import MIGRATIONS
 
 metadata = MetaData()
 
@@ -106,37 +103,10 @@ replica = Table(
 )
 
 
-def _first(connection: Connection) -> None:
-    metadata.create_all(connection)
-    connection.execute(provider.insert().values(name="primary", type="fs", main=True, here=True))
-
-
-def _second(connection: Connection) -> None:
-    """This store is known as such, whatever is primary; damage is not written over digests."""
-    for column in (blob.c.damaged, provider.c.here, provider.c.more):
-        _add(connection, column)
-    connection.exec_driver_sql("UPDATE provider SET here = 1 WHERE name = 'primary' AND type = 'fs' AND path = ''")
-    connection.exec_driver_sql("UPDATE blob SET damaged = 1, sha256 = '' WHERE sha256 LIKE 'damaged %'")
-
-
-def _third(connection: Connection) -> None:
-    """Bodies are known by a digest that leaves holes out, too; those of before keep the one they have."""
-    _add(connection, blob.c.content)
-    connection.exec_driver_sql("CREATE INDEX IF NOT EXISTS blob_by_content ON blob (content)")
-
-
-def _add(connection: Connection, column: Column[Any]) -> None:
-    """Add a column unless the table was just made from its newest description."""
-    table = column.table.name
-    if column.name not in {row.name for row in connection.exec_driver_sql(f"PRAGMA table_info({table})")}:
-        description = CreateColumn(column).compile(dialect=connection.dialect)
-        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {description}")
-
-
-WAREHOUSE = Kind(
+WAREHOUSE = DatabaseKind(
     "the warehouse",
     setting="warehouse_path",
-    migrations=(_first, _second, _third),
+    migrations=MIGRATIONS,
     busy=60,
     durable=True,
     relief="delete objects or enlarge the disk",
