@@ -13,6 +13,8 @@ from imagefactory import __version__
 from imagefactory.cli.warehouse import parser as warehouse_parser
 from imagefactory.model.sizes import UNITS
 from imagefactory.settings.manual import keys_roff, options_roff, sample
+from imagefactory.targets.descriptor import TargetDescriptor
+from imagefactory.targets.registry import TARGETS
 from scripts import rest_manual
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,10 +44,25 @@ def _option(action: argparse.Action) -> str:
     return f".TP\n.B {', '.join(action.option_strings)}{value}\n{action.help}\n".replace("-", "\\-")
 
 
+def _providers() -> str:
+    """Each target with the names of its providers, their settings, and the credentials for them."""
+    return "".join(_target(TARGETS.get(name)) for name in sorted(TARGETS.names()))
+
+
+def _target(target: TargetDescriptor) -> str:
+    parts = [f"names: {', '.join(names.shown for names in target.names)}"] if target.names else []
+    if target.definition.keys:
+        parts.append(f"definitions in {target.definition.file}: {', '.join(target.definition.keys)}")
+    if target.credentials:
+        parts.append(f"credentials: {target.credentials.element} with {', '.join(target.credentials.fields)}")
+    return f".TP\n.B {target.name}\n{'; '.join(parts)}\n".replace("-", "\\-")
+
+
 MARKS: dict[str, Callable[[], str]] = {
     "@VERSION@": lambda: __version__,
     "@OPTIONS@\n": options_roff,
     "@KEYS@\n": keys_roff,
+    "@PROVIDERS@\n": _providers,
     "@UNITS@": lambda: UNITS,
     "@ROUTES@\n": rest_manual.addresses,
     "@REQUESTS@\n": rest_manual.requests,

@@ -74,6 +74,7 @@ class FactoryService:
             factory.inventory,
             arguments=RestArguments(factory.templates, factory.clouds),
             clouds=factory.clouds,
+            leftovers=factory.leftovers.find,
             settings=self._settings,
             max_connections=self._most,
             clock=WallClock(self._reactor),

@@ -94,6 +94,7 @@ async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, res
         new_id=lambda: str(uuid4()),
         incident=lambda: secrets.token_hex(6),
     )
+    await leftovers.reap_without_credentials()
     jobs = JobService(collaborators, _limits(settings))
     inventory = Inventory(storage.records, jobs, clouds)
     factory = Factory(settings, jobs, templates, inventory, clouds, leftovers, storage, ground.pools, stack)

@@ -70,8 +70,9 @@ def _local(settings: Settings, mode: Mode) -> int:
     from twisted.internet import reactor
 
     from imagefactory.app import compose
-    from imagefactory.cli.local import Terminal, run
+    from imagefactory.cli.local import run
     from imagefactory.cli.running import Run
+    from imagefactory.cli.terminal import Terminal
 
     globalLogBeginner.beginLoggingTo(
         [at_least(level_of(settings), StreamLog(sys.stderr))], redirectStandardIO=False, discardBuffer=True

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 from twisted.internet.defer import CancelledError
 
 from imagefactory.app import Factory
 from imagefactory.cli import results
-from imagefactory.cli.modes import BuildMode, ImportMode, LogMode, Mode, PushMode
-from imagefactory.cli.watch import ProgressView
+from imagefactory.cli.leftovers import reap, show_leftovers
+from imagefactory.cli.modes import BuildMode, ImportMode, LeftoversMode, LogMode, Mode, PushMode, ReapMode
+from imagefactory.cli.terminal import Terminal
 from imagefactory.jobs.interface import BuildRequest, ImportRequest, JobEvent, PushRequest, Unsubscribe
 from imagefactory.lib.concurrency.scope import Scope
 from imagefactory.lib.errors import Conflict, InvalidInput
@@ -26,29 +25,6 @@ SUCCESS, FAILURE = 0, 1
 
 LONGEST_PATH = 4095
 """PATH_MAX of linux/limits.h, less the zero at the end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Terminal:
-    """Where a run writes: results to `out`, progress to `watcher`.
-
-    With `document` the only output is one JSON document.
-    """
-
-    out: TextIO
-    watcher: ProgressView
-    document: bool
-
-    def say(self, text: str) -> None:
-        """Write a line for people; nothing with `document`."""
-        if not self.document:
-            self.out.write(f"{text}\n")
-            self.out.flush()
-
-    def result(self, document: str, lines: Sequence[str]) -> None:
-        """Write the result of a run, as a document or as lines."""
-        self.out.write("".join(f"{line}\n" for line in ([document] if self.document else lines)))
-        self.out.flush()
 
 
 async def run(factory: Factory, mode: Mode, terminal: Terminal) -> int:
@@ -64,6 +40,8 @@ async def run(factory: Factory, mode: Mode, terminal: Terminal) -> int:
             return await _import(factory, mode, terminal)
         case LogMode():
             return await _log(factory, mode, terminal)
+        case LeftoversMode() | ReapMode():
+            return await _leftovers(factory, mode, terminal)
     raise AssertionError(mode)
 
 
@@ -99,6 +77,15 @@ async def _push(factory: Factory, mode: PushMode, terminal: Terminal) -> int:
     for job in jobs:
         terminal.say(f"Pushing build {job.build_id} of image {job.image_id} to provider {job.provider}")
     return await _watch(factory, jobs, terminal)
+
+
+async def _leftovers(factory: Factory, mode: LeftoversMode | ReapMode, terminal: Terminal) -> int:
+    if isinstance(mode, LeftoversMode):
+        await show_leftovers(factory, terminal)
+        return SUCCESS
+    credentials = read_credentials(mode.credentials, factory.clouds.credentials)
+    providers = [await factory.clouds.provider(name) for name in mode.providers]
+    return SUCCESS if await reap(factory, providers, credentials, terminal) else FAILURE
 
 
 async def _import(factory: Factory, mode: ImportMode, terminal: Terminal) -> int:

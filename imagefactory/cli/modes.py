@@ -14,6 +14,8 @@ USAGE = """\
   push       --image UUID --provider PROVIDER [--provider ...] --credentials CREDENTIALS
   import     --target TARGET --provider PROVIDER --target-image ID [--image UUID] [--image-desc XML]
   log        --log UUID
+  leftovers  --leftovers
+  reap       --reap --provider PROVIDER [--provider ...] --credentials CREDENTIALS
   daemon     --rest"""
 
 
@@ -63,7 +65,20 @@ class LogMode:
     job: str
 
 
-Mode = ServeMode | BuildMode | PushMode | ImportMode | LogMode
+@dataclass(frozen=True, slots=True)
+class LeftoversMode:
+    """List what interrupted pushes left at providers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReapMode:
+    """Delete what interrupted pushes left at these providers."""
+
+    providers: tuple[str, ...] = field(repr=False)  # may be definitions with a password
+    credentials: str = field(repr=False)
+
+
+Mode = ServeMode | BuildMode | PushMode | ImportMode | LogMode | LeftoversMode | ReapMode
 
 
 def mode_of(settings: Settings) -> Mode:
@@ -77,6 +92,8 @@ def mode_of(settings: Settings) -> Mode:
         return ServeMode()
     if settings.log:
         return LogMode(settings.log)
+    if settings.leftovers or settings.reap:
+        return _leftovers(settings)
     if settings.target_image:
         return _import(settings, image)
     if settings.template or (image and not settings.provider):
@@ -86,6 +103,14 @@ def mode_of(settings: Settings) -> Mode:
     raise InvalidInput(
         "these options together ask for nothing that can be done", hint=f"it has to be one of these:\n{USAGE}"
     )
+
+
+def _leftovers(settings: Settings) -> LeftoversMode | ReapMode:
+    if settings.leftovers:
+        return LeftoversMode()
+    if not settings.provider:
+        raise InvalidInput("--reap needs at least one --provider", hint=f"it has to be one of these:\n{USAGE}")
+    return ReapMode(settings.provider, settings.credentials)
 
 
 def _build(settings: Settings, image: str | None) -> BuildMode:

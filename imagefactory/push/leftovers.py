@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from twisted.logger import Logger
+
 from imagefactory.lib.concurrency.clock import Clock
 from imagefactory.lib.concurrency.shield import shield
 from imagefactory.lib.concurrency.task import Task
-from imagefactory.lib.errors import Unsupported
+from imagefactory.lib.errors import FactoryError, Unsupported
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.providers import Provider
 from imagefactory.push.ledger import ResourceLedger
@@ -34,6 +36,8 @@ class Leftovers:
     image: they are marked as kept, the record is there, and so they are never deleted at the provider.
     """
 
+    _log = Logger()
+
     def __init__(self, ledger: ResourceLedger, records: Records, targets: InstalledTargets, clock: Clock) -> None:
         self._ledger = ledger
         self._records = records
@@ -50,8 +54,20 @@ class Leftovers:
 
         Raises Unsupported, InvalidInput (credentials), Unavailable.
         """
+        account = self.pushing(provider).account(credentials, provider) or ""
+        return await self._reap(provider, account, credentials)
+
+    async def reap_without_credentials(self) -> None:
+        """Delete what is left over at clouds that need none; what cannot be deleted stays, which the log says."""
+        for target, provider, account in {(each.target, each.provider, each.account) for each in await self.find()}:
+            try:
+                if self._targets.descriptor(target).credentials is None:
+                    await self._reap(Provider(provider, target), account, None)
+            except FactoryError as error:
+                self._log.warn("leftovers at {provider} stay: {error}", provider=provider, error=error)
+
+    async def _reap(self, provider: Provider, account: str, credentials: Credentials | None) -> Sequence[Reaped]:
         pushing = self.pushing(provider)
-        account = pushing.account(credentials, provider) or ""
         taking = Task(self._ledger.take_account(provider.target, provider.name, account))
         interruption = await taking.settled()
         taken = await taking

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,6 +11,10 @@ from imagefactory.model.credentials import Credentials
 from imagefactory.model.providers import Provider
 from imagefactory.model.records import BuildRecord, ImageRecord, ProviderImageRecord, TargetImageRecord
 from imagefactory.model.template import Template
+from imagefactory.targets.resources import Resource
+
+ListLeftovers = Callable[[], Awaitable[Sequence[Resource]]]
+"""Lists what interrupted pushes left at providers, oldest first."""
 
 
 class ImageInventory(Protocol):

@@ -21,7 +21,7 @@ from imagefactory.lib.secret import Secret
 from imagefactory.rest.authentication import Authenticator
 from imagefactory.rest.client_address import ClientAddress
 from imagefactory.rest.health import Probe
-from imagefactory.rest.interface import Arguments, ImageInventory, TargetCatalog
+from imagefactory.rest.interface import Arguments, ImageInventory, ListLeftovers, TargetCatalog
 from imagefactory.rest.large_bodies import LargeBodies
 from imagefactory.rest.limits import LimitedSite
 from imagefactory.rest.metrics import RestMetrics
@@ -47,6 +47,7 @@ def make_site(
     *,
     arguments: Arguments,
     clouds: TargetCatalog,
+    leftovers: ListLeftovers,
     settings: Settings,
     clock: IReactorTime,
     threads: Threads,
@@ -78,6 +79,7 @@ def make_site(
         probes=[Probe("job_store", jobs.probe, clock, tasks), Probe("warehouse", inventory.probe, clock, tasks)],
         metrics=metrics.text,
         openapi=_openapi,
+        leftovers=leftovers,
         tasks=tasks,
     )
     known = settings.clients if clients is None else clients

@@ -144,6 +144,16 @@ class Settings:
         flag="--log",
         metavar="UUID",
     )
+    leftovers: bool = option(
+        False, B, OptionKind.FLAG, "list what interrupted pushes left at providers", flag="--leftovers"
+    )
+    reap: bool = option(
+        False,
+        B,
+        OptionKind.FLAG,
+        "delete what interrupted pushes left at --provider, with its --credentials",
+        flag="--reap",
+    )
     boot_check: bool = option(
         False,
         B,

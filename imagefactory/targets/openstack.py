@@ -7,7 +7,7 @@ import re
 from imagefactory.model.template import Template
 from imagefactory.systems.disk.interface import Conversion
 from imagefactory.systems.families.interface import Needs
-from imagefactory.targets.descriptor import ProviderNames, TargetDescriptor
+from imagefactory.targets.descriptor import CredentialsForm, ProviderNames, TargetDescriptor
 from imagefactory.targets.interface import Target, cloud_info
 
 
@@ -41,4 +41,7 @@ TARGET = TargetDescriptor(
     "OpenStack, KVM",
     lambda _: OpenStackKvm(),
     names=(ProviderNames(re.compile(r"openstack.*"), "openstack..."),),
+    credentials=CredentialsForm(
+        "openstack_credentials", ("username", "password", "tenant", "auth_url", "strategy", "token")
+    ),
 )

@@ -10,6 +10,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from imagefactory.model.times import timestamp
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:
@@ -43,6 +45,21 @@ class Resource:
     def state(self) -> str:
         """ "intended" before the provider has named it, then "created"."""
         return "created" if self.identifier else "intended"
+
+    def document(self) -> dict[str, object]:
+        """Returns it for programs, as the command and REST show it."""
+        return {
+            "token": self.token,
+            "provider_image_id": self.push,
+            "target": self.target,
+            "provider": self.provider,
+            "account": self.account or None,
+            "kind": self.kind,
+            "identifier": self.identifier or None,
+            "state": self.state,
+            "created": timestamp(self.created),
+            "note": self.note,
+        }
 
 
 class Creation(Protocol):

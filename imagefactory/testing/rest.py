@@ -29,6 +29,7 @@ from imagefactory.model.providers import Provider
 from imagefactory.model.report import StageOutcome
 from imagefactory.model.template import Arch, OperatingSystem, Template, UrlInstall
 from imagefactory.rest.interface import ReadTemplate
+from imagefactory.targets.resources import Resource
 
 T = TypeVar("T")
 
@@ -207,6 +208,11 @@ def _xml(text: str) -> ElementTree.Element:
         return ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
         raise InvalidInput("not well-formed XML", where=f"line {error.position[0]}") from None
+
+
+async def one_leftover() -> Sequence[Resource]:
+    """What a push to mock left."""
+    return [Resource("mock/p", "p", "mock", "mock1", "me", "image", 1000.0, "", "the disk")]
 
 
 class FakeClouds:

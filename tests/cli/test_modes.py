@@ -4,7 +4,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.cli.modes import BuildMode, ImportMode, LogMode, PushMode, ServeMode, mode_of
+from imagefactory.cli.modes import BuildMode, ImportMode, LeftoversMode, LogMode, PushMode, ReapMode, ServeMode, mode_of
 from imagefactory.lib.errors import InvalidInput
 from imagefactory.settings import Settings
 
@@ -29,6 +29,15 @@ class ModeTests(SynchronousTestCase):
     def test_a_job_s_log(self) -> None:
         """--log prints it."""
         self.assertEqual(mode(log=IMAGE), LogMode(IMAGE))
+
+    def test_leftovers(self) -> None:
+        """--leftovers lists them; --reap needs to know where, and takes credentials as a push does."""
+        self.assertEqual(mode(leftovers=True), LeftoversMode())
+        found = mode(reap=True, provider=("mock-1",), credentials="c.xml")
+        self.assertEqual(found, ReapMode(("mock-1",), "c.xml"))
+        self.assertNotIn("c.xml", repr(found))
+        error = self.assertRaises(InvalidInput, mode, reap=True)
+        self.assertIn("--provider", str(error))
 
     def test_an_image_alone_is_a_rebuild(self) -> None:
         """--image without --provider rebuilds, with the targets given or those of its last build."""

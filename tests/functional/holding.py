@@ -56,14 +56,14 @@ def hold_clone() -> None:
 def hold_mock() -> None:
     """When a part of the image is at the provider; for a kill only."""
 
-    def copy(source: Path, destination: Path) -> bytes:
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        destination.with_suffix(".new").write_bytes(b"a part")
+    def write(path: Path, _body: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_suffix(".new").write_bytes(b"a part")
         say("mock")
         while True:
             time.sleep(1)
 
-    mock._copy = copy
+    mock._write = write
 
 
 PLACES: dict[str, Callable[[], None]] = {

@@ -17,7 +17,7 @@ from imagefactory.lib.tls.identity import chosen, make, today
 from imagefactory.rest.site import make_site
 from imagefactory.settings.table import Settings
 from imagefactory.testing.inventory import FakeInventory
-from imagefactory.testing.rest import FakeArguments, FakeClouds, FakeJobs
+from imagefactory.testing.rest import FakeArguments, FakeClouds, FakeJobs, one_leftover
 
 
 class ServingTestCase(TestCase):
@@ -37,6 +37,7 @@ class ServingTestCase(TestCase):
             FakeInventory.of_one(),
             arguments=FakeArguments(),
             clouds=FakeClouds(),
+            leftovers=one_leftover,
             settings=replace(Settings(), **self.settings),
             clock=reactor,
             threads=self.threads,

@@ -186,9 +186,16 @@ class PushTests(CommandCase):
         self.assertIn("push again", self.jobs()[-1]["state"]["failure"]["hint"])
 
     def test_mock(self) -> None:
-        """Killed."""
-        words = ("--image", self.image("mock"), "--provider", "mock-1", "--credentials", CREDENTIALS)
-        self.held("mock", *words).kill()
-        self.assertEqual(len([name for name in self.there() if name.endswith(".new")]), 1)
-        self.command("--plan", "--template", self.file(template()), "--target", "mock")
-        self.assertEqual(self.there(), [])
+        """Killed: what it left is listed, and deleted with credentials, by command or by the next push."""
+        there = ("--provider", "mock-1", "--credentials", CREDENTIALS)
+        words = ("--image", self.image("mock"), *there)
+        for again in (("--reap", *there), words):
+            self.held("mock", *words).kill()
+            self.assertEqual(len([name for name in self.there() if name.endswith(".new")]), 1)
+            (left,) = self.command("--leftovers", "--json").document["leftovers"]
+            push = self.jobs()[-1]["id"]
+            known = (push, "mock-1", "somebody", "intended")
+            self.assertEqual(known, tuple(left[key] for key in ("provider_image_id", "provider", "account", "state")))
+            self.command(*again)
+            self.assertEqual([name for name in self.there() if name.endswith(".new")], [])
+            self.assertEqual(self.command("--leftovers").out, "Nothing is left over.\n")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.lib.errors import Unavailable
-from tests.push.world import PROVIDER, Process, World
+from tests.push.world import OPEN, PROVIDER, Process, World
 
 
 class KilledTests(SynchronousTestCase):
@@ -111,6 +111,19 @@ class KilledTests(SynchronousTestCase):
         reaped = self.reap(after)
         self.assertEqual([("p/image", ""), ("p/disk", "")], reaped)
         self.assertEqual(({}, []), (self.world.objects, self.reap(after)))
+
+    def test_without_credentials(self) -> None:
+        """What is at a cloud that needs none is deleted by the next process; what is at another stays."""
+        self.process.push("p")
+        self.process.step_to("store")
+        self.process.push("q", OPEN)
+        while self.process.waiting[-1][0] != "store":
+            self.process.step(len(self.process.waiting) - 1)
+        self.world.gated = False
+        after = self.process.kill()
+        self.successResultOf(after.begin(after.leftovers.reap_without_credentials()))
+        self.assertEqual({"p/disk", "p/image"}, set(self.world.objects))
+        self.assertEqual(["p/disk", "p/image"], [token for token, _ in self.leftovers(after)])
 
     def test_what_cannot_be_reaped(self) -> None:
         """It stays a leftover, with the reason; the others are deleted all the same."""

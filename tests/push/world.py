@@ -18,7 +18,7 @@ from imagefactory.model.records import ProviderImageRecord, TargetImageRecord
 from imagefactory.push.interface import PushOrder
 from imagefactory.push.leftovers import Leftovers
 from imagefactory.push.pusher import CloudPusher
-from imagefactory.targets.descriptor import TargetDescriptor
+from imagefactory.targets.descriptor import CredentialsForm, TargetDescriptor
 from imagefactory.targets.interface import PushContext, Pushed, Ready
 from imagefactory.targets.resources import Creation, Resource
 from imagefactory.testing.jobs import parse
@@ -28,6 +28,7 @@ from imagefactory.testing.threads import ImmediateThreads
 from tests.build.test_pipeline import Notes
 
 PROVIDER = Provider("cloud-1", "cloud")
+OPEN = Provider("open-1", "open")
 #: Never collected: a collected coroutine runs its clean-up, which a killed process does not.
 KILLED: list[Process] = []
 
@@ -89,8 +90,11 @@ class Process:
         self.cloud = FakeCloud(self)
         self.records = FakeRecords(self)
         self.ledger = GatedLedger(self)
-        descriptor = TargetDescriptor("cloud", "for this test", lambda _: self.cloud)  # type: ignore[arg-type,return-value]
-        targets = installed(descriptor)
+        form = CredentialsForm("cloud_credentials", ("key",))
+        targets = installed(
+            TargetDescriptor("cloud", "for this test", lambda _: self.cloud, credentials=form),  # type: ignore[arg-type,return-value]
+            TargetDescriptor("open", "needs no credentials", lambda _: self.cloud),  # type: ignore[arg-type,return-value]
+        )
         records: Any = self.records
         workspaces: Any = self
         self.leftovers = Leftovers(self.ledger, records, targets, self.clock)

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from imagefactory.rest.site import make_site
 from imagefactory.settings.table import Settings
 from imagefactory.testing.inventory import FakeInventory
-from imagefactory.testing.rest import FakeArguments, FakeClouds, FakeJobs
+from imagefactory.testing.rest import FakeArguments, FakeClouds, FakeJobs, one_leftover
 from imagefactory.testing.threads import ImmediateThreads
 from imagefactory.testing.wire import Wire
 
@@ -36,6 +36,7 @@ class ServiceTestCase(SynchronousTestCase):
             self.inventory,
             arguments=FakeArguments(),
             clouds=FakeClouds(),
+            leftovers=one_leftover,
             settings=replace(Settings(), **{**self.settings, **settings}),
             clock=self.clock,
             threads=ImmediateThreads(),

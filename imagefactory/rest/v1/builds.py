@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from imagefactory.model.records import BuildRecord, TargetImageRecord
+from imagefactory.model.times import timestamp
 from imagefactory.rest.call import RestCall
 from imagefactory.rest.reply import RestReply, json_reply
 from imagefactory.rest.v1 import paths
 from imagefactory.rest.v1.ancestry import check_ancestry
-from imagefactory.rest.v1.documents import timestamp
 from imagefactory.rest.v1.services import ApiServices
 
 

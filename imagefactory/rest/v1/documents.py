@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 
 from imagefactory.model.jobs import Completed, Failed, Job, Queued
 from imagefactory.model.report import StageOutcome
+from imagefactory.model.times import timestamp
 
 MOST_CACHED = 20_000
 
@@ -80,14 +80,6 @@ def stage_fields(stage: StageOutcome) -> Mapping[str, object]:
         "changed": list(stage.changed),
         "seconds": stage.seconds,
     }
-
-
-def timestamp(seconds: float | None) -> str | None:
-    """Unix time as RFC 3339 text in UTC, to the millisecond."""
-    if seconds is None:
-        return None
-    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
 
 
 def _error(job: Job) -> Mapping[str, object] | None:

@@ -9,11 +9,11 @@ from twisted.internet.defer import Deferred
 
 from imagefactory.jobs.interface import JobEvent, Unsubscribe
 from imagefactory.lib.errors import InvalidInput
+from imagefactory.model.times import timestamp
 from imagefactory.rest.call import RestCall
 from imagefactory.rest.reply import RestReply
 from imagefactory.rest.stream import follow
 from imagefactory.rest.v1 import paths
-from imagefactory.rest.v1.documents import timestamp
 from imagefactory.rest.v1.services import ApiServices
 
 MEDIA = b"text/event-stream"

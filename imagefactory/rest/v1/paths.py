@@ -22,6 +22,7 @@ TARGETS = ROOT + "/targets"
 TARGET = TARGETS + "/{target_name}"
 PROVIDERS = TARGET + "/providers"
 PROVIDER = PROVIDERS + "/{provider_name}"
+LEFTOVERS = ROOT + "/leftovers"
 EVENTS = ROOT + "/events"
 
 

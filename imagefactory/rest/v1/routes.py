@@ -6,7 +6,18 @@ from dataclasses import replace
 
 from imagefactory.rest.call import BodyFormat
 from imagefactory.rest.route_table import Handler, Parameter, Route, RouteTable
-from imagefactory.rest.v1 import builders, builds, events, images, info, paths, provider_images, target_images, targets
+from imagefactory.rest.v1 import (
+    builders,
+    builds,
+    events,
+    images,
+    info,
+    leftovers,
+    paths,
+    provider_images,
+    target_images,
+    targets,
+)
 from imagefactory.rest.v1.errors import ERRORS
 from imagefactory.rest.v1.fields import read_fields, read_form
 from imagefactory.rest.v1.parameters import (
@@ -114,6 +125,7 @@ _ROUTES: tuple[Route[ApiServices], ...] = (
     _read(paths.TARGET, targets.show, "One target", "Target"),
     _read(paths.PROVIDERS, targets.providers, "The providers of a target that are known by name", "Providers"),
     _read(paths.PROVIDER, targets.provider, "One provider", "Provider"),
+    _read(paths.LEFTOVERS, leftovers.index, "What interrupted pushes left at providers, oldest first", "Leftovers"),
     Route(
         "GET",
         paths.EVENTS,

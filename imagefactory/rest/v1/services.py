@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from imagefactory.jobs.interface import Jobs
 from imagefactory.lib.concurrency.taskset import TaskSet
 from imagefactory.rest.health import Probe
-from imagefactory.rest.interface import Arguments, ImageInventory, TargetCatalog
+from imagefactory.rest.interface import Arguments, ImageInventory, ListLeftovers, TargetCatalog
 from imagefactory.rest.stream import Streams
 from imagefactory.rest.v1.documents import JobDocuments
 
@@ -18,7 +18,8 @@ class ApiServices:
     """The first argument of each handler.
 
     `metrics` makes the text of `/metrics`; `openapi` makes the body of the OpenAPI document; `probes` are asked for
-    `/health`. `tasks` owns work that a handler starts and does not await.
+    `/health`; `leftovers` lists what interrupted pushes left at providers. `tasks` owns work that a handler starts and
+    does not await.
     """
 
     jobs: Jobs
@@ -30,4 +31,5 @@ class ApiServices:
     probes: Sequence[Probe]
     metrics: Callable[[], bytes]
     openapi: Callable[[], bytes]
+    leftovers: ListLeftovers
     tasks: TaskSet
