@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from imagefactory.lib.concurrency.taskset import TaskSet
-from imagefactory.lib.errors import FactoryError, Unavailable
+from imagefactory.lib.errors import FactoryError
 
 T = TypeVar("T")
 _log = Logger()
@@ -25,8 +25,9 @@ async def outlast_client(tasks: TaskSet, work: Coroutine[Any, Any, T]) -> T:
     """Await `work`, which a hang-up does not cancel.
 
     Raises:
-        CancelledError: the client hung up; the work goes on, and its failure is logged.
-        Unavailable: `tasks` was closed, which cancelled the work.
+        CancelledError: the client hung up, then the work goes on, and its failure is logged; or `tasks` was closed,
+            which cancelled the work.
+        Unavailable: `tasks` is closed, the work was not begun.
     """
     unread = False
 
@@ -38,8 +39,6 @@ async def outlast_client(tasks: TaskSet, work: Coroutine[Any, Any, T]) -> T:
     try:
         return await task
     except CancelledError:
-        if task.ended.fired:
-            raise Unavailable("the daemon is stopping", hint="ask again when it is back") from None
         unread = True
         raise
 

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
@@ -64,6 +65,8 @@ class ErrorReplies:
         error = failure.value
         if isinstance(error, errors.FactoryError):
             return self.reply(status_of(error), str(error), error.hint)
+        if isinstance(error, CancelledError):  # not by a hang-up, which needs no reply: the site's tasks were closed
+            return self.reply(http.SERVICE_UNAVAILABLE, "the daemon is stopping", "ask again when it is back")
         if isinstance(error, HTTPException):
             return self._routing_reply(error)
         incident = secrets.token_hex(6)

@@ -92,9 +92,11 @@ def make_site(
         write=partial(write_pieces, clock=clock, patience=settings.request_timeout),
         tasks=tasks,
     )
-    tables = {table.prefix: Router(table, services, context).resource() for table in (ROOT_TABLE, TABLE)}
+    root = Router(ROOT_TABLE, services, context).resource()
+    api = {TABLE.prefix: Router(TABLE, services, context).resource(), "": root}
+    api |= {route.path: root for route in ROOT_TABLE.routes}  # they stay if something else is mounted at the root
     site = LimitedSite(
-        Mounts({**tables, **(mounts or {})}, ERRORS),
+        Mounts({**api, **(mounts or {})}, ERRORS),
         clock,
         request_limit=settings.request_limit,
         request_timeout=settings.request_timeout,

@@ -1,10 +1,12 @@
-"""A whole REST service in memory, for the tests of this room."""
+"""A whole REST service in memory."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
 
 from imagefactory.rest.site import make_site
 from imagefactory.settings.table import Settings
@@ -21,6 +23,7 @@ class ServiceTestCase(SynchronousTestCase):
     """Has a service without OAuth, unless the settings say otherwise, and one connection to it."""
 
     settings: dict[str, Any] = {"no_oauth": True}  # noqa: RUF012
+    mounts: Mapping[str, Resource] = {}
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -40,6 +43,7 @@ class ServiceTestCase(SynchronousTestCase):
             settings=replace(Settings(), **{**self.settings, **settings}),
             clock=self.clock,
             threads=ImmediateThreads(),
+            mounts=self.mounts,
         )
         self.wire = Wire(self.site, clock=self.clock)
 

@@ -4,8 +4,16 @@ import json
 
 from oauthlib.oauth1 import Client
 
+from imagefactory.lib.errors import Unauthorized
 from imagefactory.lib.secret import Secret
+from imagefactory.rest.authentication import Authenticator
+from imagefactory.rest.call import RestCall
+from imagefactory.rest.oauth import OAuthScheme
+from imagefactory.rest.reply import RestReply
+from imagefactory.rest.route_table import Route
+from imagefactory.testing.wire import Answer
 from tests.rest.service import TEMPLATE, ServiceTestCase
+from tests.rest.tables import TableTestCase, TokenScheme, table
 
 IMAGES = "/imagefactory/images"
 FORM = {"template": TEMPLATE, "targets": "mock"}
@@ -223,3 +231,70 @@ class ProxiedTests(OAuthTestCase):
         answer = self.wire.ask("POST", IMAGES, BODY.encode(), host="10.0.0.1:8075", headers=sent)
         self.assertEqual(answer.status, 202)
         self.assertTrue(answer.json["href"].startswith(uri + "/"))
+
+
+class SchemeListTests(TableTestCase):
+    """Several schemes: the first whose credentials a request carries decides."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.token, self.cookie = TokenScheme(), TokenScheme("Cookie")
+        self.cookie.challenge = b"Cookie"
+        self.schemes = [self.token, self.cookie]
+        self.mount(table(Route("POST", "/v2/guarded", _handled, "Guarded", protected=True)))
+
+    def ask(self, authorization: str = "") -> Answer:
+        """A request to the guarded route."""
+        headers = [("Authorization", authorization)] if authorization else []
+        return self.wire.ask("POST", "/v2/guarded", headers=headers)
+
+    def test_each_lets_in_its_own(self) -> None:
+        """And the others are not asked."""
+        self.assertEqual(self.ask("Token good").status, 200)
+        self.assertEqual(self.cookie.steps, [])
+        self.assertEqual(self.ask("Cookie good").status, 200)
+        self.assertEqual((self.token.steps, self.cookie.steps), (["verify", "commit"], ["verify", "commit"]))
+
+    def test_bad_credentials_are_not_made_good_by_another_scheme(self) -> None:
+        """The one whose they are has the last word."""
+        self.token.name = self.cookie.name = "Same"
+        self.token.verify = _refuse  # type: ignore[method-assign]
+        self.assertEqual(self.ask("Same good").status, 401)
+        self.assertEqual(self.cookie.steps, [])
+
+    def test_no_credentials(self) -> None:
+        """The first scheme says what is missing; the challenge names all, in order."""
+        for authorization in ("", "Basic Zm9v"):
+            answer = self.ask(authorization)
+            self.assertEqual((answer.status, answer.json["problem"]), (401, "Token: missing"))
+            self.assertEqual(answer.headers["www-authenticate"], 'Token realm="tests", Cookie')
+
+    def test_beside_oauth(self) -> None:
+        """OAuth leaves alone what is not its own, wherever in the list it stands."""
+        self.clock.advance(1_318_873_100)
+        oauth = OAuthScheme({"mock-key": Secret("mock-secret")}, self.clock)
+        for schemes in ([oauth, self.cookie], [self.cookie, oauth]):
+            self.schemes = schemes
+            self.mount(table(Route("POST", "/v2/guarded", _handled, "Guarded", protected=True)))
+            self.assertEqual(self.ask(f"Cookie good {len(self.cookie.steps)}").status, 200)
+            self.assertIn("OAuth: unknown client", self.ask_signed().json["problem"])
+            self.assertEqual(self.ask("OAuth").status, 401)
+
+    def ask_signed(self) -> Answer:
+        """A request that an unknown client has signed."""
+        client = Client("other-key", client_secret="other", timestamp=str(int(self.clock.seconds())))
+        _, headers, _ = client.sign("http://factory.example:8075/v2/guarded", "POST")
+        return self.wire.ask("POST", "/v2/guarded", headers=list(headers.items()))
+
+    def test_a_list_without_schemes_is_a_mistake(self) -> None:
+        """It would let in nothing, or (worse) everything."""
+        with self.assertRaises(ValueError):
+            Authenticator([])
+
+
+def _handled(services: object, call: RestCall) -> RestReply:
+    return RestReply(b"ok")
+
+
+def _refuse(call: RestCall) -> str:
+    raise Unauthorized("not good")
