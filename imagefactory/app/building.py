@@ -59,8 +59,8 @@ async def make_pipeline(
     await unstored.sweep()
     engine = _engine(settings, reactor, ground, strangers=strangers)
 
-    def merge(template: Template, target: str) -> Template:
-        content = target_content(settings)
+    async def merge(template: Template, target: str) -> Template:
+        content = await ground.threads.run(target_content, settings)
         return merge_target_content(template, content, target) if content else template
 
     return Pipeline(

@@ -34,7 +34,7 @@ KEPT = "the image is kept: a retry only stores it"
 _LATER = (Unavailable, NoSpace, Unauthorized, Forbidden)
 """What may keep the warehouse from taking an image today and not tomorrow."""
 
-Merge = Callable[[Template, str], Template]
+Merge = Callable[[Template, str], Awaitable[Template]]
 """Adds what the administrator wants in every image of a target."""
 Prove = Callable[[Path, BuildContext, bytes, Report], Awaitable[Mapping[str, str]]]
 """Boots the finished image with that ICICLE; the answer are attributes for the target image."""
@@ -91,7 +91,7 @@ class Pipeline:
         """See `Builder`."""
         for room in map(self._tools.target, targets):
             if room.os:
-                merged = self._tools.merge(template, room.name)
+                merged = await self._tools.merge(template, room.name)
                 self._tools.planner.check(merged)
                 demand_disk(merged, room)
 
@@ -134,7 +134,7 @@ class Pipeline:
         return Completed(size=len(body))
 
     async def _piece(self, template: Template, target: Target, report: Report) -> BuildContext:
-        merged = self._tools.merge(template, target.name)
+        merged = await self._tools.merge(template, target.name)
         wanted = (merged.os, merged.repositories)
         plan = await self._plans.run(wanted, lambda: self._tools.planner.plan(merged, report))
         return BuildContext(merged, plan, target)
