@@ -1,9 +1,13 @@
 """The house rules that a machine can check: which room may import which, and where a reactor may be seen."""
 
 import ast
+import importlib
+import inspect
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -27,7 +31,7 @@ FLOOR_OF = {package: floor for floor, packages in enumerate(FLOORS) for package 
 #: The floors inside of large packages, likewise.
 INNER_FLOORS = {
     "lib": (
-        ("errors", "secret"),
+        ("errors", "secret", "twisted_private"),
         ("concurrency", "files", "runtime"),
         ("process", "oauth", "database", "tls", "plugins"),
         ("http",),
@@ -58,6 +62,8 @@ SEES_A_REACTOR = {"app", "cli", "tap", "tap_warehouse"}
 CLOUD = re.compile(r"(?<![A-Za-z])(ec2|rhevm|vsphere|condorcloud|rackspace|openstack|mock)(?![a-z])")
 #: Modules that name clouds all the same: the settings' keys and texts are those of version 1.0, as is a description.
 NAMES_CLOUDS = {"settings/table.py", "settings/manual.py", "rest/v1/schemas.py", "rest/v1/images.py"}
+#: The one place for what Twisted does not show.
+TWISTED_PRIVATE = "lib/twisted_private"
 LARGEST_FILE = 300
 #: Class names that stand for two things today; none may be added.
 SHARED_NAMES = {
@@ -133,6 +139,36 @@ def literals(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
             yield node.value
+
+
+def private_of_twisted(file: str, node: ast.ClassDef) -> set[str]:
+    """What the classes of Twisted that a class of ours inherits from keep for themselves."""
+    dotted = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    here = getattr(importlib.import_module(f"imagefactory.{dotted}"), node.name, None)
+    bases = here.__mro__ if isinstance(here, type) else ()
+    return {name for base in bases if base.__module__.startswith("twisted.") for name in private_of(base)}
+
+
+@cache
+def private_of(base: type) -> frozenset[str]:
+    """The names with an underscore that a class uses; its logger is one that others have, too."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(base)))
+    names = [one.attr for one in ast.walk(tree) if isinstance(one, ast.Attribute)] + list(vars(base))
+    return frozenset(name for name in names if re.match("_[^_]", name)) - {"_log"}
+
+
+def swallowing(function: ast.AsyncFunctionDef) -> Iterator[int]:
+    """The lines of broad clauses around an await, without one for CancelledError before."""
+    for node in ast.walk(function):
+        if not isinstance(node, ast.Try):
+            continue
+        waits = any(isinstance(one, ast.Await) for part in node.body for one in ast.walk(part))
+        known: set[str] = set()
+        for handler in node.handlers:
+            caught = {one.id for one in ast.walk(handler.type) if isinstance(one, ast.Name)} if handler.type else set()
+            known |= caught
+            if waits and "Exception" in caught and "CancelledError" not in known:
+                yield handler.lineno
 
 
 class ArchitectureTests(SynchronousTestCase):
@@ -262,3 +298,31 @@ class ArchitectureTests(SynchronousTestCase):
         names = Counter(node.name for _, tree in modules() for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
         twice = {name for name, count in names.items() if count > 1}
         self.assertEqual(twice - SHARED_NAMES - ASKED_FOR_BY_TWISTED, set())
+
+    def test_private_names_of_twisted_are_in_one_place(self) -> None:
+        """No other module imports one, or touches an attribute that a class of Twisted keeps for itself."""
+        wrong = []
+        for path, tree in modules():
+            name = str(path.relative_to(PACKAGE))
+            if name.startswith(TWISTED_PRIVATE):
+                continue
+            wrong += [f"{name} imports {one}" for one in imports(tree) if re.match(r"twisted\..*\b_", one)]
+            for node in ast.walk(tree):
+                if isinstance(node, ast.ClassDef) and (private := private_of_twisted(name, node)):
+                    used = {one.attr for one in ast.walk(node) if isinstance(one, ast.Attribute)}
+                    wrong += [f"{name} touches {node.name}.{one}" for one in sorted(used & private)]
+        self.assertEqual(wrong, [])
+
+    def test_cancellation_is_never_swallowed(self) -> None:
+        """CancelledError is an Exception: a broad clause around an await comes after one for it, or names it."""
+        wrong = []
+        for path, tree in modules():
+            for node in ast.walk(tree):
+                if isinstance(node, ast.AsyncFunctionDef):
+                    wrong += [f"{path.relative_to(PACKAGE)}:{line}" for line in swallowing(node)]
+        self.assertEqual(wrong, [])
+        text = "async def f():\n try:\n  await g()\n except {}:\n  pass"
+        for clause, found in (("Exception", 1), ("(CancelledError, Exception)", 0), ("ValueError", 0)):
+            (function,) = ast.parse(text.format(clause)).body
+            assert isinstance(function, ast.AsyncFunctionDef)
+            self.assertEqual(len(list(swallowing(function))), found, clause)

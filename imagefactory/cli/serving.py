@@ -11,9 +11,9 @@ from twisted.application.service import IService, IServiceMaker
 from twisted.logger import ILogObserver, LogLevel
 from twisted.plugin import IPlugin
 from twisted.python import usage
-from twisted.scripts._twistd_unix import ServerOptions, UnixApplicationRunner
 from zope.interface import implementer
 
+from imagefactory.lib.twisted_private.twistd import ServerOptions, UnixApplicationRunner
 from imagefactory.service.daemon import Daemon
 from imagefactory.service.logs import LogFile, StreamLog, at_least, level_of
 from imagefactory.settings import Settings

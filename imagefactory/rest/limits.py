@@ -119,7 +119,7 @@ class LimitedChannel(PacedChannel):
         try:
             super().lineReceived(line)
         except ValueError:  # a number of more digits than Python reads
-            self._respondToBadRequestAndDisconnect()
+            self.bad_request()
 
     def rawDataReceived(self, data: bytes) -> None:
         """A part of a body."""
@@ -130,7 +130,7 @@ class LimitedChannel(PacedChannel):
         """A line of the head is longer than anybody needs."""
         self.turn_away(InvalidInput(f"a line of the request's head is longer than {self.MAX_LENGTH} bytes"))
 
-    def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802 - Twisted's
+    def bad_request(self) -> None:
         """What Twisted calls for each thing that cannot be a request."""
         hint = "request line, headers, Content-Length and chunks are as in RFC 9112; the head has at most 16 KiB"
         self.turn_away(InvalidInput("this is no well-formed HTTP request", hint=hint))
@@ -153,8 +153,7 @@ class LimitedChannel(PacedChannel):
 
     def loseConnection(self) -> None:
         """Close, by force if the other side does not take its last bytes or (TLS) never says goodbye."""
-        if self._abortingCall is None:
-            self._abortingCall = self.callLater(self.site.timeOut, self.forceAbortClient)
+        self.abort_after(self.site.timeOut or 0)
         super().loseConnection()
 
 

@@ -147,7 +147,7 @@ class Runner:
         try:
             self._begin(run.id)
             return await run.work(reporter)
-        except Exception as error:  # the root of the job: cancellation ends here, too, as a state
+        except (CancelledError, Exception) as error:  # the root of the job: cancellation ends here, too, as a state
             return self._failed(run, error)
 
     def _begin(self, id: str) -> None:
@@ -161,7 +161,7 @@ class Runner:
         except FactoryError as error:
             self._job_log.line(id, str(error))
             return Failed(Failure(str(error), error.hint)) if isinstance(state, Completed) else state
-        except Exception:
+        except (CancelledError, Exception):
             return self._unexpected(id)
         return state
 

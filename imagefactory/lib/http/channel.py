@@ -5,13 +5,14 @@ from __future__ import annotations
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel
+
+from imagefactory.lib.twisted_private.http import ChannelInternals
 
 #: Seconds that an idle connection has to close in good order.
 GOODBYE_SECONDS = 1.0
 
 
-class PacedChannel(HTTPChannel):
+class PacedChannel(ChannelInternals):
     """At most one answer waits in memory for a client to take it.
 
     twisted.web begins a pipelined request as soon as the one before it is answered, whether or not anything of that
@@ -25,19 +26,19 @@ class PacedChannel(HTTPChannel):
 
     def setLineMode(self, extra: bytes = b"") -> None:  # noqa: N802 - Twisted's name
         """A request has ended; `extra` is what has come of the next ones."""
-        if not (extra or self._buffer or self._waitingForTransport):
+        if not (extra or self.unread or self.transport_is_full):
             super().setLineMode()
             return
-        self._held = self._handlingRequest = True  # what comes now is put aside
-        self._dataBuffer = [extra] if extra else []
-        self._networkProducer.pauseProducing()
+        self._held = True
+        self.hold(extra)
+        self.pause_reading()
         self._take_turn()
 
     def rawDataReceived(self, data: bytes) -> None:
         """A part of a body, or of what comes after the request that is being answered."""
         super().rawDataReceived(data)
-        if self._handlingRequest and self._waitingForTransport:
-            self._networkProducer.pauseProducing()
+        if self.is_handling and self.transport_is_full:
+            self.pause_reading()
 
     def resumeProducing(self) -> None:
         """The transport has taken what was written: this client is slow, and not gone."""
@@ -48,11 +49,10 @@ class PacedChannel(HTTPChannel):
 
     def timeoutConnection(self) -> None:  # noqa: N802
         """A client that takes nothing gets no goodbye, because it would not take that either."""
-        if self._waitingForTransport:
+        if self.transport_is_full:
             self.forceAbortClient()
             return
-        if self._abortingCall is None:
-            self._abortingCall = self.callLater(GOODBYE_SECONDS, self.forceAbortClient)
+        self.abort_after(GOODBYE_SECONDS)
         self.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -63,14 +63,14 @@ class PacedChannel(HTTPChannel):
         super().connectionLost(reason)
 
     def _take_turn(self) -> None:
-        if self._turn is None and not self._waitingForTransport:
+        if self._turn is None and not self.transport_is_full:
             self._turn = self.callLater(0, self._go_on)
 
     def _go_on(self) -> None:
         self._turn = None
-        if self._waitingForTransport:
+        if self.transport_is_full:
             return
-        self._held = self._handlingRequest = False
-        data, self._dataBuffer = b"".join(self._dataBuffer), []
-        self._networkProducer.resumeProducing()
+        self._held = False
+        data = self.release()
+        self.resume_reading()
         super().setLineMode(data)

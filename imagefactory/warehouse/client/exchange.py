@@ -12,7 +12,6 @@ from OpenSSL import SSL
 from treq.client import HTTPClient
 from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
 from twisted.python.failure import Failure
-from twisted.web._newclient import RequestNotSent  # the one of its kind that twisted.web.client does not show
 from twisted.web.client import (
     RequestGenerationFailed,
     RequestTransmissionFailed,
@@ -27,6 +26,7 @@ from imagefactory.lib.concurrency.clock import Clock
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import FactoryError, TooLarge, Unavailable
 from imagefactory.lib.oauth.signer import Signer
+from imagefactory.lib.twisted_private.http import RequestNotSent
 from imagefactory.warehouse.client.errors import HICCUPS, TemporarilyUnavailable, refusal
 from imagefactory.warehouse.client.receiving import Arrival
 from imagefactory.warehouse.client.sending import Sending, Source, in_memory

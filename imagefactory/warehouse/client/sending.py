@@ -19,6 +19,7 @@ from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import Conflict, NotFound
 from imagefactory.lib.files.content import ContentDigest, content_of_open
 from imagefactory.lib.files.holes import data_of
+from imagefactory.lib.twisted_private.http import abort_request
 from imagefactory.warehouse.pace import Paced
 from imagefactory.warehouse.server.content import FRAME
 
@@ -162,6 +163,4 @@ class Sending(Paced):
         """
         self.stopProducing()
         await self.settled()
-        abort = getattr(getattr(self._consumer, "_consumer", None), "abortConnection", None)
-        if abort is not None:
-            abort()
+        abort_request(self._consumer)

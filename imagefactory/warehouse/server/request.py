@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http import Request, datetimeToString
+from twisted.web.http import datetimeToString
 
 from imagefactory import __version__
 from imagefactory.lib.oauth.memory import Seen
+from imagefactory.lib.twisted_private.http import RequestInternals
 from imagefactory.warehouse.server.body_sink import BodySink
 from imagefactory.warehouse.server.call import Call, Reply, split_path
 from imagefactory.warehouse.server.content import Content
@@ -30,7 +31,7 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _log = Logger()
 
 
-class WarehouseRequest(Request):
+class WarehouseRequest(RequestInternals):
     """A request of the channel in `site`, which calls `began` as soon as the headers are there.
 
     A call that is refused before its body has come is answered at once; the body is then thrown away as it comes, so
@@ -92,7 +93,7 @@ class WarehouseRequest(Request):
 
     async def _receive(self, reception: BodySink) -> None:
         self.resume()
-        if self._disconnected:
+        if self.disconnected:
             await reception.abort()
             return
         self._continue()
@@ -163,7 +164,7 @@ class WarehouseRequest(Request):
         self._run(reception.abort())
 
     def _refuse(self, error: Exception) -> None:
-        if self._disconnected or self._refused:
+        if self.disconnected or self._refused:
             return
         self._refused = True
         self._early.clear()
@@ -178,7 +179,7 @@ class WarehouseRequest(Request):
             self._end()
 
     async def _send(self, reply: Reply) -> None:
-        if self._disconnected:
+        if self.disconnected:
             if isinstance(reply.body, Content):
                 await self._app.bulk.run(reply.body.reader.close)
             return
@@ -223,7 +224,7 @@ class WarehouseRequest(Request):
             self.setHeader("Content-Length", str(length))
 
     def _end(self) -> None:
-        if not self._disconnected:
+        if not self.disconnected:
             self.finish()
             self._gone()
 
@@ -245,12 +246,12 @@ class WarehouseRequest(Request):
 
     def pause(self) -> None:
         """Take no more from the client for now (see `Flow`)."""
-        if not self._disconnected:
+        if not self.disconnected:
             self.channel.transport.pauseProducing()
 
     def resume(self) -> None:
         """Take more (see `Flow`)."""
-        if not self._disconnected:
+        if not self.disconnected:
             self.channel.transport.resumeProducing()
 
     def _run(self, work: Any) -> None:
@@ -258,5 +259,5 @@ class WarehouseRequest(Request):
 
     def _unexpected(self, failure: Failure) -> None:
         _log.failure("a request could not be ended well: {method} {path}", failure, method=self.method, path=self.path)
-        if not self._disconnected:
+        if not self.disconnected:
             self.channel.transport.abortConnection()

@@ -32,8 +32,7 @@ _log = Logger()
 class WarehouseChannel(PacedChannel):
     """Tells the request its method and path as soon as the headers are complete.
 
-    twisted.web does so only after the body, and answers `Expect: 100-continue` by itself; until then the two are in
-    private fields of the channel, which only a subclass may read.
+    twisted.web does so only after the body, and answers `Expect: 100-continue` by itself.
     """
 
     MAX_LENGTH = _HEADERS
@@ -42,8 +41,9 @@ class WarehouseChannel(PacedChannel):
     def allHeadersReceived(self) -> None:
         """Decide on the request."""
         request = self.requests[-1]
-        self.persistent = self.checkPersistence(request, self._version)
-        request.began(self._command, self._path, self._version, self.length)
+        method, target, version = self.head
+        self.persistent = self.checkPersistence(request, version)
+        request.began(method, target, version, self.length)
 
     def read_more_at_once(self) -> None:
         """A body comes: a turn of the reactor takes all of it that is there, up to a limit (`bufferSize` of Twisted's

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from twisted.internet.defer import CancelledError
+
 from imagefactory.lib.concurrency.task import Task
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.warehouse.server.budget import Budget
@@ -76,6 +78,9 @@ class Upload:
                 self.pending -= sum(map(len, pieces))
                 if self.pending <= self._most() // 2:
                     self._flow.resume()
+        except CancelledError:
+            self._over = self.broken = True
+            raise
         except Exception as error:
             self._over = self.broken = True
             self._flow.failed(error)
