@@ -1,4 +1,4 @@
-"""Targets and providers as this installation knows them."""
+"""Targets, providers and credentials of this installation."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class InstalledClouds:
         self._threads = threads
 
     def target(self, name: str) -> Target:
-        """Raises Unsupported."""
+        """Returns the target of that name. Raises Unsupported."""
         return self._targets.target(name)
 
     def targets(self) -> Sequence[str]:
@@ -54,7 +54,7 @@ class InstalledClouds:
         return self._targets.names()
 
     def concurrency(self, target: str) -> int | None:
-        """How many pushes to that target run at once; None: any number. Raises Unsupported."""
+        """Returns how many pushes to that target run at once; None: any number. Raises Unsupported."""
         return self._targets.concurrency(target)
 
     def install_nothing(self, targets: Sequence[str]) -> bool:
@@ -65,7 +65,7 @@ class InstalledClouds:
         return bool(targets) and not any(self._targets.target(name).os for name in targets)
 
     async def provider(self, text: str) -> Provider:
-        """Raises InvalidInput, Unsupported."""
+        """Returns the provider of a name or definition. Raises InvalidInput, Unsupported."""
         return resolve_provider(text, self._targets.descriptors, await self._definitions())
 
     async def providers(self, target: str) -> Sequence[str]:
@@ -74,11 +74,11 @@ class InstalledClouds:
         return sorted((await self._definitions()).get(target, {}))
 
     def forms(self, target: str) -> Sequence[str]:
-        """How names look, for people, that belong to a target without a definition."""
+        """Returns the forms of names, for people, that belong to a target without a definition."""
         return shown_names(self._targets.descriptor(target))
 
     def credentials(self, document: bytes) -> Credentials:
-        """Credentials as the installed targets spell them. Raises InvalidInput, TooLarge."""
+        """Parse credentials, with the spellings of the installed targets. Raises InvalidInput, TooLarge."""
         forms = [target.credentials for target in self._targets.descriptors if target.credentials]
         return parse_credentials(document, {form.element: form.spellings for form in forms})
 
@@ -96,7 +96,7 @@ class InstalledClouds:
 
 
 def target_content(settings: Settings) -> bytes | None:
-    """The installation's target_content.xml, None if there is none. Blocks."""
+    """Returns the installation's target_content.xml, None if there is none. Blocks."""
     return _content(settings.provider_definitions / "target_content.xml")
 
 

@@ -16,8 +16,12 @@ HINT = "<provider_credentials><CLOUD_credentials>...</CLOUD_credentials></provid
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The child of a `provider_credentials` element: `kind` is its name (`ec2_credentials`), `fields` its children's
-    texts."""
+    """The child of a `provider_credentials` element.
+
+    Args:
+        kind: its name (`ec2_credentials`).
+        fields: the texts of its children, by name.
+    """
 
     kind: str
     fields: Mapping[str, Secret] = field(repr=False)
@@ -32,9 +36,9 @@ def parse_credentials(document: bytes, spellings: Spellings) -> Credentials:
 
     Args:
         document: any XML with one `provider_credentials` element, at any depth, with one child.
-        spellings: the field names that clients use instead of ours. Fields are stripped, empty ones left out.
+        spellings: the field names that clients use instead of ours.
 
-    Raises InvalidInput or TooLarge, which never repeat anything of the document.
+    Texts are stripped, empty fields left out. Raises InvalidInput or TooLarge, which repeat nothing of the document.
     """
     root = parse_xml(document, what="credentials document", quoting=False)
     found = list(root.iter("provider_credentials"))

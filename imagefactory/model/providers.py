@@ -82,7 +82,7 @@ def _json(document: bytes, where: str) -> Mapping[str, Any]:
 
 
 def _plain(settings: Any, where: str) -> Definition:
-    """Settings as texts: numbers and booleans are what people write them."""
+    """Returns the settings as texts; numbers and booleans as JSON writes them."""
     if not isinstance(settings, dict):
         raise _refused("it is no JSON object", where=where)
     wrong = [key for key, value in settings.items() if not isinstance(value, str | int | float | None)]

@@ -1,1 +1,1 @@
-"""From a stored target image to one at a provider."""
+"""Pushing stored target images to providers."""

@@ -1,4 +1,4 @@
-"""What the job service hands to what pushes, and what it gets back."""
+"""The interface between the job service and the pusher."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ from imagefactory.model.report import Progress
 
 @dataclass(frozen=True, slots=True)
 class PushOrder:
-    """One push job: target image `target_image_id` becomes provider image `id`.
+    """One push job.
 
-    `credentials` live here and nowhere else, until the push ends.
+    Args:
+        id: of the job, and of the provider image that it makes.
+        target_image_id: what is pushed.
+        provider: where to.
+        credentials: they are nowhere else, and gone when the push ends.
+        account: the `provider_account_identifier`, if the credentials have one.
     """
 
     id: str
@@ -31,7 +36,9 @@ class Pusher(Protocol):
     def account(self, provider: Provider, credentials: Credentials | None) -> str | None:
         """Check provider and credentials as far as that goes without asking the cloud.
 
-        The answer is the `provider_account_identifier`. Raises Unsupported, InvalidInput.
+        Returns the `provider_account_identifier`.
+
+        Raises Unsupported, InvalidInput.
         """
         ...
 
@@ -40,5 +47,8 @@ class Pusher(Protocol):
         ...
 
     async def push(self, order: PushOrder, progress: Progress) -> Completed:
-        """Bring the image to the provider and store the provider image."""
+        """Bring the image to the provider and store the provider image.
+
+        An order that ran before, in this process or another, goes on with what it made at the provider.
+        """
         ...

@@ -1,4 +1,4 @@
-"""Where the resources of pushes are remembered."""
+"""The ledger in which the resources of pushes are remembered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What interrupted pushes left at providers: listed, and deleted once there are credentials again."""
+"""Leftovers of interrupted pushes at providers: listed, and deleted once there are credentials."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from imagefactory.warehouse.records import Records
 
 @dataclass(frozen=True, slots=True)
 class Reaped:
-    """A leftover that was to be deleted; `problem` says why it is still there, empty if it is gone."""
+    """A leftover after its deletion; `problem` is the reason why it is still there, empty if it is gone."""
 
     resource: Resource
     problem: str = ""
@@ -58,7 +58,7 @@ class Leftovers:
         return await self._reap(provider, account, credentials)
 
     async def reap_without_credentials(self) -> None:
-        """Delete what is left over at clouds that need none; what cannot be deleted stays, which the log says."""
+        """Delete what is left over at clouds that need no credentials. What cannot be deleted stays, and is logged."""
         for target, provider, account in {(each.target, each.provider, each.account) for each in await self.find()}:
             try:
                 if self._targets.descriptor(target).credentials is None:

@@ -1,4 +1,4 @@
-"""Does push jobs: from the warehouse to a provider, and the record of it back into the warehouse."""
+"""Does push jobs: reads an image from the warehouse, brings it to a provider, and stores the record."""
 
 from __future__ import annotations
 

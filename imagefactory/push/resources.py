@@ -1,4 +1,4 @@
-"""The resources of one push, and how resources are deleted at their provider."""
+"""The resources of one push over the ledger, and their deletion at the provider."""
 
 from __future__ import annotations
 
@@ -74,14 +74,14 @@ class Sweeper:
 
 
 class LedgerResources:
-    """`PushResources` over the ledger, from `begin` to `hand_over` or `remove`.
+    """`PushResources` over the ledger, between `begin` and `hand_over` or `remove`.
 
     Args:
         ledger: where they are written down.
         sweeper: deletes them.
-        like: has what all resources of this push have in common.
+        like: a resource with the values that all of this push have in common.
         delete: deletes one at the provider.
-        clock: tells when one is made.
+        clock: has the time of their creation.
     """
 
     _log = Logger()

@@ -1,1 +1,1 @@
-"""One room per cloud: what the image needs there, which file it wants, how it is pushed."""
+"""One module per cloud: what an image needs inside, its file format, how it is pushed and deleted."""

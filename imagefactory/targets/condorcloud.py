@@ -31,9 +31,12 @@ NAME = "condorcloud"
 
 
 class CondorPush:
-    """Puts images below `storage` (the setting `condorcloud_path`), which has to exist with its `staging`.
+    """Copies images to a directory.
 
-    An image is copied to `staging` first; its domain, by which the cloud finds it, appears last.
+    Args:
+        storage: the directory (setting `condorcloud_path`), which has to exist, with a directory `staging` in it. An
+            image is copied to `staging` first; its domain, by which the cloud finds it, appears last.
+        threads: for the work on files.
     """
 
     def __init__(self, storage: Path, threads: Threads) -> None:
@@ -41,7 +44,7 @@ class CondorPush:
         self._threads = threads
 
     def account(self, credentials: Credentials | None, provider: Provider) -> None:
-        """None: the right to write to the directory is the right to push."""
+        """Returns None: the right to write to the directory is the right to push."""
 
     async def push(self, image: Ready, context: PushContext) -> Pushed:
         """See `CloudPush`. Raises Unavailable (no such directory), NoSpace, InvalidInput (parameters)."""
@@ -93,7 +96,7 @@ class _Files:
 
     @property
     def all(self) -> tuple[Path, ...]:
-        """In the order in which they are to be removed."""
+        """All paths, in the order in which they are to be removed."""
         return self._xml, self._staged_xml, self.image, self.staged
 
     def prepare(self) -> None:
@@ -173,7 +176,7 @@ class Condorcloud(Target):
 
 
 def _domain_at(image: Ready, disk: Path) -> bytes:
-    """The stored domain with the disk where it is now; an image without one gets one."""
+    """Returns the stored domain with the new path of the disk, or a new domain for an image without one."""
     if image.parameters is None:
         arch = image.template.os.arch if image.template else Arch.X86_64
         return domain_xml(Domain(f"image-{image.id}", image.id, arch, str(disk), "raw")).encode()

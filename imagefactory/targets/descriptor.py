@@ -1,4 +1,4 @@
-"""What a target's module says about its cloud, and what a target is handed when it is made."""
+"""Descriptors of targets, and the context that a target is made from."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class TargetContext:
     """What a target is made from.
 
     Args:
-        settings: the settings of this process.
-        clock: waits, and tells the time since 1970.
+        settings: of this process.
+        clock: for waiting; its time is that of the computer's clock, in seconds since 1970.
         agent: the HTTP client; it verifies certificates strictly.
-        threads: runs what blocks.
-        processes: runs programs.
+        threads: for calls that block.
+        processes: for child processes.
     """
 
     settings: Settings

@@ -24,9 +24,10 @@ class Ec2(Target):
     hardware = Hardware(Disk.NVME)
 
     def needs(self, template: Template) -> Needs:
-        """A volume that an instance type lacks must not hold up the boot; EBS wants requests to wait, not to fail.
+        """See `Target`.
 
-        The timeout is the largest that kernels since 4.15 take, as Amazon's guide to NVMe volumes advises.
+        A volume that an instance type lacks must not hold up the boot. Requests to EBS volumes wait instead of failing:
+        the timeout is the largest that kernels since 4.15 take, as Amazon's guide to NVMe volumes advises.
         """
         return Needs(
             cloud_init=("Ec2", "None"),
@@ -37,7 +38,7 @@ class Ec2(Target):
         )
 
     def conversion(self) -> Conversion:
-        """Sparse: snapshots are sent block by block, without the holes."""
+        """Raw and sparse: a snapshot is sent by blocks, without the holes."""
         return Conversion("raw")
 
     def parameters(self, template: Template, image_id: str, size: int) -> str:

@@ -1,4 +1,4 @@
-"""The image file that a push reads: its data, and where that is; holes are never read."""
+"""Reading an image by its data extents; holes are never read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a target is."""
+"""The interface of targets: the build side, and the push side of those that have one."""
 
 from __future__ import annotations
 
@@ -110,9 +110,12 @@ class CloudPush(Protocol):
 class Target(Protocol):
     """One cloud.
 
-    `os` False means that it needs no operating system at all (mock): no engine, no guest, `placeholder` is the body.
-    `largest_disk` is in bytes. `hardware` is what the image is promised to boot on there, as far as qemu can be made
-    of it: the boot check uses it.
+    Attributes:
+        name: as users and records write it.
+        os: False if images need no operating system at all: no engine, no guest, `placeholder` is the body.
+        largest_disk: in bytes.
+        hardware: what an image has to boot on, as far as qemu has it; the boot check uses it.
+        pushing: the push side, None if this version has none.
     """
 
     name: str
@@ -122,25 +125,33 @@ class Target(Protocol):
     pushing: CloudPush | None
 
     def needs(self, template: Template) -> Needs:
-        """What the image needs inside to be at home there."""
+        """Returns what has to be inside the image for it to run there."""
         ...
 
-    def conversion(self) -> Conversion: ...
+    def conversion(self) -> Conversion:
+        """Returns the format of the image file."""
+        ...
 
     def parameters(self, template: Template, image_id: str, size: int) -> str | None:
-        """The `target_parameters` of the target image (libvirt domain XML for some)."""
+        """Returns the `target_parameters` of the target image (libvirt domain XML for some).
+
+        Args:
+            template: what the image is built from.
+            image_id: of the target image.
+            size: of the disk, in bytes.
+        """
         return None
 
     def placeholder(self, template: Template, image_id: str) -> bytes:
-        """The body for a target that needs no operating system."""
+        """Returns the body of an image that needs no operating system."""
         return b""
 
 
 def cloud_info(target: str) -> tuple[str, bytes]:
-    """The file by which software in the image knows its cloud, as in version 1.0."""
+    """Returns path and content of the file by which software in the image knows its cloud, as in version 1.0."""
     return "/etc/sysconfig/cloud-info", f'CLOUD_TYPE="{target}"\n'.encode()
 
 
 def no_parameters(target: str) -> str:
-    """The sentence that version 1.0 stored as `target_parameters` of clouds that have none."""
+    """Returns the sentence that version 1.0 stored as `target_parameters` of clouds that have none."""
     return f"No target parameters for cloud type {target}"

@@ -1,4 +1,4 @@
-"""The cloud that is none: for trying the factory out, and for Deltacloud's mock driver."""
+"""A cloud for trials: a directory of small files, which Deltacloud's mock driver reads."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class MockPush:
-    """Keeps images as small files where Deltacloud's mock driver looks for them, below `imgdir`."""
+    """Copies images to where Deltacloud's mock driver looks for them, below `imgdir`."""
 
     def __init__(self, imgdir: Path, threads: Threads) -> None:
         self._directory = imgdir / f"deltacloud-{_user()}"
         self._threads = threads
 
     def account(self, credentials: Credentials | None, provider: Provider) -> str:
-        """The user name, the one thing that this cloud wants to know."""
+        """Returns the user name, the only field of these credentials."""
         _check(provider.name, "provider")
         if credentials is None or credentials.kind != CREDENTIALS or not credentials.fields.get("username"):
             problem = Problem(f"provider_credentials/{CREDENTIALS}/username", "is missing")
@@ -84,11 +84,11 @@ class Mock(Target):
         return Needs()
 
     def conversion(self) -> Conversion:
-        """Not used: there is no disk."""
+        """Not used: an image has no disk."""
         return Conversion("raw")
 
     def placeholder(self, template: Template, image_id: str) -> bytes:
-        """What Deltacloud's mock driver keeps of an image; JSON's texts are YAML's, whatever is in them."""
+        """Returns what Deltacloud's mock driver keeps of an image, in YAML; a text in JSON is one in YAML, too."""
         facts = {
             "id": image_id,
             "name": template.name,
@@ -100,7 +100,10 @@ class Mock(Target):
 
 
 def _check(text: str, what: str) -> str:
-    """`text`, if it can be part of a path."""
+    """Returns `text`, which has to be fit for a path.
+
+    Raises InvalidInput.
+    """
     if not _PLAIN.fullmatch(text):
         raise InvalidInput(f"{text!r} cannot be a {what} of mock", hint="use letters, digits, '.', '_' and '-'")
     return text

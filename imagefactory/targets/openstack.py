@@ -19,7 +19,7 @@ class OpenStackKvm(Target):
     pushing = None
 
     def needs(self, template: Template) -> Needs:
-        """The agent lets Nova freeze file systems for snapshots and set passwords."""
+        """The guest agent freezes file systems for snapshots and sets passwords at Nova's request."""
         return Needs(
             cloud_init=("ConfigDrive", "OpenStack", "None"),
             guest_agent="qemu",
@@ -28,10 +28,10 @@ class OpenStackKvm(Target):
         )
 
     def conversion(self) -> Conversion:
-        """Compressed with zstd, which is made five times faster than zlib at the same size.
+        """Compressed with zstd, which takes a fifth of zlib's time for the same size.
 
-        Glance keeps what it is given, and the image is read by the compute node's qemu: zstd needs 5.1 (2020), older
-        than any maintained release of OpenStack's distributions.
+        Glance stores the file as it is, and the compute node's qemu reads it. zstd needs qemu 5.1 (2020), which every
+        maintained release of OpenStack's distributions has.
         """
         return Conversion("qcow2", {"compat": "1.1", "compression_type": "zstd"}, compress=True)
 

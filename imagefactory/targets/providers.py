@@ -1,4 +1,4 @@
-"""Which target a provider belongs to."""
+"""Resolves providers: names and definitions to targets."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def resolve_provider(text: str, targets: Sequence[TargetDescriptor], definitions
 
 
 def shown_names(target: TargetDescriptor) -> tuple[str, ...]:
-    """Returns how names of its providers look, for people, that need no definition."""
+    """Returns the forms of its providers' names that need no definition, for people."""
     return tuple(names.shown for names in target.names)
 
 

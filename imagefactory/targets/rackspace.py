@@ -13,7 +13,7 @@ from imagefactory.targets.interface import Target, cloud_info
 
 
 class Rackspace(Target):
-    """Fully virtualised Xen; the configuration drive tells network and keys."""
+    """Fully virtualised Xen; network settings and keys are on the configuration drive."""
 
     name = "rackspace"
     os = True

@@ -1,4 +1,4 @@
-"""Which targets there are; a target's module is imported when its name is asked for."""
+"""The registered targets; the module of a target is imported when its name is first used."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class InstalledTargets:
 
     @cached_property
     def descriptors(self) -> tuple[TargetDescriptor, ...]:
-        """Those of all targets, ours first; a plug-in that cannot be used is left out, which the log says."""
+        """Those of all targets, ours first. A plug-in that cannot be used is left out and logged."""
         return tuple(found for name in self._registry.names() if (found := self._usable(name)))
 
     def target(self, name: str) -> Target:

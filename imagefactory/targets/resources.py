@@ -1,7 +1,8 @@
-"""What a push makes at a provider, as a target sees it: written down before it is made, then handed over or deleted.
+"""The resources that a push makes at a provider, as a target sees them.
 
-After a crash the credentials are gone, so that nothing can be deleted at once. The ledger keeps what is there, shows
-it, and lets a later push with the same account, or a command, delete it.
+Each is written down before it is made, then handed over to the provider image or deleted. After a crash the credentials
+are gone, so that nothing can be deleted at once: the ledger keeps what is there for a later push with the same account,
+or for a command with credentials.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ class Rhevm(Target):
         self._format = format
 
     def needs(self, template: Template) -> Needs:
-        """The agent tells the engine addresses and lets it shut down and freeze."""
+        """The guest agent reports addresses to the engine, and shuts down and freezes at its request."""
         return Needs(
             guest_agent="qemu",
             initrd_modules=("virtio_blk", "virtio_scsi"),

@@ -143,7 +143,7 @@ class ResourceLedgerContract(_Suite):
         self.assertEqual([("a", True), ("b", False)], [(one.token, one.kept) for one in await ledger.leftovers()])
 
     async def test_released(self) -> None:
-        """It is a leftover at once; the note says why, and without one that of before stays."""
+        """It is a leftover at once. A note is the reason; without one the earlier note stays."""
         ledger = await self.open_ledger("one")
         await ledger.intend(resource(note="the disk"))
         await ledger.release(["p/image", "unknown"])

@@ -1,4 +1,4 @@
-"""What every target promises, as tests to be mixed into a trial `TestCase`."""
+"""Contract suites of targets, to be mixed into a trial `TestCase`, and what a target in a test is made from."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def installed(*descriptors: TargetDescriptor, ours: Mapping[str, str] = MappingP
 
 
 class TargetContract(TestCase):
-    """Every target; `make` says how to make the one under test, `name` what it is registered as."""
+    """What every target promises; `make` makes the one under test, `name` is what it is registered as."""
 
     name: str
 
@@ -100,7 +100,7 @@ class TargetContract(TestCase):
         return self.make(target_context(threads, **settings))
 
     def test_the_name_is_the_registered_one(self) -> None:
-        """And it can stand in a URL, a file name and a shell line."""
+        """It is fit for a URL, a file name and a shell line."""
         self.assertEqual(self.target().name, self.name)
         self.assertTrue(PLAIN.fullmatch(self.name))
 
@@ -128,13 +128,13 @@ class TargetContract(TestCase):
         self.assertEqual(cloud_info(self.name) in target.needs(template()).files, target.os)
 
     def test_only_what_has_no_system_has_a_placeholder(self) -> None:
-        """It is the body then, whatever the template is called."""
+        """It is the body of the image, whatever the template is called."""
         target = self.target()
         for name in NAMES:
             self.assertEqual(bool(target.placeholder(template(name), IMAGE_ID)), not target.os)
 
     def test_parameters_are_xml_whatever_the_name(self) -> None:
-        """Or the sentence of 1.0, or nothing."""
+        """Other targets have the sentence of 1.0, or none."""
         for name in NAMES:
             for arch in Arch:
                 parameters = self.target().parameters(template(name, arch), IMAGE_ID, 1 << 31)
@@ -150,7 +150,7 @@ class TargetContract(TestCase):
 
 
 class LocalPushContract(TargetContract):
-    """Targets that push into a local directory: `settings()` for it, `there()` says what is in it."""
+    """What targets promise that push into a local directory: `settings()` name it, `there()` lists it."""
 
     credentials: Credentials | None = None
     most_steps = 50

@@ -48,8 +48,8 @@ class FailingTests(SynchronousTestCase):
         self.assertEqual({"p/key", "p/disk", "p/image"}, set(self.world.objects))
         self.assertEqual(["cannot delete"] * 3, [note for _, note in self.left()])
 
-    def test_an_unexpected_error_says_nothing(self) -> None:
-        """Its text may hold a secret: the ledger has its kind only."""
+    def test_the_text_of_an_unexpected_error_is_not_kept(self) -> None:
+        """It may hold a secret: the ledger has the name of its class."""
         self.process.cloud.failing = {"finish": BuildFailed("no image"), "sweep": ValueError("s3cret")}
         self.failureResultOf(self.process.push(), BuildFailed)
         self.assertEqual({"ValueError"}, {note for _, note in self.left()})

@@ -1,4 +1,4 @@
-"""Every room keeps the contract, and what is its own."""
+"""Every target keeps the contract, and what is its own."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from imagefactory.testing.targets import IMAGE_ID, PUSH_ID, LocalPushContract, T
 
 
 class Registered(TargetContract):
-    """The contract, run over a room as the registry makes it."""
+    """The contract, run over a target as the registry makes it."""
 
     def make(self, context: TargetContext) -> Target:
         return InstalledTargets(context).target(self.name)
@@ -136,7 +136,7 @@ class MockTests(Registered, LocalPushContract):
         self.assertTrue(path.match(f"deltacloud-*/mock-1/images/{PUSH_ID}.yml"))
 
     def test_credentials_are_checked(self) -> None:
-        """None, of another cloud, without user name: it says which element is missing."""
+        """None, of another cloud, without user name: the error names the missing element."""
         others: list[Credentials | None] = [
             None,
             Credentials("ec2_credentials", {"username": Secret("me")}),
@@ -193,7 +193,7 @@ class CondorcloudTests(Registered, LocalPushContract):
         self.assertIn("condorcloud_path", error.hint)
 
     def test_an_image_without_parameters_gets_a_domain(self) -> None:
-        """One that somebody else stored in the warehouse."""
+        """One that another program stored in the warehouse."""
         image = self.image()
         bare = replace(image, template=None, parameters=None)
         self.successResultOf(self.pushed(self.pushing(), bare))
@@ -209,7 +209,7 @@ class CondorcloudTests(Registered, LocalPushContract):
 
 
 class UnpushableTests(SynchronousTestCase):
-    """Clouds whose push side is not there yet say so by having none."""
+    """Clouds without a push side in this version."""
 
     def test_which_can_be_pushed_to(self) -> None:
         """mock and condorcloud."""
