@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from imagefactory.app.clouds import InstalledClouds
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.providers import Provider
-from imagefactory.rest.interface import ReadTemplate
-from imagefactory.templates.resolve import Templates
+from imagefactory.templates.resolve import Resolved, Templates
 
 
 class RestArguments:
@@ -18,10 +17,9 @@ class RestArguments:
         self._templates = templates
         self._clouds = clouds
 
-    async def template(self, text: str, targets: Sequence[str]) -> ReadTemplate:
+    async def template(self, text: str, targets: Sequence[str]) -> Resolved:
         """Resolve a template that is never a path: requests must not read files of this host."""
-        found = await self._templates.resolve(text, loosely=self._clouds.install_nothing(targets))
-        return ReadTemplate(found.template, found.template_id)
+        return await self._templates.resolve(text, loosely=self._clouds.install_nothing(targets))
 
     async def provider(self, text: str) -> Provider:
         """A name, or a definition as JSON or XML."""

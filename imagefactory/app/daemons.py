@@ -73,7 +73,7 @@ class FactoryService:
             factory.jobs,
             factory.inventory,
             arguments=RestArguments(factory.templates, factory.clouds),
-            clouds=factory.clouds,
+            targets=factory.clouds,
             leftovers=factory.leftovers.find,
             settings=self._settings,
             max_connections=self._most,

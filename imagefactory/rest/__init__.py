@@ -1,1 +1,1 @@
-"""The REST API 1.0: one table of routes, one class per family of resources, and what guards the door."""
+"""The REST API: routing, authentication and limits for any version of it; version 1.0 is in `v1`."""

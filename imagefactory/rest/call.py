@@ -41,25 +41,27 @@ class RestCall:
 
     @property
     def base(self) -> str:
-        """The root of all our links."""
+        """Returns the root of all links: scheme, host and port."""
         return self._address.base(self.request)
 
     @property
     def url(self) -> str:
-        """The request's address as its client wrote it, without query and trailing slash."""
+        """Returns the address as the client wrote it, without query and trailing slash."""
         path: bytes = self.request.path
         return self.base + quote(path.rstrip(b"/"), safe="/%:@!$&'()*+,;=~")
 
     @property
     def uri(self) -> str:
-        """The address with its query, for signatures."""
+        """Returns the address with its query, for signatures."""
         return self.base + self.request.uri.decode("latin-1")
 
     @property
     def fields(self) -> Mapping[str, Any]:
-        """The fields of the body, read once.
+        """Returns the fields of the body, which are read once.
 
-        Raises InvalidInput, UnsupportedMedia.
+        Raises:
+            InvalidInput: the body is malformed.
+            UnsupportedMedia: it is of a type, or encoded in a way, that is not understood.
         """
         if self._fields is None:
             coding = (self.request.getHeader(b"content-encoding") or b"identity").strip().lower()
@@ -70,23 +72,25 @@ class RestCall:
 
     @property
     def form(self) -> list[tuple[str, str]]:
-        """The pairs of a urlencoded form in their order; none if the body is of another type.
+        """Returns the pairs of a urlencoded form in their order; none for a body of another type.
 
-        Raises InvalidInput.
+        Raises:
+            InvalidInput: the form is malformed.
         """
         return self._bodies.form(self.body, self._content_type)
 
     @property
     def body(self) -> bytes:
-        """The whole body."""
+        """Returns the whole body."""
         if self._body is None:
             self._body = _content(self.request)
         return self._body
 
     def query(self, name: str) -> str | None:
-        """A query parameter (the last of that name).
+        """Returns a query parameter (the last of that name), None without one.
 
-        Raises InvalidInput.
+        Raises:
+            InvalidInput: it is not UTF-8.
         """
         values = (self.request.args or {}).get(name.encode())
         if not values:
@@ -98,9 +102,10 @@ class RestCall:
         return text
 
     def number(self, name: str, default: int | None = None, *, low: int = 0) -> int | None:
-        """A query parameter that is a whole number of at least `low`.
+        """Returns a query parameter that is a whole number of at least `low`; `default` without one.
 
-        Raises InvalidInput.
+        Raises:
+            InvalidInput: it is something else.
         """
         text = self.query(name)
         if text is None or text == "":

@@ -1,4 +1,4 @@
-"""The address of a request as its client wrote it: what links and signatures are made from."""
+"""The address of a request as its client wrote it, from which links and signatures are made."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ _HOST = re.compile(rb"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\
 
 
 class ClientAddress:
-    """Knows scheme and host of a request.
+    """Finds scheme and host of a request.
 
-    `X-Forwarded-Proto` and `-Host` are believed only from `trusted_proxies` (addresses or networks); of a list the
-    first entry is what the client said to the outermost proxy.
+    Args:
+        trusted_proxies: addresses or networks from which `X-Forwarded-Proto` and `X-Forwarded-Host` count; of a list in
+            these the first entry counts, which is what the client sent to the outermost proxy.
+
+    Raises:
+        InvalidInput: one of them is neither an address nor a network.
     """
 
     def __init__(self, trusted_proxies: Iterable[str] = ()) -> None:
         self._proxies = [_network(text) for text in trusted_proxies]
 
     def base(self, request: Request) -> str:
-        """Scheme, host and (unless it is the default) port: `https://factory.example:8075`."""
+        """Returns scheme, host and (unless it is the default) port: `https://factory.example:8075`."""
         scheme = b"https" if request.isSecure() else b"http"
         host = request.getHeader(b"host")
         if self._proxies and self._trusted(request):
@@ -56,7 +60,7 @@ def _first(header: bytes | None, allowed: set[bytes] | None = None) -> bytes | N
 
 
 def _own(request: Request) -> bytes:
-    """The address the client connected to, when it told no usable host."""
+    """Returns the address that the client connected to, for a request without a usable host."""
     host = request.getHost()
     name, port = getattr(host, "host", "localhost"), getattr(host, "port", 0)
     name = f"[{name}]" if ":" in name else name

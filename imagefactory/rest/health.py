@@ -12,8 +12,8 @@ from twisted.logger import Logger
 from imagefactory.lib.concurrency.task import Task
 from imagefactory.lib.concurrency.taskset import TaskSet
 
-#: Seconds that a service has for an answer.
-PATIENCE = 3.0
+#: Seconds in which a service has to answer.
+TIMEOUT = 3.0
 
 
 class Probe:
@@ -44,9 +44,9 @@ class Probe:
         if self._asked is None or self._asked.ended.fired:
             self._asked = self._tasks.add(self._ask(), on_failure=lambda _: None)  # the one below is logged
         try:
-            await self._asked.ended.wait().addTimeout(PATIENCE, self._clock)
+            await self._asked.ended.wait().addTimeout(TIMEOUT, self._clock)
         except TimeoutError:
-            self._log.warn("health: {name} has not answered in {seconds:g} seconds", name=self.name, seconds=PATIENCE)
+            self._log.warn("health: {name} has not answered in {seconds:g} seconds", name=self.name, seconds=TIMEOUT)
             return False
         except CancelledError:
             raise

@@ -1,31 +1,34 @@
-"""What REST wants of its neighbours, beside the job service (`imagefactory.jobs.interface.Jobs`)."""
+"""What the REST API needs beside the job service (`imagefactory.jobs.interface.Jobs`)."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from imagefactory.jobs.interface import Removal
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.providers import Provider
 from imagefactory.model.records import BuildRecord, ImageRecord, ProviderImageRecord, TargetImageRecord
-from imagefactory.model.template import Template
 from imagefactory.targets.resources import Resource
+from imagefactory.templates.resolve import Resolved
 
 ListLeftovers = Callable[[], Awaitable[Sequence[Resource]]]
 """Lists what interrupted pushes left at providers, oldest first."""
 
 
 class ImageInventory(Protocol):
-    """What is stored; each lookup and each removal of an unknown id raises NotFound."""
+    """The stored images with their builds.
+
+    Each lookup and each removal raises NotFound for an unknown id; each removal raises Conflict while a job uses what
+    it would remove.
+    """
 
     async def probe(self) -> None:
-        """Ask the warehouse for something small; raises what it raises."""
+        """Ask the warehouse for something small; raises its error if it does not work."""
         ...
 
     async def images(self, *, after: str = "", limit: int | None = None) -> Sequence[ImageRecord]:
-        """In order of their ids; those with an id above `after`, at most `limit`."""
+        """Returns those with an id above `after`, in order of their ids, at most `limit`."""
         ...
 
     async def image(self, id: str) -> ImageRecord: ...
@@ -47,65 +50,54 @@ class ImageInventory(Protocol):
     async def provider_image(self, id: str) -> ProviderImageRecord: ...
 
     async def delete_image(self, id: str) -> None:
-        """With its builds and their children.
-
-        Conflict while a job uses them.
-        """
+        """Remove an image with its builds and all below."""
         ...
 
     async def delete_build(self, id: str) -> None:
-        """With its target images and their provider images; Conflict as above."""
+        """Remove a build with its target images and all below."""
         ...
 
     async def delete_target_image(self, id: str) -> None:
-        """With its provider images; Conflict as above."""
+        """Remove a target image with its provider images."""
         ...
 
     async def delete_provider_image(self, id: str, removal: Removal) -> None:
-        """At the provider first, unless it shall stay there; Conflict as above."""
+        """Remove a provider image, first at its provider unless `removal` keeps it there."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ReadTemplate:
-    """A template argument understood; `id` if it came from the warehouse."""
-
-    template: Template | None
-    id: str | None = None
-
-
 class Arguments(Protocol):
-    """Understands the texts that come in requests; all raise InvalidInput or Unsupported."""
+    """Parses the texts in requests; each method raises InvalidInput or Unsupported."""
 
-    async def template(self, text: str, targets: Sequence[str]) -> ReadTemplate:
-        """XML, a URL under the rules for remote templates, or a UUID; never a path.
+    async def template(self, text: str, targets: Sequence[str]) -> Resolved:
+        """Returns the template that `text` is or names: XML, a URL under the rules for remote templates, or a UUID.
 
-        What makes a good template depends on the targets it is for.
+        It is never a path. `targets` are those it is for, on which it depends what a template has to have.
         """
         ...
 
     async def provider(self, text: str) -> Provider:
-        """A name, or a definition as JSON or XML."""
+        """Returns the provider of a name, or of a definition as JSON or XML."""
         ...
 
     def credentials(self, text: str) -> Credentials:
-        """XML with a `provider_credentials` element anywhere."""
+        """Returns the credentials in XML with a `provider_credentials` element anywhere."""
         ...
 
 
 class TargetCatalog(Protocol):
-    """Which targets there are, and the providers that are known by name."""
+    """The targets, and the providers that are known by name."""
 
     def targets(self) -> Sequence[str]: ...
 
     async def providers(self, target: str) -> Sequence[str]:
-        """Names only: definitions may hold passwords."""
+        """Returns the names of a target's providers; not their definitions, which may hold passwords."""
         ...
 
     def forms(self, target: str) -> Sequence[str]:
-        """How names look, for people, that belong to the target without a definition."""
+        """Returns the forms, for people, of names that belong to the target without a definition."""
         ...
 
     async def provider(self, text: str) -> Provider:
-        """Raises InvalidInput, Unsupported."""
+        """Returns the provider of a name or a definition; raises InvalidInput, Unsupported."""
         ...

@@ -1,7 +1,7 @@
-"""The door: what happens to a connection before and around a request.
+"""Limits on connections and requests, before any handler sees them.
 
 Bodies are limited while they arrive, a request has one deadline from its first byte to its last, connections are
-counted. What leaves says nothing about the software behind.
+counted. No response names the software of the server.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]+)([/?].*|)", re.DOTALL)
 class LimitedRequest(server.Request):
     """A request whose body is never larger than the site allows.
 
-    `gotLength` and `handleContentChunk` are called by the channel with the announced and the arriving body; Twisted
-    has no other place where a body can be refused before all of it is there.
+    The channel calls `gotLength` and `handleContentChunk` with the announced and the arriving body; Twisted has no
+    other place where a body can be refused before all of it is there.
     """
 
     channel: LimitedChannel
     route = ""
-    """The route that answers it, for the metrics."""
+    """The name of its route, for the metrics."""
     _refused = False
     _received = 0
 
     def gotLength(self, length: int | None) -> None:
-        """The headers are complete."""
+        """See Twisted's Request: the headers are complete."""
         super().gotLength(0 if length is not None and length > self.channel.site.request_limit else length)
         if length is not None and length > self.channel.site.request_limit:
             self._refuse()
 
     def handleContentChunk(self, data: bytes) -> None:
-        """A part of the body has arrived."""
+        """See Twisted's Request: a part of the body has arrived."""
         self._received += len(data)
         if self._received > self.channel.site.request_limit:
             self._refuse()
@@ -53,7 +53,7 @@ class LimitedRequest(server.Request):
             super().handleContentChunk(data)
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        """All of it is there."""
+        """See Twisted's Request: it is complete."""
         if self._refused:
             return
         if absolute := _ABSOLUTE.fullmatch(path):
@@ -62,7 +62,7 @@ class LimitedRequest(server.Request):
         super().requestReceived(command, path, version)
 
     def process(self) -> None:
-        """Hand it to the one resource of the site."""
+        """Render the one resource of the site, which finds the one that is meant."""
         self.site = self.channel.site
         self.setHeader(b"Date", http.datetimeToString(self.site.reactor.seconds()))
         self.prepath = []
@@ -78,7 +78,7 @@ class LimitedRequest(server.Request):
         self._refused = True
         self.requestHeaders.removeHeader(b"expect")
         limit = self.channel.site.request_limit
-        self.channel.turn_away(TooLarge(f"the request is larger than {limit} bytes", hint="request_limit sets this"))
+        self.channel.refuse(TooLarge(f"the request is larger than {limit} bytes", hint="request_limit sets this"))
 
 
 class LimitedChannel(PacedChannel):
@@ -86,26 +86,26 @@ class LimitedChannel(PacedChannel):
 
     site: LimitedSite
     _receiving = False
-    _deaf = False
+    _refused = False
     _lingering: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
-        """A client is at the door."""
+        """See Protocol."""
         super().connectionMade()
         self.site.connection_limit.came(self)
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpKeepAlive(True)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """It is gone."""
+        """See Protocol."""
         if self._lingering is not None and self._lingering.active():
             self._lingering.cancel()
         super().connectionLost(reason)
         self.site.connection_limit.went(self)
 
     def dataReceived(self, data: bytes) -> None:
-        """The first bytes of a request start its clock, further ones do not prolong it."""
-        if self._deaf:
+        """See Protocol: the first bytes of a request start its deadline, further ones do not prolong it."""
+        if self._refused:
             return
         if not self._receiving:
             self._receiving = True
@@ -113,8 +113,8 @@ class LimitedChannel(PacedChannel):
         LineReceiver.dataReceived(self, data)
 
     def lineReceived(self, line: bytes) -> None:
-        """A line of the head; what comes after a bad one is not looked at."""
-        if self._deaf:
+        """See LineReceiver: a line of the head; what follows a bad one is ignored."""
+        if self._refused:
             return
         try:
             super().lineReceived(line)
@@ -122,43 +122,51 @@ class LimitedChannel(PacedChannel):
             self.bad_request()
 
     def rawDataReceived(self, data: bytes) -> None:
-        """A part of a body."""
-        if not self._deaf:
+        """See LineReceiver: a part of a body."""
+        if not self._refused:
             super().rawDataReceived(data)
 
     def lineLengthExceeded(self, line: bytes) -> None:  # noqa: ARG002, N802 - Twisted's
-        """A line of the head is longer than anybody needs."""
-        self.turn_away(InvalidInput(f"a line of the request's head is longer than {self.MAX_LENGTH} bytes"))
+        """See LineReceiver: a line of the head is too long."""
+        self.refuse(InvalidInput(f"a line of the request's head is longer than {self.MAX_LENGTH} bytes"))
 
     def bad_request(self) -> None:
-        """What Twisted calls for each thing that cannot be a request."""
+        """See PacedChannel: the client sent no well-formed request."""
         hint = "request line, headers, Content-Length and chunks are as in RFC 9112; the head has at most 16 KiB"
-        self.turn_away(InvalidInput("this is no well-formed HTTP request", hint=hint))
+        self.refuse(InvalidInput("this is no well-formed HTTP request", hint=hint))
 
     def allContentReceived(self) -> None:
-        """The request is complete."""
+        """See HTTPChannel: the request is complete."""
         self._receiving = False
         super().allContentReceived()
 
-    def turn_away(self, error: TooLarge | InvalidInput) -> None:
-        """Answer before the request is complete, look at nothing more, and close.
+    def refuse(self, error: TooLarge | InvalidInput) -> None:
+        """Respond before the request is complete, ignore what follows, and close.
 
-        Not at once: a close with unread data resets the connection, and the client would never read the answer.
+        The close comes later: one with unread data resets the connection, and the client would never read the response.
         """
-        if self._deaf:
+        if self._refused:
             return
-        self._deaf = True
+        self._refused = True
         self.write(self.site.final_reply(error))
         self._lingering = self.callLater(LINGER_SECONDS, self.loseConnection)
 
     def loseConnection(self) -> None:
-        """Close, by force if the other side does not take its last bytes or (TLS) never says goodbye."""
+        """Close, by force if the client does not take the last bytes or does not end TLS (close_notify)."""
         self.abort_after(self.site.timeOut or 0)
         super().loseConnection()
 
 
 class LimitedSite(server.Site):
-    """The site: one leaf resource behind limits (bytes, seconds, connections)."""
+    """One leaf resource behind limits.
+
+    Args:
+        request_limit: bytes of a body.
+        request_timeout: seconds for a request, from its first byte to its last.
+        max_connections: how many may be open.
+        errors: writes the responses to refused requests.
+        tasks: owns the work that requests have started; the owner of the site closes it.
+    """
 
     noisy = False
     requestFactory = LimitedRequest
@@ -183,16 +191,16 @@ class LimitedSite(server.Site):
         self.connection_limit = ConnectionLimit(clock, max_connections, self.final_reply(too_many))
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:  # type: ignore[override]
-        """A channel, or none if there are too many."""
+        """See Factory: returns a channel, or a protocol that refuses if there are too many connections."""
         channel: Protocol = self.connection_limit.turned_away() or super().buildProtocol(addr)
         return channel
 
     def acceptableProtocols(self) -> list[bytes]:
-        """HTTP/1.1 only: the limits above are those of its channel."""
+        """See IProtocolNegotiationFactory: HTTP/1.1 only, since the limits are those of its channel."""
         return [b"http/1.1"]
 
     def log(self, request: http.Request) -> None:
-        """No access log: addresses may carry what must not be seen; the metrics count."""
+        """See HTTPFactory: there is no access log, because addresses may carry secrets; the metrics count."""
 
     def final_reply(self, error: TooLarge | InvalidInput | Busy) -> bytes:
         """Returns the whole response with which a connection is closed."""

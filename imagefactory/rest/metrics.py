@@ -1,4 +1,4 @@
-"""Numbers for Prometheus, in its text exposition format 0.0.4."""
+"""Metrics for Prometheus, in its text exposition format 0.0.4."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ from imagefactory.model.jobs import Queued, is_final
 
 
 class RestMetrics:
-    """Counts answers, and asks the others for what they know when somebody looks."""
+    """Counts replies; the other numbers are read when the text is made.
+
+    Args:
+        streams, connections: return how many are open.
+    """
 
     def __init__(self, jobs: Jobs, streams: Callable[[], int], connections: Callable[[], int]) -> None:
         self._jobs = jobs
         self._streams = streams
         self._connections = connections
-        self._answers: Counter[tuple[str, int]] = Counter()
+        self._replies: Counter[tuple[str, int]] = Counter()
 
     def count(self, route: str, status: int) -> None:
-        """One request was answered."""
-        self._answers[route, status] += 1
+        """Count a reply of the route (its method and path)."""
+        self._replies[route, status] += 1
 
     def text(self) -> bytes:
-        """All numbers."""
-        lines = [*self._of_jobs(), *self._of_the_door(), *self._of_answers()]
+        """Returns all metrics."""
+        lines = [*self._of_jobs(), *self._of_connections(), *self._of_replies()]
         return "\n".join([*lines, ""]).encode()
 
     def _of_jobs(self) -> Iterator[str]:
@@ -37,12 +41,12 @@ class RestMetrics:
         yield from _family("imagefactory_jobs_waiting", "gauge", "Jobs in the queue.", [("", waiting)])
         yield from _family("imagefactory_jobs_running", "gauge", "Jobs at work.", [("", running)])
 
-    def _of_the_door(self) -> Iterator[str]:
+    def _of_connections(self) -> Iterator[str]:
         yield from _family("imagefactory_http_connections", "gauge", "Open connections.", [("", self._connections())])
         yield from _family("imagefactory_http_streams", "gauge", "Open event and log streams.", [("", self._streams())])
 
-    def _of_answers(self) -> Iterator[str]:
-        counts = sorted(self._answers.items())
+    def _of_replies(self) -> Iterator[str]:
+        counts = sorted(self._replies.items())
         samples = ((f'route="{route}",status="{code}"', number) for (route, code), number in counts)
         yield from _family("imagefactory_http_requests_total", "counter", "Answered requests by route.", samples)
 

@@ -1,4 +1,4 @@
-"""The reply of a handler, whole or in pieces: no more of a large one is made or kept than its client takes."""
+"""The reply of a handler, whole or in pieces; of a large one no more is made or kept than its client takes."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ TEXT = b"text/plain; charset=utf-8"
 
 @dataclass(slots=True)
 class RestReply:
-    """Body, status, content type and further headers of one answer.
+    """Body, status, content type and further headers of one response.
 
-    A body that may be large is given in parts, which are made as they are sent.
+    A body that may be large is an iterator of parts, which are made as they are sent.
     """
 
     body: bytes | Iterator[bytes]
@@ -28,7 +28,7 @@ class RestReply:
     headers: Sequence[tuple[bytes, bytes]] = ()
 
     def render(self, request: Request) -> bytes | Iterator[bytes]:
-        """Set status and headers; the answer is what to write: a small body, or the pieces of a large one."""
+        """Set status and headers; returns what to write: a small body, or the pieces of a large one."""
         headers = request.responseHeaders
         if self.status != 200:
             request.setResponseCode(self.status)
@@ -46,23 +46,23 @@ class RestReply:
     def _body(self, request: Request) -> bytes | Iterator[bytes]:
         if isinstance(self.body, bytes):
             return self.body
-        if request.method == b"HEAD":  # nobody reads it, so none is made, and its length is not known
+        if request.method == b"HEAD":  # so the body is not made, and its length is not known
             return iter(())
         return _whole(_joined(self.body))
 
 
 def json_reply(document: Mapping[str, object], status: int = 200) -> RestReply:
-    """`document` as JSON."""
+    """Returns `document` as JSON."""
     return RestReply(json.dumps(document).encode(), status)
 
 
 def _cut(body: bytes) -> Iterator[bytes]:
-    """A body that is there, cut up."""
+    """Returns the pieces of a body."""
     return (body[start : start + PIECE] for start in range(0, len(body), PIECE))
 
 
 def _joined(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Small parts as pieces of a good size."""
+    """Joins small parts to pieces of `PIECE` bytes or a little more."""
     piece = bytearray()
     for part in parts:
         piece += part
@@ -74,6 +74,6 @@ def _joined(parts: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _whole(pieces: Iterator[bytes]) -> bytes | Iterator[bytes]:
-    """The one piece, if there is no more than one; else all of them."""
+    """Returns the one piece if there is only one, else all of them."""
     first, second = next(pieces, b""), next(pieces, None)
     return first if second is None else chain((first, second), pieces)

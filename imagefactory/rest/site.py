@@ -46,7 +46,7 @@ def make_site(
     inventory: ImageInventory,
     *,
     arguments: Arguments,
-    clouds: TargetCatalog,
+    targets: TargetCatalog,
     leftovers: ListLeftovers,
     settings: Settings,
     clock: IReactorTime,
@@ -59,8 +59,8 @@ def make_site(
     """Returns the site that the daemon listens with; its owner closes `tasks` before the job service stops.
 
     Args:
-        clients: the OAuth clients if they are not those of the settings.
-        nonces: remembers over restarts what they have signed.
+        clients: secrets of OAuth clients by key, if not those of the settings.
+        nonces: remembers used nonces over restarts.
         mounts: further resources by prefix, beside the API (see `Mounts`).
         max_connections: how many the system can serve (None: as many as the settings want).
     """
@@ -73,7 +73,7 @@ def make_site(
         jobs=jobs,
         inventory=inventory,
         arguments=arguments,
-        targets=clouds,
+        targets=targets,
         documents=JobDocuments(jobs.queue_position),
         streams=streams,
         probes=[Probe("job_store", jobs.probe, clock, tasks), Probe("warehouse", inventory.probe, clock, tasks)],
@@ -89,7 +89,7 @@ def make_site(
         address=ClientAddress(settings.trusted_proxies),
         metrics=metrics,
         large_bodies=LargeBodies(threads),
-        write=partial(write_pieces, clock=clock, patience=settings.request_timeout),
+        write=partial(write_pieces, clock=clock, timeout=settings.request_timeout),
         tasks=tasks,
     )
     root = Router(ROOT_TABLE, services, context).resource()

@@ -1,4 +1,4 @@
-"""Answers that go on: at the pace of their reader, and never more in memory than a little."""
+"""Responses that are written over time: at the pace of their client, with a bounded buffer."""
 
 from __future__ import annotations
 
@@ -17,119 +17,125 @@ from imagefactory.lib.concurrency.clock import sleep
 from imagefactory.lib.errors import Busy
 
 T = TypeVar("T")
-MOST_WAITING = 256 << 10
+#: Bytes that wait for a client before it is dropped.
+BUFFER_LIMIT = 256 << 10
+#: Seconds between two heartbeats.
 HEARTBEAT_SECONDS = 15.0
 
 
 @implementer(IPushProducer)
 class Stream:
-    """One answer being written.
+    """One response being written.
 
-    A reader that takes nothing for `patience` seconds, or lets more than `MOST_WAITING` bytes pile up, is dropped.
+    Args:
+        timeout: seconds in which the client has to take something; else, and if more than `BUFFER_LIMIT` bytes wait for
+            it, its connection is aborted.
+        heartbeat: written every `HEARTBEAT_SECONDS`; empty for none.
     """
 
-    def __init__(self, request: Request, clock: IReactorTime, patience: float, heartbeat: bytes) -> None:
+    def __init__(self, request: Request, clock: IReactorTime, timeout: float, heartbeat: bytes) -> None:
         self._request = request
         self._clock = clock
-        self._patience = patience
+        self._timeout = timeout
         self._heartbeat = heartbeat
-        self._waiting: deque[bytes] = deque()
+        self._buffer: deque[bytes] = deque()
         self._size = 0
         self._paused = False
-        self._impatience: IDelayedCall | None = None
-        self._beat: IDelayedCall | None = None
-        self._room: Deferred[None] | None = None
+        self._stalled: IDelayedCall | None = None
+        self._next_heartbeat: IDelayedCall | None = None
+        self._drained: Deferred[None] | None = None
 
     def start(self) -> None:
-        """Register for back-pressure, and beat."""
+        """Register for back-pressure and begin the heartbeat."""
         self._request.registerProducer(self, True)
         self._request.write(self._heartbeat)
-        self._schedule_beat()
+        self._schedule_heartbeat()
 
     def end(self) -> None:
-        """No more is written, no clock runs."""
-        for call in (self._impatience, self._beat):
+        """Stop the timers and the back-pressure; nothing is written afterwards."""
+        for call in (self._stalled, self._next_heartbeat):
             if call is not None and call.active():
                 call.cancel()
         if self._request.channel is not None:  # else the connection is gone, and the registration with it
             self._request.unregisterProducer()
 
     def send(self, data: bytes) -> None:
-        """Write, now or when the reader has room."""
+        """Write now, or once the client has taken what was written before."""
         if not self._paused:
             self._request.write(data)
             return
-        self._waiting.append(data)
+        self._buffer.append(data)
         self._size += len(data)
-        if self._size > MOST_WAITING:
-            self.drop()
+        if self._size > BUFFER_LIMIT:
+            self.abort()
 
-    async def room(self) -> None:
-        """Until the reader has taken what was sent."""
+    async def drained(self) -> None:
+        """Wait until the client has taken what was sent."""
         if self._paused:
-            self._room = Deferred()
-            await self._room
+            self._drained = Deferred()
+            await self._drained
 
-    def drop(self) -> None:
-        """End the connection without ceremony; whoever writes this stream is cancelled by that."""
-        self._waiting.clear()
+    def abort(self) -> None:
+        """Close the connection at once, which cancels the handler that writes this stream."""
+        self._buffer.clear()
         self._size = 0
         if self._request.channel is not None:
             self._request.channel.forceAbortClient()
 
     def pauseProducing(self) -> None:
-        """The reader is behind."""
+        """See IPushProducer: the client takes no more for now."""
         if not self._paused:
             self._paused = True
-            self._impatience = self._clock.callLater(self._patience, self.drop)
+            self._stalled = self._clock.callLater(self._timeout, self.abort)
 
     def resumeProducing(self) -> None:
-        """The reader has room again."""
+        """See IPushProducer: the client takes more."""
         self._paused = False
-        if self._impatience is not None and self._impatience.active():
-            self._impatience.cancel()
-        while self._waiting and not self._paused:
-            data = self._waiting.popleft()
+        if self._stalled is not None and self._stalled.active():
+            self._stalled.cancel()
+        while self._buffer and not self._paused:
+            data = self._buffer.popleft()
             self._size -= len(data)
             self._request.write(data)
-        if not self._paused and self._room is not None:
-            room, self._room = self._room, None
-            room.callback(None)
+        if not self._paused and self._drained is not None:
+            drained, self._drained = self._drained, None
+            drained.callback(None)
 
     def stopProducing(self) -> None:
-        """The reader is gone; the request tells whoever writes."""
+        """See IPushProducer: the connection is lost, which cancels the handler by way of the request."""
 
-    def _schedule_beat(self) -> None:
+    def _schedule_heartbeat(self) -> None:
         if self._heartbeat:
-            self._beat = self._clock.callLater(HEARTBEAT_SECONDS, self._send_beat)
+            self._next_heartbeat = self._clock.callLater(HEARTBEAT_SECONDS, self._send_heartbeat)
 
-    def _send_beat(self) -> None:
+    def _send_heartbeat(self) -> None:
         if not self._paused:
             self._request.write(self._heartbeat)
-        self._schedule_beat()
+        self._schedule_heartbeat()
 
 
 class Streams:
-    """Opens streams, at most `most` at a time."""
+    """Opens streams, at most `most` at a time; `timeout` is that of `Stream`."""
 
-    def __init__(self, clock: IReactorTime, most: int, patience: float) -> None:
+    def __init__(self, clock: IReactorTime, most: int, timeout: float) -> None:
         self._clock = clock
         self._most = most
-        self._patience = patience
+        self._timeout = timeout
         self.count = 0
 
     @asynccontextmanager
     async def open(self, request: Request, media: bytes, heartbeat: bytes = b"") -> AsyncIterator[Stream]:
-        """Begin an answer of type `media`.
+        """Begin a response of the content type `media`; the stream ends with the context.
 
-        Raises Busy.
+        Raises:
+            Busy: as many are open as may be.
         """
         if self.count >= self._most:
             raise Busy("too many streams are open", hint="close some, or poll")
         request.setHeader(b"Content-Type", media)
         request.setHeader(b"Cache-Control", b"no-store")
         request.setHeader(b"X-Content-Type-Options", b"nosniff")
-        stream = Stream(request, self._clock, self._patience, heartbeat)
+        stream = Stream(request, self._clock, self._timeout, heartbeat)
         self.count += 1
         stream.start()
         try:
@@ -139,15 +145,15 @@ class Streams:
             stream.end()
 
 
-async def write_pieces(request: Request, pieces: Iterable[bytes], clock: IReactorTime, patience: float) -> None:
-    """Write them at the pace of the client, which is dropped if it takes nothing for `patience` seconds."""
-    stream = Stream(request, clock, patience, b"")
+async def write_pieces(request: Request, pieces: Iterable[bytes], clock: IReactorTime, timeout: float) -> None:
+    """Write `pieces` at the pace of the client, which has to take something every `timeout` seconds."""
+    stream = Stream(request, clock, timeout, b"")
     stream.start()
     try:
         for piece in pieces:
             stream.send(piece)
-            await stream.room()
-            await sleep(clock, 0)  # others have their turn
+            await stream.drained()
+            await sleep(clock, 0)  # one piece per reactor turn
     finally:
         stream.end()
 
@@ -162,56 +168,63 @@ async def follow(
     encode: Callable[[T], bytes],
     end: Callable[[], Awaitable[object]] | None,
 ) -> None:
-    """Send what is remembered above number `after` (None: nothing of it), then what comes, until what `end()` answers.
+    """Send stored items, then new ones as they come, without a gap and none twice.
 
-    Without `end` only what is remembered. Nothing is lost or sent twice in between: what comes while the remembered
-    is read is held back, and what is in both is known by its number.
+    New items that come while the stored ones are read wait in a queue; what is in both is known by its number.
+
+    Args:
+        after: send the stored items above this number (None: no stored ones).
+        fetch: returns the stored items above a number, a page of them; an empty page is the end.
+        subscribe: calls a listener with each new item, until the function that it returns is called.
+        number: returns the number of an item; numbers grow.
+        encode: returns an item as it is sent.
+        end: new items are sent until its result comes (None: stored ones only).
     """
-    reader = _Reader(stream, -1 if after is None else after, number, encode)
-    unsubscribe = subscribe(reader.hear) if end is not None else _nothing
+    reader = _Follower(stream, -1 if after is None else after, number, encode)
+    unsubscribe = subscribe(reader.add) if end is not None else _nothing
     try:
         if after is not None:
-            await reader.read(fetch)
+            await reader.send_stored(fetch)
         reader.go_live()
         if end is not None:
             await end()
-            await reader.read(fetch)
+            await reader.send_stored(fetch)
     finally:
         unsubscribe()
 
 
-class _Reader(Generic[T]):
-    """Where one follower stands."""
+class _Follower(Generic[T]):
+    """The items that one client was sent; at most `QUEUE_LENGTH` new ones wait for the stored ones."""
 
-    HELD = 10_000
+    QUEUE_LENGTH = 10_000
 
     def __init__(self, stream: Stream, last: int, number: Callable[[T], int], encode: Callable[[T], bytes]) -> None:
         self._stream = stream
         self._last = last
         self._number = number
         self._encode = encode
-        self._held: deque[T] = deque(maxlen=self.HELD)
+        self._queue: deque[T] = deque(maxlen=self.QUEUE_LENGTH)
         self._live = False
 
-    def hear(self, item: T) -> None:
-        """It has just happened."""
+    def add(self, item: T) -> None:
+        """Send a new item, now or after the stored ones."""
         if self._live:
             self._send(item)
         else:
-            self._held.append(item)
+            self._queue.append(item)
 
-    async def read(self, fetch: Callable[[int], Awaitable[Sequence[T]]]) -> None:
-        """Page by page at the reader's pace."""
+    async def send_stored(self, fetch: Callable[[int], Awaitable[Sequence[T]]]) -> None:
+        """Send page by page, at the pace of the client."""
         while page := await fetch(self._last):
             for item in page:
                 self._send(item)
-                await self._stream.room()
+                await self._stream.drained()
 
     def go_live(self) -> None:
-        """Nothing remembered is missing any more."""
+        """Send new items at once from now on: the stored ones are sent."""
         self._live = True
-        while self._held:
-            self._send(self._held.popleft())
+        while self._queue:
+            self._send(self._queue.popleft())
 
     def _send(self, item: T) -> None:
         if self._number(item) > self._last:

@@ -1,4 +1,4 @@
-"""What stands in for REST's neighbours."""
+"""Fakes of what the REST API works with."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from imagefactory.model.jobs import Failure as Reason
 from imagefactory.model.providers import Provider
 from imagefactory.model.report import StageOutcome
 from imagefactory.model.template import Arch, OperatingSystem, Template, UrlInstall
-from imagefactory.rest.interface import ReadTemplate
 from imagefactory.targets.resources import Resource
+from imagefactory.templates.resolve import Resolved
 
 T = TypeVar("T")
 
 
 class FakeJobs:
-    """A job service that keeps what it was asked; a test moves the jobs."""
+    """A job service that records requests; a test changes the jobs."""
 
     def __init__(self, targets: Sequence[str] = ("mock", "ec2")) -> None:
         self.requests: list[BuildRequest | PushRequest | ImportRequest] = []
@@ -48,43 +48,43 @@ class FakeJobs:
         self._ids = count(1)
         self._events: list[JobEvent] = []
         self._lines: dict[str, list[LogLine]] = {}
-        self._hearers: list[Callable[[JobEvent], None]] = []
-        self._readers: list[tuple[str, Callable[[LogLine], None]]] = []
+        self._event_listeners: list[Callable[[JobEvent], None]] = []
+        self._line_listeners: list[tuple[str, Callable[[LogLine], None]]] = []
         self._waiting: dict[str, list[Deferred[Job]]] = {}
 
     def new_id(self) -> str:
-        """Looks like a UUID."""
+        """Returns the next id, in the form of a UUID."""
         return f"00000000-0000-4000-8000-{next(self._ids):012d}"
 
     def add(self, job: Job) -> Job:
-        """Remember a job; its event follows."""
+        """Store a job and publish its event."""
         self._jobs[job.id] = job
         event = JobEvent(len(self._events) + 1, job.created, job)
         self._events.append(event)
-        for hear in list(self._hearers):
-            hear(event)
+        for notify in list(self._event_listeners):
+            notify(event)
         if is_final(job.state):
             for waiter in self._waiting.pop(job.id, []):
                 waiter.callback(job)
         return job
 
     def change(self, id: str, **fields: Any) -> Job:
-        """A job goes on."""
+        """Change fields of a job."""
         return self.add(replace(self._jobs[id], **fields))
 
-    def say(self, id: str, text: str) -> None:
-        """A line of a job's log."""
+    def log_line(self, id: str, text: str) -> None:
+        """Add a line to a job's log."""
         lines = self._lines.setdefault(id, [])
         line = LogLine(id, len(lines) + 1, 0.0, text)
         lines.append(line)
-        for job, read in list(self._readers):
+        for job, notify in list(self._line_listeners):
             if job == id:
-                read(line)
+                notify(line)
 
     @property
     def listeners(self) -> int:
-        """Who listens now."""
-        return len(self._hearers) + len(self._readers)
+        """How many listeners there are."""
+        return len(self._event_listeners) + len(self._line_listeners)
 
     async def build(self, request: BuildRequest) -> Accepted:
         if self.slow is not None:
@@ -175,23 +175,23 @@ class FakeJobs:
         return len(self._events)
 
     def on_event(self, listener: Callable[[JobEvent], None]) -> Unsubscribe:
-        self._hearers.append(listener)
-        return lambda: self._hearers.remove(listener)
+        self._event_listeners.append(listener)
+        return lambda: self._event_listeners.remove(listener)
 
     def on_line(self, id: str, listener: Callable[[LogLine], None]) -> Unsubscribe:
-        self._readers.append((id, listener))
-        return lambda: self._readers.remove((id, listener))
+        self._line_listeners.append((id, listener))
+        return lambda: self._line_listeners.remove((id, listener))
 
 
 class FakeArguments:
     """Understands `<template>...`, provider names that begin with mock, any well-formed credentials."""
 
-    async def template(self, text: str, targets: Sequence[str]) -> ReadTemplate:
+    async def template(self, text: str, targets: Sequence[str]) -> Resolved:
         if not text.startswith("<template"):
             raise InvalidInput("the template is not XML, not a URL, not a UUID")
         name = _xml(text).findtext("name") or "unnamed"
         os = OperatingSystem("Debian", "12", Arch.X86_64, UrlInstall("http://mirror.example/debian"))
-        return ReadTemplate(Template(name, os, source=text.encode()))
+        return Resolved(Template(name, os, source=text.encode()))
 
     async def provider(self, text: str) -> Provider:
         if not text.startswith("mock"):
@@ -211,11 +211,11 @@ def _xml(text: str) -> ElementTree.Element:
 
 
 async def one_leftover() -> Sequence[Resource]:
-    """What a push to mock left."""
+    """Returns what an interrupted push to mock left."""
     return [Resource("mock/p", "p", "mock", "mock1", "me", "image", 1000.0, "", "the disk")]
 
 
-class FakeClouds:
+class FakeTargetCatalog:
     """Two targets."""
 
     def targets(self) -> Sequence[str]:

@@ -17,7 +17,7 @@ from imagefactory.lib.tls.identity import chosen, make, today
 from imagefactory.rest.site import make_site
 from imagefactory.settings.table import Settings
 from imagefactory.testing.inventory import FakeInventory
-from imagefactory.testing.rest import FakeArguments, FakeClouds, FakeJobs, one_leftover
+from imagefactory.testing.rest import FakeArguments, FakeJobs, FakeTargetCatalog, one_leftover
 
 
 class ServingTestCase(TestCase):
@@ -36,7 +36,7 @@ class ServingTestCase(TestCase):
             self.jobs,
             FakeInventory.of_one(),
             arguments=FakeArguments(),
-            clouds=FakeClouds(),
+            targets=FakeTargetCatalog(),
             leftovers=one_leftover,
             settings=replace(Settings(), **self.settings),
             clock=reactor,

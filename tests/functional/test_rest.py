@@ -185,7 +185,7 @@ class CrowdTests(ServingTestCase):
         idle: Deferred[None] = Deferred()
         reactor.callLater(4, idle.callback, None)
         await idle
-        self.jobs.say(id, "still here")
+        self.jobs.log_line(id, "still here")
         self.jobs.change(id, state=Completed())
         self.assertIn(b"still here\n", await reader.over)
 

@@ -11,7 +11,7 @@ from twisted.web.resource import Resource
 from imagefactory.rest.site import make_site
 from imagefactory.settings.table import Settings
 from imagefactory.testing.inventory import FakeInventory
-from imagefactory.testing.rest import FakeArguments, FakeClouds, FakeJobs, one_leftover
+from imagefactory.testing.rest import FakeArguments, FakeJobs, FakeTargetCatalog, one_leftover
 from imagefactory.testing.threads import ImmediateThreads
 from imagefactory.testing.wire import Wire
 
@@ -38,7 +38,7 @@ class ServiceTestCase(SynchronousTestCase):
             self.jobs,
             self.inventory,
             arguments=FakeArguments(),
-            clouds=FakeClouds(),
+            targets=FakeTargetCatalog(),
             leftovers=one_leftover,
             settings=replace(Settings(), **{**self.settings, **settings}),
             clock=self.clock,

@@ -95,7 +95,7 @@ class TableTestCase(SynchronousTestCase):
             address=ClientAddress(),
             metrics=self.metrics,
             large_bodies=LargeBodies(ImmediateThreads()),
-            write=partial(write_pieces, clock=self.clock, patience=60),
+            write=partial(write_pieces, clock=self.clock, timeout=60),
             tasks=self.tasks,
         )
         mounted = {each.prefix: Router(each, services, context).resource() for each in tables}

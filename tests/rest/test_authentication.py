@@ -1,4 +1,4 @@
-"""Who may change something: vectors recorded from 1.0's client, replay, time, places, hashes."""
+"""Authentication: vectors recorded from the client of version 1.0, replay, time, places, hashes; lists of schemes."""
 
 import json
 
@@ -137,7 +137,7 @@ class SignedTests(OAuthTestCase):
         self.assertEqual(len(self.jobs.jobs()), 1)
 
     def test_large_bodies(self) -> None:
-        """Examined in a thread, with the same outcome: good, changed on the way, unsigned, no form."""
+        """Verified in a thread, with the same outcome: good, changed on the way, unsigned, no form."""
         form = "application/x-www-form-urlencoded"
         name = "x" * 100_000
         fields = f"template=%3Ctemplate%3E%3Cname%3E{name}%3C%2Fname%3E%3C%2Ftemplate%3E&targets=mock"
@@ -163,7 +163,7 @@ class SignedTests(OAuthTestCase):
         self.assertEqual(self.signed(path="/imagefactory/provider_images", body=push), 202)
 
     def test_time(self) -> None:
-        """300 seconds both ways, told with the difference."""
+        """300 seconds both ways; the refusal names the difference."""
         for skew, status in ((-299, 202), (299, 202), (-301, 401), (301, 401)):
             self.assertEqual(self.signed(skew=skew), status, skew)
         self.assertIn("301 s in the future", self.answer.json["error"])
@@ -221,7 +221,7 @@ class ProxiedTests(OAuthTestCase):
     """Behind a proxy that ends TLS."""
 
     def test_the_clients_address_is_signed(self) -> None:
-        """The proxy's word on scheme and host counts if the proxy is trusted, and only then."""
+        """Scheme and host from the proxy count if the proxy is trusted, and only then."""
         client = Client("mock-key", client_secret="mock-secret", timestamp="1318873100")
         uri = "https://factory.example/imagefactory/images"
         _, headers, _ = client.sign(uri, "POST", BODY, {"Content-Type": "application/json"})
@@ -256,7 +256,7 @@ class SchemeListTests(TableTestCase):
         self.assertEqual((self.token.steps, self.cookie.steps), (["verify", "commit"], ["verify", "commit"]))
 
     def test_bad_credentials_are_not_made_good_by_another_scheme(self) -> None:
-        """The one whose they are has the last word."""
+        """The scheme whose they are decides alone."""
         self.token.name = self.cookie.name = "Same"
         self.token.verify = _refuse  # type: ignore[method-assign]
         self.assertEqual(self.ask("Same good").status, 401)

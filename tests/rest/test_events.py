@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 
 from imagefactory.jobs.interface import JobEvent
 from imagefactory.model.jobs import Running
-from imagefactory.rest.stream import HEARTBEAT_SECONDS, MOST_WAITING
+from imagefactory.rest.stream import BUFFER_LIMIT, HEARTBEAT_SECONDS
 from imagefactory.testing.wire import Wire, read_answer
 from tests.rest.service import ServiceTestCase
 
@@ -124,7 +124,7 @@ class StreamTests(EventsTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_bounded(self) -> None:
-        """One more than the share of connections that streams may have is told to come back."""
+        """One more than the share of connections that streams may have is refused for now."""
         self.serve(max_connections=8)
         for _ in range(6):
             self.open()
@@ -135,7 +135,7 @@ class SlowReaderTests(EventsTestCase):
     """A reader that does not read."""
 
     def test_catches_up(self) -> None:
-        """What came while it was behind comes when it has room."""
+        """What came while it was behind is sent when it reads on."""
         id = self.build()
         wire = self.open()
         wire.received()
@@ -154,7 +154,7 @@ class SlowReaderTests(EventsTestCase):
         id = self.build()
         wire = self.open()
         wire.transport.producer.pauseProducing()
-        for number in range(MOST_WAITING // 1000):
+        for number in range(BUFFER_LIMIT // 1000):
             self.jobs.change(id, activity="x" * 1000, percent=number % 100)
         self.assertFalse(wire.transport.connected)
         self.assertEqual(self.jobs.listeners, 0)
@@ -171,7 +171,7 @@ class SlowReaderTests(EventsTestCase):
         id = self.build()
         self.jobs.change(id, state=Running("BUILDING"))
         for number in range(5000):
-            self.jobs.say(id, f"{number} " + "x" * 1000)
+            self.jobs.log_line(id, f"{number} " + "x" * 1000)
         wire = Wire(self.site)
         pages = []
         remembered = self.jobs.log

@@ -15,7 +15,7 @@ class BodyLimitTests(ServiceTestCase):
 
     settings = {"no_oauth": True, "request_limit": 1000}  # noqa: RUF012
 
-    def assert_turned_away(self) -> None:
+    def assert_refused(self) -> None:
         """413 as JSON has come; the connection closes after the client had a moment to read."""
         received = self.wire.received()
         self.assertNotIn(b"100 Continue", received)
@@ -30,17 +30,17 @@ class BodyLimitTests(ServiceTestCase):
         """Refused before the body, without 100 Continue; what comes nevertheless is thrown away."""
         self.wire.send(HEAD + b"Content-Length: 1001\r\nExpect: 100-continue\r\n\r\n")
         self.wire.send(b"x" * 1001)
-        self.assert_turned_away()
+        self.assert_refused()
 
     def test_in_chunks(self) -> None:
-        """Refused as soon as it is too much, though nobody said how much it would be."""
+        """Refused as soon as it is too much, though no length was announced."""
         self.wire.send(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
         for _ in range(10):
             self.wire.send(b"64\r\n" + b"x" * 100 + b"\r\n")
         self.assertEqual(self.wire.received(), b"")
         self.wire.send(b"1\r\nx\r\n")
         self.wire.send(b"64\r\n" + b"x" * 100 + b"\r\n0\r\n\r\n")
-        self.assert_turned_away()
+        self.assert_refused()
 
     def test_just_small_enough(self) -> None:
         """The limit itself is fine."""
@@ -89,7 +89,7 @@ class ConnectionLimitTests(ServiceTestCase):
     settings = {"no_oauth": True, "max_connections": 2}  # noqa: RUF012
 
     def test_one_too_many(self) -> None:
-        """It is told so and closed; a place that becomes free is free."""
+        """It gets the reason and is closed; a connection that ends makes room for another."""
         second, third = Wire(self.site), Wire(self.site)
         answer = read_answer(third.received())
         self.assertEqual((answer.status, third.transport.connected), (503, False))
@@ -150,7 +150,7 @@ class MalformedTests(ServiceTestCase):
             self.assertEqual(self.wire.ask("POST", "/imagefactory/images", b"{}", headers=headers).status, status)
 
     def test_hosts_methods_and_paths(self) -> None:
-        """None of them is our fault; the connection goes on."""
+        """None of them is an internal error, and the connection stays open."""
         for host in ("a..b", "xn--", "[::1", "a b", "\xe4", "x" * 300, ""):
             self.assertIn(self.wire.ask("GET", "/imagefactory", host=host).status, (200, 400), host)
         self.assertEqual(self.wire.ask("GET", "/imagefactory/builders/%ff").status, 400)

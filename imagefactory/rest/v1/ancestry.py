@@ -1,4 +1,4 @@
-"""Whether the ids of an address belong together."""
+"""Checks whether the ids in an address belong together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from imagefactory.rest.interface import ImageInventory
 
 
 async def check_ancestry(inventory: ImageInventory, ids: Mapping[str, str]) -> None:
-    """Raises NotFound unless each id of an address names a child of the one before it.
+    """Raises NotFound unless each id in an address names a child of the one before it.
 
     For removals: version 1.0 looked at the last id only, which is harmless where something is only shown.
     """

@@ -20,7 +20,7 @@ STATUSES = ("NEW", "BUILDING", "PUSHING", "COMPLETED", "FAILED")
 
 
 def index(api: ApiServices, call: RestCall) -> RestReply:
-    """All jobs, or those after an id, in a state, at most so many."""
+    """Returns all jobs, or those after an id or in a state, at most `limit`."""
     status = call.query("status") or None
     if status is not None and status.upper() not in STATUSES:
         raise InvalidInput("no such status", where="status", hint="one of " + ", ".join(STATUSES))
@@ -30,7 +30,7 @@ def index(api: ApiServices, call: RestCall) -> RestReply:
 
 
 def _listing(api: ApiServices, jobs: Sequence[Job], url: str) -> Iterator[bytes]:
-    """A document of any length, made while it is sent: the jobs are values and stay as they were."""
+    """Makes a document of any length while it is sent; the jobs are values and do not change meanwhile."""
     yield json.dumps({"_type": "builders", "href": url})[:-1].encode() + b', "builders": ['
     for number, job in enumerate(jobs):
         yield (b", " if number else b"") + api.documents.full(job, KIND, f"{url}/{job.id}")
@@ -38,17 +38,17 @@ def _listing(api: ApiServices, jobs: Sequence[Job], url: str) -> Iterator[bytes]
 
 
 def show(api: ApiServices, call: RestCall) -> RestReply:
-    """One job."""
+    """Returns one job."""
     return RestReply(api.documents.full(api.jobs.job(call.ids["builder_id"]), KIND, call.url))
 
 
 def status(api: ApiServices, call: RestCall) -> RestReply:
-    """Where it stands: what clients poll."""
+    """Returns the status of a job, which clients poll."""
     return RestReply(api.documents.status(api.jobs.job(call.ids["builder_id"]), "builder_status", call.url))
 
 
 def cancel(api: ApiServices, call: RestCall) -> RestReply:
-    """Ask it to end, and answer without waiting for that."""
+    """Cancel a job; replies without waiting for its end."""
     job = api.jobs.job(call.ids["builder_id"])
     if is_final(job.state):
         raise Conflict(f"the job is {job.state.wire} already", where=job.id)
@@ -63,7 +63,7 @@ async def retry(api: ApiServices, call: RestCall) -> RestReply:
 
 
 async def log(api: ApiServices, call: RestCall) -> RestReply | None:
-    """Its log as text; with `follow` until the job has ended."""
+    """Writes the log of a job as text; with `follow` until the job has ended."""
     id = api.jobs.job(call.ids["builder_id"]).id
     after = call.number("after", 0) or 0
     following = flag_field({"follow": call.query("follow")}, "follow")

@@ -1,4 +1,4 @@
-"""Builds of images."""
+"""Builds of images; a build is looked up by the last id of a path, as in version 1.0."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from imagefactory.rest.v1.services import ApiServices
 
 
 async def index(api: ApiServices, call: RestCall) -> RestReply:
-    """The builds of one image."""
+    """Returns the builds of an image."""
     image = await api.inventory.image(call.ids["image_id"])
     builds = [build_fields(record, call.base) for record in await api.inventory.builds(image.id)]
     return json_reply({"_type": "builds", "href": call.url, "builds": builds})
 
 
 async def show(api: ApiServices, call: RestCall) -> RestReply:
-    """One build with its target images."""
+    """Returns one build with its target images."""
     record = await api.inventory.build(call.ids["build_id"])
     images = await api.inventory.target_images(record.id)
     fields = [target_image_fields(each, record.image, call.base) for each in images]
@@ -27,14 +27,14 @@ async def show(api: ApiServices, call: RestCall) -> RestReply:
 
 
 async def delete(api: ApiServices, call: RestCall) -> RestReply:
-    """Remove it and all below it."""
+    """Remove a build and all below it."""
     await check_ancestry(api.inventory, call.ids)
     await api.inventory.delete_build(call.ids["build_id"])
     return RestReply(b"", 204)
 
 
 def build_fields(record: BuildRecord, base: str) -> dict[str, object]:
-    """One build."""
+    """Returns the document of a build."""
     return {
         "_type": "build",
         "id": record.id,
@@ -46,7 +46,7 @@ def build_fields(record: BuildRecord, base: str) -> dict[str, object]:
 
 
 def target_image_fields(record: TargetImageRecord, image_id: str, base: str) -> dict[str, object]:
-    """One target image as it is stored."""
+    """Returns the document of a target image as it is stored."""
     return {
         "_type": "target_image",
         "id": record.id,

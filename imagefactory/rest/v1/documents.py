@@ -1,7 +1,7 @@
 """Jobs as JSON documents.
 
 A job value never changes, so its fields are encoded once; what differs from request to request (`_type`, `href`, the
-place in the queue) is put in front.
+place in the queue) goes in front of them.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ MOST_CACHED = 20_000
 
 
 class JobDocuments:
-    """Encodes jobs; remembers the encoded fields of each job's latest value."""
+    """Encodes jobs; keeps the encoded fields of each job's latest value."""
 
     def __init__(self, queue_position: Callable[[str], int | None]) -> None:
         self._queue_position = queue_position
         self._encoded: dict[str, tuple[Job, bytes]] = {}
 
     def full(self, job: Job, kind: str, href: str) -> bytes:
-        """All fields of a job, as it is or once was; `kind` is the `_type`.
+        """Returns all fields of a job, as it is or once was; `kind` is the `_type`.
 
-        The place in the queue is that of now: where it was then is not remembered.
+        The place in the queue is the present one, also for a job as it once was.
         """
         position = self._queue_position(job.id) if isinstance(job.state, Queued) else None
         head = json.dumps({"_type": kind, "href": href, "queue_position": position})
         return head[:-1].encode() + b", " + self._fields(job)
 
     def status(self, job: Job, kind: str, href: str) -> bytes:
-        """Only where it stands, for clients that poll."""
+        """Returns the status of a job, for clients that poll."""
         return json.dumps({"_type": kind, "id": job.id, "href": href, "status": job.state.wire}).encode()
 
     def _fields(self, job: Job) -> bytes:
@@ -48,7 +48,7 @@ class JobDocuments:
 
 
 def job_fields(job: Job) -> dict[str, object]:
-    """The fields of version 1.0, then ours."""
+    """Returns the fields of version 1.0, then the additions."""
     return {
         "id": job.id,
         "operation": job.operation.value,
@@ -72,7 +72,7 @@ def job_fields(job: Job) -> dict[str, object]:
 
 
 def stage_fields(stage: StageOutcome) -> Mapping[str, object]:
-    """One stage: where its result came from."""
+    """Returns the document of a stage: where its result came from."""
     return {
         "stage": stage.kind,
         "key": stage.key,

@@ -9,7 +9,7 @@ from imagefactory.rest.v1 import paths
 
 
 def error_document(error: str, hint: str, incident: str) -> Mapping[str, object]:
-    """What happened and what to do; what is not known is null."""
+    """Returns what happened and what to do; what is not known is null."""
     return {"error": error, "hint": hint or None, "incident": incident or None}
 
 

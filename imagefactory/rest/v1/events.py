@@ -1,4 +1,4 @@
-"""What happens to jobs, as Server-Sent Events (WHATWG HTML, section 9.2)."""
+"""Events of jobs as Server-Sent Events (WHATWG HTML, section 9.2)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEARTBEAT = b":\n\n"
 
 
 async def stream(api: ApiServices, call: RestCall) -> RestReply | None:
-    """Events of all jobs or of one, from now on or from after the one the client saw last."""
+    """Writes the events of all jobs or of one, from now on or from after the last one that the client has seen."""
     id = call.query("id") or None
     if id is not None:
         api.jobs.job(id)
@@ -42,10 +42,9 @@ async def stream(api: ApiServices, call: RestCall) -> RestReply | None:
 
 
 def _last_seen(api: ApiServices, call: RestCall) -> int | None:
-    """The header that browsers send on reconnecting wins over the parameter.
+    """Returns the id of the last event that the client has seen; the header, which browsers send on reconnecting, wins.
 
-    Ids begin anew with a new state directory: from a client that has seen more than there was, nothing may be held
-    back until they have grown so far.
+    Ids begin anew with a new state directory: a client that has seen larger ones than there are gets all new events.
     """
     header = call.request.getHeader(b"last-event-id")
     if header is None:
@@ -66,7 +65,7 @@ def _subscribe(api: ApiServices, id: str | None, listener: Callable[[JobEvent], 
 
 
 def _encode(api: ApiServices, event: JobEvent, base: str) -> bytes:
-    """One event: its id, its kind, and the job as it was then."""
+    """Returns one event: its id, its kind, and the job as it was then."""
     head = json.dumps({"event": event.id, "time": timestamp(event.time)})[:-1].encode()
     job = api.documents.full(event.job, "builder", paths.builder(base, event.job.id))
     return b"id: %d\nevent: %s\ndata: %s, %s\n\n" % (event.id, event.kind.encode(), head, job[1:])

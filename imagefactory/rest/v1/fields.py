@@ -35,19 +35,21 @@ _SEPARATOR = re.compile(
 
 
 def media_type(header: str) -> str:
-    """The type alone, in lower case, without parameters such as charset."""
+    """Returns the type alone, in lower case, without parameters such as charset."""
     return header.partition(";")[0].strip().lower()
 
 
 def is_form(content_type: str) -> bool:
-    """Whether a body is read as a urlencoded form: what says nothing of itself is one, too."""
+    """Whether a body is read as a urlencoded form, which one without a type is, too."""
     return media_type(content_type) in {"", FORM}
 
 
 def read_fields(body: bytes, content_type: str) -> dict[str, Any]:
-    """The fields of `body`; of a repeated one the last.
+    """Returns the fields of `body`, of a repeated one the last; values are texts, except in JSON.
 
-    Values are texts, except in JSON. Raises InvalidInput, UnsupportedMedia.
+    Raises:
+        InvalidInput: the body is malformed.
+        UnsupportedMedia: it is of another type.
     """
     if not body:
         return {}
@@ -69,9 +71,10 @@ def read_form(body: bytes, content_type: str) -> Pairs:
 
 
 def text_field(fields: Mapping[str, Any], name: str) -> str:
-    """The text of a field; empty if absent, empty or null.
+    """Returns the text of a field; empty if it is absent, empty or null.
 
-    Raises InvalidInput for anything but a text.
+    Raises:
+        InvalidInput: it is something else.
     """
     value = fields.get(name)
     if value is None:
@@ -84,9 +87,10 @@ def text_field(fields: Mapping[str, Any], name: str) -> str:
 
 
 def flag_field(fields: Mapping[str, Any], name: str) -> bool:
-    """Whether a field says yes; what is absent, empty or null says no.
+    """Whether a field says yes; one that is absent, empty or null says no.
 
-    Raises InvalidInput for what is neither.
+    Raises:
+        InvalidInput: it is neither.
     """
     value = fields.get(name)
     if value is None or isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""Images: building, rebuilding, importing, looking, removing."""
+"""Images: build, rebuild, import, show, remove."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ async def create(api: ApiServices, call: RestCall) -> RestReply:
 
 
 async def index(api: ApiServices, call: RestCall) -> RestReply:
-    """All images, or those after an id, at most so many; without their builds."""
+    """Returns all images, or those after an id, at most `limit`; without their builds."""
     records = await api.inventory.images(after=call.query("after") or "", limit=call.number("limit", low=1))
     images = [image_fields(record, call.base) for record in records]
     return json_reply({"_type": "images", "href": call.url, "images": images})
 
 
 async def show(api: ApiServices, call: RestCall) -> RestReply:
-    """One image with its builds."""
+    """Returns one image with its builds."""
     record = await api.inventory.image(call.ids["image_id"])
     builds = await api.inventory.builds(record.id)
     return json_reply({**image_fields(record, call.base), "builds": [build_fields(each, call.base) for each in builds]})
 
 
 async def delete(api: ApiServices, call: RestCall) -> RestReply:
-    """Remove it and all below it."""
+    """Remove an image and all below it."""
     await api.inventory.delete_image(call.ids["image_id"])
     return RestReply(b"", 204)
 
@@ -53,13 +53,13 @@ async def _build(api: ApiServices, call: RestCall) -> RestReply:
     if build_id and not image_id:
         raise InvalidInput("build_id needs the image's id in the address", hint="PUT /imagefactory/images/<id>")
     targets = _targets(text_field(call.fields, "targets"))
-    read = await api.arguments.template(text_field(call.fields, "template"), targets)
+    resolved = await api.arguments.template(text_field(call.fields, "template"), targets)
     request = BuildRequest(
-        template=read.template,
+        template=resolved.template,
         targets=targets,
         image_id=image_id,
         build_id=build_id,
-        template_id=read.id,
+        template_id=resolved.template_id,
         boot_check=flag_field(call.fields, "boot_check"),
     )
     return json_reply(_accepted(await api.jobs.build(request), call.base), 202)
@@ -80,7 +80,7 @@ async def _import(api: ApiServices, call: RestCall) -> RestReply:
 
 
 def image_fields(record: ImageRecord, base: str) -> dict[str, object]:
-    """One image."""
+    """Returns the document of an image."""
     return {
         "_type": "image",
         "id": record.id,
@@ -93,7 +93,7 @@ def image_fields(record: ImageRecord, base: str) -> dict[str, object]:
 
 
 def _ids(call: RestCall) -> tuple[str | None, str | None]:
-    """Image and build: what the address says wins over the body."""
+    """Returns the ids of image and build; those in the address win over those in the body."""
     image_id = call.ids.get("image_id") or text_field(call.fields, "image_id")
     build_id = call.ids.get("build_id") or text_field(call.fields, "build_id")
     return image_id or None, build_id or None

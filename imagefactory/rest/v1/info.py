@@ -1,4 +1,4 @@
-"""The API about itself: its name, its description, its health, its metrics."""
+"""The name of the API, its description, its health, its metrics."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ VERSION = "1.0"
 
 
 def version(api: ApiServices, call: RestCall) -> RestReply:  # noqa: ARG001 - as all handlers
-    """Name and version of the API."""
+    """Returns name and version of the API."""
     return json_reply({"name": "imagefactory", "version": VERSION})
 
 
 def openapi(api: ApiServices, call: RestCall) -> RestReply:  # noqa: ARG001 - as all handlers
-    """The OpenAPI document."""
+    """Returns the OpenAPI document."""
     return RestReply(api.openapi())
 
 
 async def health(api: ApiServices, call: RestCall) -> RestReply:  # noqa: ARG001 - as all handlers
-    """503 while the daemon stops, or when a service that it needs does not answer."""
+    """Returns 503 while the daemon stops, or when a service that it needs does not answer."""
     if not api.jobs.open:
         return json_reply({"status": "stopping", "version": __version__}, 503)
     asked = [(probe.name, api.tasks.add(probe.check())) for probe in api.probes]  # at the same time
@@ -33,5 +33,5 @@ async def health(api: ApiServices, call: RestCall) -> RestReply:  # noqa: ARG001
 
 
 def metrics(api: ApiServices, call: RestCall) -> RestReply:  # noqa: ARG001 - as all handlers
-    """Prometheus' text format, version 0.0.4."""
+    """Returns the metrics in Prometheus' text format, version 0.0.4."""
     return RestReply(api.metrics(), media=b"text/plain; version=0.0.4; charset=utf-8")

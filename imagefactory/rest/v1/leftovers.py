@@ -8,6 +8,6 @@ from imagefactory.rest.v1.services import ApiServices
 
 
 async def index(api: ApiServices, call: RestCall) -> RestReply:
-    """All leftovers, oldest first."""
+    """Returns all leftovers, oldest first."""
     found = [{"_type": "leftover", **each.document()} for each in await api.leftovers()]
     return json_reply({"_type": "leftovers", "href": call.url, "leftovers": found})

@@ -54,7 +54,7 @@ def _operation(route: Route[Any]) -> dict[str, Any]:
         required = "required" in BODIES[route.request] or "anyOf" in BODIES[route.request]
         content = {each: {"schema": ref(route.request)} for each in media}
         operation["requestBody"] = {"required": required, "content": content}
-    if not route.public:  # reading needs no signature, unless the daemon is told so
+    if not route.public:  # reads need no signature unless oauth_reads is set
         operation["security"] = [{"oauth": []}] if route.protected else [{}, {"oauth": []}]
     return operation
 
@@ -78,7 +78,7 @@ def _parameter(parameter: Parameter, place: str) -> dict[str, Any]:
 
 
 def error_statuses(route: Route[Any]) -> set[int]:
-    """Those of the error table that a route may answer."""
+    """Returns the statuses of the error table that a route may reply with."""
     unreachable = set()
     if not route.writes:
         unreachable |= {403, 409, 507}
@@ -92,7 +92,7 @@ def error_statuses(route: Route[Any]) -> set[int]:
 
 
 def _looks_up(route: Route[Any]) -> bool:
-    """Whether it may find that there is no such thing."""
+    """Whether it may reply with 404."""
     return route.writes or "{" in route.path or bool({"after", "id"} & {each.name for each in route.query})
 
 
@@ -112,6 +112,6 @@ def _answer(route: Route[Any], status: int) -> dict[str, Any]:
     if status == 204:
         return {"description": words}
     schema = ref(route.response) if route.response else TEXT
-    if status in {s for _, s in STATUS}:  # the door and the gate answer in their own words
+    if status in {s for _, s in STATUS}:  # from the limits and the authentication, too
         schema = {"anyOf": [schema, ref("Error")]}
     return {"description": words, "content": {route.media: {"schema": schema}}}

@@ -34,7 +34,7 @@ async def create(api: ApiServices, call: RestCall) -> RestReply:
 
 
 async def index(api: ApiServices, call: RestCall) -> RestReply:
-    """Those of one target image, or all (or those after an id, at most so many)."""
+    """Returns those of a target image, or all (or those after an id, at most `limit`)."""
     parent = call.ids.get("target_image_id")
     if parent is not None:
         await api.inventory.target_image(parent)
@@ -47,17 +47,17 @@ async def index(api: ApiServices, call: RestCall) -> RestReply:
 
 
 async def show(api: ApiServices, call: RestCall) -> RestReply:
-    """Its job."""
+    """Returns the job of a provider image."""
     return RestReply(api.documents.full(await _job(api, call), KIND, call.url))
 
 
 async def status(api: ApiServices, call: RestCall) -> RestReply:
-    """Where its job stands."""
+    """Returns the status of its job."""
     return RestReply(api.documents.status(await _job(api, call), KIND, call.url))
 
 
 async def delete(api: ApiServices, call: RestCall) -> RestReply:
-    """Remove it from its provider too, unless it shall stay there."""
+    """Remove a provider image, also from its provider unless `keep_on_provider` is set."""
     credentials, provider = (text_field(call.fields, name) for name in ("credentials", "provider"))
     keep = flag_field({"keep_on_provider": call.query("keep_on_provider")}, "keep_on_provider")
     keep = keep or flag_field(call.fields, "keep_on_provider")

@@ -15,28 +15,28 @@ TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
 
 
 def about(schema: Schema, description: str) -> Schema:
-    """`schema` with words."""
+    """Returns `schema` with a description."""
     return {**schema, "description": description}
 
 
 def ref(name: str) -> Schema:
-    """The schema of that name."""
+    """Returns a reference to the schema of that name."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
 def listing(item: str) -> Schema:
-    """A list of documents."""
+    """Returns the schema of a list of documents."""
     return {"type": "array", "items": ref(item)}
 
 
 def record(optional: tuple[str, ...] = (), /, **properties: Schema) -> Schema:
-    """An object whose properties are all there, but for the optional ones."""
+    """Returns the schema of an object with these properties, all required but for the optional ones."""
     required = [name for name in properties if name not in optional]
     return {"type": "object", "properties": properties, "required": required}
 
 
 def kind(*names: str) -> Schema:
-    """The field `_type`."""
+    """Returns the schema of the field `_type`."""
     return {"type": "string", "enum": list(names)}
 
 

@@ -15,7 +15,7 @@ from imagefactory.rest.v1.documents import JobDocuments
 
 @dataclass(frozen=True, slots=True)
 class ApiServices:
-    """The first argument of each handler.
+    """What each handler gets as its first argument.
 
     `metrics` makes the text of `/metrics`; `openapi` makes the body of the OpenAPI document; `probes` are asked for
     `/health`; `leftovers` lists what interrupted pushes left at providers. `tasks` owns work that a handler starts and

@@ -1,4 +1,4 @@
-"""Jobs that are not remembered any more (or never were: imports) but whose results are stored."""
+"""Jobs of stored results, for jobs that are forgotten (or never were: imports)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from imagefactory.model.records import BuildRecord, ProviderImageRecord, TargetI
 
 
 def job_of_target_image(record: TargetImageRecord, build: BuildRecord) -> Job:
-    """The completed build that left this target image."""
+    """Returns the completed build that made a target image."""
     return Job(
         id=record.id,
         operation=Operation.BUILD,
@@ -22,7 +22,7 @@ def job_of_target_image(record: TargetImageRecord, build: BuildRecord) -> Job:
 
 
 def job_of_provider_image(record: ProviderImageRecord, target_image: TargetImageRecord, build: BuildRecord) -> Job:
-    """The completed push that left this provider image."""
+    """Returns the completed push that made a provider image."""
     return Job(
         id=record.id,
         operation=Operation.PUSH,

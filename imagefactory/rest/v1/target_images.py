@@ -1,4 +1,4 @@
-"""Target images and the builds that make them."""
+"""Target images and the builds that make them; as in version 1.0 one of them shows its job, found by the last id."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KIND = "target_image_status"
 
 
 async def index(api: ApiServices, call: RestCall) -> RestReply:
-    """The target images of one build."""
+    """Returns the target images of a build."""
     build = await api.inventory.build(call.ids["build_id"])
     records = await api.inventory.target_images(build.id)
     images = [target_image_fields(record, build.image, call.base) for record in records]
@@ -23,17 +23,17 @@ async def index(api: ApiServices, call: RestCall) -> RestReply:
 
 
 async def show(api: ApiServices, call: RestCall) -> RestReply:
-    """Its job."""
+    """Returns the job of a target image."""
     return RestReply(api.documents.full(await _job(api, call), KIND, call.url))
 
 
 async def status(api: ApiServices, call: RestCall) -> RestReply:
-    """Where its job stands."""
+    """Returns the status of its job."""
     return RestReply(api.documents.status(await _job(api, call), KIND, call.url))
 
 
 async def delete(api: ApiServices, call: RestCall) -> RestReply:
-    """Remove it and its provider images."""
+    """Remove a target image and its provider images."""
     await check_ancestry(api.inventory, call.ids)
     await api.inventory.delete_target_image(call.ids["target_image_id"])
     return RestReply(b"", 204)

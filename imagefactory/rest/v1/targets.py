@@ -10,25 +10,25 @@ from imagefactory.rest.v1.services import ApiServices
 
 
 def index(api: ApiServices, call: RestCall) -> RestReply:
-    """All targets by name."""
+    """Returns all targets."""
     targets = [_target(name, call.base) for name in api.targets.targets()]
     return json_reply({"_type": "targets", "href": call.url, "targets": targets})
 
 
 async def show(api: ApiServices, call: RestCall) -> RestReply:
-    """One target with its providers."""
+    """Returns one target with its providers."""
     name = _known(api, call)
     return json_reply({**_target(name, call.base), **await _providers(api, name, call.base)})
 
 
 async def providers(api: ApiServices, call: RestCall) -> RestReply:
-    """The providers of one target; further ones may be given as definitions in a push."""
+    """Returns the providers of a target; a push may define further ones."""
     providers = await _providers(api, _known(api, call), call.base)
     return json_reply({"_type": "providers", "href": call.url, **providers})
 
 
 async def provider(api: ApiServices, call: RestCall) -> RestReply:
-    """One provider; its definition may hold passwords and is not shown."""
+    """Returns one provider, without its definition, which may hold passwords."""
     target, name = _known(api, call), call.ids["provider_name"]
     if not await _belongs(api, name, target):
         raise NotFound(f"target {target} has no provider of that name", hint="see its providers")
@@ -36,7 +36,7 @@ async def provider(api: ApiServices, call: RestCall) -> RestReply:
 
 
 async def _providers(api: ApiServices, target: str, base: str) -> dict[str, object]:
-    """Those with a definition, and how names look that need none."""
+    """Returns the providers with a definition, and the forms of names that need none."""
     providers = [_provider(target, name, base) for name in await api.targets.providers(target)]
     return {"providers": providers, "names": list(api.targets.forms(target))}
 

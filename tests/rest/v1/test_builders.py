@@ -89,7 +89,7 @@ class DocumentTests(ServiceTestCase):
             self.assertEqual(self.wire.ask("GET", f"{BUILDERS}/{id}").json["status"], "COMPLETED")
 
     def test_links_behind_a_trusted_proxy(self) -> None:
-        """As the client wrote them; a stranger's headers change nothing."""
+        """They are as the client wrote them; headers from elsewhere change nothing."""
         headers = [("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "cloud.example, inner")]
         path = "/imagefactory/builders"
         self.assertEqual(self.wire.ask("GET", path, headers=headers).json["href"], BASE + path)
@@ -180,7 +180,7 @@ class ChangeTests(ServiceTestCase):
         self.assertEqual(self.jobs.cancelled, [id])
 
     def test_what_cannot_be_cancelled(self) -> None:
-        """What the job service says at once is told; the answer does not wait for what it says later."""
+        """An immediate error is the reply, which does not wait for a later one."""
         id, elsewhere = self.build(), Conflict("run by another process")
         gate: Deferred[None] = Deferred()
 
@@ -210,7 +210,7 @@ class LogTests(ServiceTestCase):
         """Text, from a line on."""
         id = self.build()
         for text in ("one", "zwei \xe4", "three"):
-            self.jobs.say(id, text)
+            self.jobs.log_line(id, text)
         answer = self.wire.ask("GET", f"{BUILDERS}/{id}/log")
         self.assertEqual(
             (answer.body.decode(), answer.headers["content-type"]),
@@ -220,10 +220,10 @@ class LogTests(ServiceTestCase):
         self.assertEqual(self.wire.ask("GET", f"{BUILDERS}/none/log").status, 404)
 
     def test_a_long_one_at_the_pace_of_its_reader(self) -> None:
-        """Whoever reads slowly gets all of it, whatever one look into the store brings."""
+        """A slow client gets all of it, however many lines one page of the store has."""
         id = self.build()
         for _ in range(2000):
-            self.jobs.say(id, "x" * 300)
+            self.jobs.log_line(id, "x" * 300)
         self.wire.transport.room = 65536
         self.wire.send(f"GET {BUILDERS}/{id}/log HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         received = b""
@@ -236,9 +236,9 @@ class LogTests(ServiceTestCase):
     def test_follow(self) -> None:
         """Lines as they come; the answer ends with the job, and nothing of it stays."""
         id = self.build()
-        self.jobs.say(id, "one")
+        self.jobs.log_line(id, "one")
         self.wire.send(f"GET {BUILDERS}/{id}/log?follow=1 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        self.jobs.say(id, "two")
+        self.jobs.log_line(id, "two")
         self.clock.advance(3600)
         self.assertTrue(self.wire.transport.connected)
         self.jobs.change(id, state=Completed())

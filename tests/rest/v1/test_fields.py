@@ -34,7 +34,7 @@ class JsonTests(SynchronousTestCase):
             self.assertEqual(read_fields(body, media), {"name": "Zürich", "x": "€"})
 
     def test_too_deep(self) -> None:
-        """Nobody who means well nests so deeply."""
+        """No client of the API nests so deeply."""
         nested: object = "x"
         for _ in range(40):
             nested = [nested]

@@ -93,8 +93,8 @@ class BuildTests(ServiceTestCase):
         self.assertEqual(answer.status, 400)
         self.assertNotIn(b"passwd", answer.body)
 
-    def test_a_client_that_hangs_up_does_not_stop_the_accepting(self) -> None:
-        """The job is accepted although nobody reads the answer."""
+    def test_a_client_that_hangs_up_does_not_stop_the_admission(self) -> None:
+        """The job is accepted although the client is gone."""
         self.jobs.slow = Deferred()
         self.wire.send(
             b"POST /imagefactory/images HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"

@@ -6,7 +6,7 @@ from twisted.logger import capturedLogs, formatEvent
 
 from imagefactory.lib import errors
 from imagefactory.rest.errors import STATUS, status_of
-from imagefactory.rest.health import PATIENCE
+from imagefactory.rest.health import TIMEOUT
 from imagefactory.rest.route_table import Parameter
 from imagefactory.rest.v1 import parameters
 from imagefactory.rest.v1.openapi import openapi_document
@@ -99,19 +99,19 @@ class HealthTests(ServiceTestCase):
         self.assertEqual(self.health(), (200, {"status": "ok", "job_store": "ok", "warehouse": "ok"}))
 
     def test_stopping(self) -> None:
-        """Nobody should come any more."""
+        """A stopping daemon wants no more requests."""
         self.jobs.open = False
         self.assertEqual(self.health(), (503, {"status": "stopping"}))
 
-    def test_a_neighbour_that_fails(self) -> None:
-        """Its words are for the log: they may hold what is not for everybody."""
+    def test_a_service_that_fails(self) -> None:
+        """The reason goes to the log only: it may hold secrets."""
         self.jobs.broken = errors.Unavailable("no such table in /srv/hush")
         with capturedLogs() as logged:
             self.assertEqual(self.health(), (503, {"status": "failing", "job_store": "no answer", "warehouse": "ok"}))
         self.assertIn("/srv/hush", formatEvent(logged[0]))
 
-    def test_a_neighbour_that_does_not_answer(self) -> None:
-        """Is waited for a little, and not asked again before it has answered."""
+    def test_a_service_that_does_not_answer(self) -> None:
+        """It has three seconds, and is not asked again before it has answered."""
         self.jobs.slow = Deferred()
         asked: list[int] = []
         probe = self.jobs.probe
@@ -125,7 +125,7 @@ class HealthTests(ServiceTestCase):
         for _ in range(2):
             self.wire.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
             self.assertEqual(self.wire.received(), b"")
-            self.clock.advance(PATIENCE)
+            self.clock.advance(TIMEOUT)
             self.assertEqual(read_answer(self.wire.received()).json["job_store"], "no answer")
         self.assertEqual(len(asked), 1)
         self.jobs.slow.callback(None)
