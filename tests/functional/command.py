@@ -22,7 +22,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from imagefactory.app.storage import open_embedded
-from imagefactory.lib.concurrency.threads import PoolThreads
+from imagefactory.lib.concurrency.threads import ThreadPools
 from imagefactory.lib.process.journal import VARIABLE
 from imagefactory.lib.process.proc import carries, everybody
 from imagefactory.model.records import Kind
@@ -224,11 +224,11 @@ class CommandCase(TestCase):
         async def asked() -> T:
             from twisted.internet import reactor
 
-            threads = PoolThreads(reactor)
-            threads.start()
+            pools = ThreadPools(reactor)
+            pools.start()
             async with AsyncExitStack() as stack:
-                stack.push_async_callback(threads.stop)
-                return await ask(Records(await open_embedded(self.state / "warehouse", threads, stack)))
+                stack.push_async_callback(pools.stop)
+                return await ask(Records(await open_embedded(self.state / "warehouse", pools, stack)))
 
         return Deferred.fromCoroutine(asked())
 
