@@ -39,16 +39,16 @@ class OAuthScheme:
         signed = _signed(call)
         if not _carries_oauth(signed):
             return False
-        self._verifier.glance(signed)
+        self._verifier.parse(signed)
         return True
 
     def verify(self, call: RestCall) -> Seen:
         """See `Scheme`."""
-        return self._verifier.examine(_signed(call))
+        return self._verifier.verify(_signed(call))
 
     async def commit(self, proof: Seen) -> None:
         """See `Scheme`."""
-        await self._verifier.accept(proof)
+        await self._verifier.commit(proof)
 
     def missing(self) -> Unauthorized:
         """See `Scheme`."""

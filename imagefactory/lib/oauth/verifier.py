@@ -67,11 +67,11 @@ class Verifier:
         self._nonces = Nonces(now, limits.window, memory=memory or Forgetful())
         self._knowledge = (clients, now, limits, self._nonces, secrets.token_hex(16))
 
-    async def check(self, request: Signed) -> None:
+    async def authenticate(self, request: Signed) -> None:
         """Raises Unauthorized unless a known client has signed it, now, and for the first time; Busy."""
-        await self.accept(self.examine(request))
+        await self.commit(self.verify(request))
 
-    def glance(self, request: Signed) -> None:
+    def parse(self, request: Signed) -> None:
         """Refuse what needs no look at the body's fields: costs next to nothing, whatever the body.
 
         Raises Unauthorized.
@@ -83,20 +83,20 @@ class Verifier:
         if announced:
             rules.judge(announced)
 
-    def examine(self, request: Signed) -> Seen:
-        """As `check`, except that the nonce is not noted: `accept` has to.
+    def verify(self, request: Signed) -> Seen:
+        """As `authenticate`, except that the nonce is not noted: `commit` has to.
 
         With a large form it takes its time, and may be called in a thread.
         """
-        self.glance(request)
+        self.parse(request)
         parameters = self._parameters(request)
         if request.body is not None:
             _check_body(request.body, parameters.get("oauth_body_hash"))
         client, timestamp, nonce = (parameters[name] for name in _IDENTITY)
         return client, int(timestamp), nonce
 
-    async def accept(self, seen: Seen) -> None:
-        """Record what `examine` returned, over a restart when this returns; nothing may be done before for the request.
+    async def commit(self, seen: Seen) -> None:
+        """Record what `verify` returned, over a restart when this returns; nothing may be done before for the request.
 
         Raises:
             Unauthorized: it was recorded meanwhile, or it is too old by now to be refused the next time.
@@ -125,7 +125,7 @@ class Verifier:
         raise rules.refusal
 
     def _rules(self) -> _Rules:
-        """New ones for each request: they keep the reason of a refusal, and several may be examined at once."""
+        """New ones for each request: they keep the reason of a refusal, and several may be verified at once."""
         return _Rules(*self._knowledge)
 
 

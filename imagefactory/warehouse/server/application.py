@@ -72,7 +72,7 @@ class Application(WarehouseContext):
     async def admit(self, call: Call, length: int | None, flow: Flow) -> BodySink:
         """Decide on a streamed body before it is read: who, names, bucket, room. `length` None: not known."""
         if self.users:
-            await self.users.accept(self.users.examine(call))
+            await self.users.commit(self.users.verify(call))
         assert call.path is not None
         _check_names(call)
         part = part_of(call)
@@ -104,7 +104,7 @@ class Application(WarehouseContext):
         if call.content_type == FORM:
             signed_at_all(call)
             return None
-        return self.users.examine(call)
+        return self.users.verify(call)
 
     async def answer(self, call: Call, *, signed: Seen | None = None) -> Reply:
         """The reply to a call whose body has come; `signed`: what `welcome` returned for it."""
@@ -112,7 +112,7 @@ class Application(WarehouseContext):
             return await health.health(self, call)
         if signed is not None and self.users:
             self._check_body(call)
-            await self.users.accept(signed)
+            await self.users.commit(signed)
         elif self.users:
             await self.users.check_whole(call, self.bulk)
         return await _operation(call)(self, call)

@@ -55,33 +55,33 @@ class Users:
     def __init__(self, secrets: Mapping[str, Secret], now: Callable[[], float], memory: Memory | None = None) -> None:
         self._verifier = Verifier(secrets, now, LIMITS, memory)
 
-    def examine(self, call: Call) -> Seen:
+    def verify(self, call: Call) -> Seen:
         """Check the signature, in the header, of a call whose body is still to come; its hash is not looked at.
 
-        Returns what to `accept` before anything is done for the call.
+        Returns what to `commit` before anything is done for the call.
 
         Raises:
             Unauthorized: no user that is known has signed it.
         """
-        return self._verifier.examine(_signed(call, streamed=True))
+        return self._verifier.verify(_signed(call, streamed=True))
 
-    async def accept(self, seen: Seen) -> None:
+    async def commit(self, seen: Seen) -> None:
         """Record the signature as used.
 
         Raises:
             Unauthorized: it was used before.
             Busy
         """
-        await self._verifier.accept(seen)
+        await self._verifier.commit(seen)
 
     async def check_whole(self, call: Call, threads: Threads) -> None:
         """The same for a call with its body, in a thread if that is large: a form is part of the signature."""
         signed = _signed(call, streamed=False)
         if len(call.body) <= SMALL:
-            await self._verifier.check(signed)
+            await self._verifier.authenticate(signed)
             return
-        self._verifier.glance(signed)
-        await self._verifier.accept(await threads.run(self._verifier.examine, signed))
+        self._verifier.parse(signed)
+        await self._verifier.commit(await threads.run(self._verifier.verify, signed))
 
 
 def _signed(call: Call, *, streamed: bool) -> Signed:

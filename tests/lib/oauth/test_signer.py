@@ -19,7 +19,7 @@ class SignerTests(SynchronousTestCase):
 
     def check(self, signed: Signed) -> Deferred[None]:
         """Whether it is let in."""
-        return Deferred.fromCoroutine(self.verifier.check(signed))
+        return Deferred.fromCoroutine(self.verifier.authenticate(signed))
 
     def signed(self, secret: str = "hush", url: str = URL) -> Signed:
         """A request as the verifier gets it."""

@@ -36,7 +36,7 @@ class VerifierTests(SynchronousTestCase):
 
     def check(self, signed: Signed) -> Deferred[None]:
         """Whether it is let in."""
-        return Deferred.fromCoroutine(self.verifier.check(signed))
+        return Deferred.fromCoroutine(self.verifier.authenticate(signed))
 
     def refusal(self, signed: Signed) -> FactoryError:
         """The reason that it is not let in for."""
@@ -46,9 +46,9 @@ class VerifierTests(SynchronousTestCase):
 
     def test_too_late(self) -> None:
         """What was signed at the right time, and whose body came after the window, could be let in twice."""
-        seen = self.verifier.examine(Signed("POST", URL, self.authorization()))
+        seen = self.verifier.verify(Signed("POST", URL, self.authorization()))
         self.clock.advance(61)
-        self.failureResultOf(Deferred.fromCoroutine(self.verifier.accept(seen)), Unauthorized)
+        self.failureResultOf(Deferred.fromCoroutine(self.verifier.commit(seen)), Unauthorized)
 
     def test_once(self) -> None:
         """The same request again is refused; so it is by whichever form it was signed."""
@@ -105,11 +105,11 @@ class VerifierTests(SynchronousTestCase):
         self.refusal(Signed("POST", URL + "?oauth_consumer_key=key&oauth_timestamp=x", "", forms, body))
 
     def test_two_at_the_same_time(self) -> None:
-        """Of the same request examined twice before it is noted, one is let in."""
+        """Of the same request verified twice before it is noted, one is let in."""
         signed = Signed("POST", URL, self.authorization())
-        one, other = self.verifier.examine(signed), self.verifier.examine(signed)
-        self.successResultOf(Deferred.fromCoroutine(self.verifier.accept(one)))
-        self.failureResultOf(Deferred.fromCoroutine(self.verifier.accept(other)), Unauthorized)
+        one, other = self.verifier.verify(signed), self.verifier.verify(signed)
+        self.successResultOf(Deferred.fromCoroutine(self.verifier.commit(one)))
+        self.failureResultOf(Deferred.fromCoroutine(self.verifier.commit(other)), Unauthorized)
 
     def test_nothing_shows(self) -> None:
         """What is on its way to be checked does not print its signature or body."""
