@@ -12,7 +12,7 @@ from lxml import etree
 
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import InvalidInput, Unavailable
-from imagefactory.lib.files.holes import CHUNK, Watch
+from imagefactory.lib.files.holes import Watch
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.libvirt_xml import Domain, domain_xml
 from imagefactory.model.providers import Provider
@@ -24,6 +24,7 @@ from imagefactory.systems.disk.space import full_disk
 from imagefactory.systems.disk.stoppable import stoppable
 from imagefactory.systems.families.interface import Needs
 from imagefactory.targets.descriptor import ProviderNames, TargetContext, TargetDescriptor
+from imagefactory.targets.images import pieces
 from imagefactory.targets.interface import PushContext, Pushed, Ready, Target, cloud_info
 from imagefactory.targets.resources import Resource
 
@@ -67,10 +68,8 @@ class CondorPush:
             return
         async with image.open() as reader:
             await self._threads.run(files.allocate, reader.size)
-            for start, length in reader.extents:
-                for at in range(start, start + length, CHUNK):
-                    data = await reader.read(at, min(CHUNK, start + length - at))
-                    await self._threads.run(files.write, data, at)
+            async for start, data in pieces(reader):
+                await self._threads.run(files.write, data, start)
 
     async def sweep(self, resource: Resource, provider: Provider, credentials: Credentials | None) -> None:
         """See `CloudPush`."""

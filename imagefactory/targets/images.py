@@ -11,7 +11,7 @@ from typing import Protocol
 from imagefactory.lib.concurrency.shield import shield
 from imagefactory.lib.concurrency.task import Task
 from imagefactory.lib.concurrency.threads import Threads
-from imagefactory.lib.files.holes import data_of, read_exactly
+from imagefactory.lib.files.holes import CHUNK, data_of, read_exactly
 
 
 class ImageReader(Protocol):
@@ -64,9 +64,16 @@ async def reading(path: Path, threads: Threads) -> AsyncIterator[ImageFileReader
         await shield(threads.run(reader.close))
 
 
+async def pieces(reader: ImageReader) -> AsyncIterator[tuple[int, bytes]]:
+    """The data of an image without its holes, in order: where each piece starts, and its at most CHUNK bytes."""
+    for start, length in reader.extents:
+        for at in range(start, start + length, CHUNK):
+            yield at, await reader.read(at, min(CHUNK, start + length - at))
+
+
 async def whole(reader: ImageReader) -> bytes:
     """Returns all bytes of a small image."""
     body = bytearray(reader.size)
-    for start, length in reader.extents:
-        body[start : start + length] = await reader.read(start, length)
+    async for start, data in pieces(reader):
+        body[start : start + len(data)] = data
     return bytes(body)
