@@ -26,8 +26,8 @@ class Mounts(Resource):
 
     def __init__(self, resources: Mapping[str, Resource], errors: ErrorReplies) -> None:
         super().__init__()
-        named = {_segments(prefix): resource for prefix, resource in resources.items()}
-        self._resources = sorted(named.items(), key=lambda item: -len(item[0]))
+        self._resources = {_segments(prefix): resource for prefix, resource in resources.items()}
+        self._lengths = sorted({len(prefix) for prefix in self._resources}, reverse=True)
         self._errors = errors
 
     def render(self, request: Request) -> bytes | int:
@@ -42,9 +42,10 @@ class Mounts(Resource):
 
     def _render(self, request: Request) -> bytes | int:
         segments = request.postpath or []
-        for prefix, resource in self._resources:
-            if tuple(segments[: len(prefix)]) == prefix:
-                request.prepath, request.postpath = list(prefix), segments[len(prefix) :]
+        for length in self._lengths:
+            resource = self._resources.get(tuple(segments[:length]))
+            if resource is not None:
+                request.prepath, request.postpath = segments[:length], segments[length:]
                 return cast(bytes | int, getChildForRequest(resource, request).render(request))
         return cast(bytes, self._errors.reply(404, "no such resource", f"see {self._errors.directory}").render(request))
 

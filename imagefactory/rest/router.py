@@ -25,7 +25,7 @@ from imagefactory.rest.large_bodies import SMALL, LargeBodies
 from imagefactory.rest.limits import LimitedRequest
 from imagefactory.rest.metrics import RestMetrics
 from imagefactory.rest.reply import RestReply
-from imagefactory.rest.route_table import Response, Route, RouteTable
+from imagefactory.rest.route_table import Handled, Response, Route, RouteTable
 
 S = TypeVar("S")
 
@@ -90,9 +90,7 @@ class Router(Generic[S]):
             cast(LimitedRequest, request).route = route.name
             call = RestCall(request, ids, self._context.address, self._table.bodies)
             if guarded or route.writes or len(call.body) > SMALL:
-                result: RestReply | Coroutine[Any, Any, Response] = self._prepare_and_handle(
-                    route, call, guarded=guarded
-                )
+                result: Handled = self._prepare_and_handle(route, call, guarded=guarded)
             else:
                 result = route.handler(self._services, call)
             if isinstance(result, RestReply):
