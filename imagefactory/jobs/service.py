@@ -20,9 +20,7 @@ from imagefactory.jobs.interface import (
     Imported,
     ImportRequest,
     JobEvent,
-    JobStore,
     LogLine,
-    Owner,
     PushRequest,
     Unsubscribe,
 )
@@ -30,6 +28,7 @@ from imagefactory.jobs.recovery.orphans import OrphanRecovery
 from imagefactory.jobs.recovery.other_processes import RemoteJobs
 from imagefactory.jobs.retention import Retention
 from imagefactory.jobs.state.job_log import JobLog
+from imagefactory.jobs.store.interface import JobStore, Owner
 from imagefactory.lib.concurrency.clock import Clock
 from imagefactory.lib.concurrency.queue import Queue
 from imagefactory.lib.concurrency.shield import shield

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from unittest import TestCase
 
-from imagefactory.jobs.interface import Batch, JobEvent, JobStore, LogExtent, LogLine, Owner, Remembered
+from imagefactory.jobs.interface import JobEvent, LogLine
+from imagefactory.jobs.store.interface import Batch, JobStore, LogExtent, Owner, Remembered
 from imagefactory.lib.errors import FactoryError
 from imagefactory.model.jobs import Completed, Failed, Failure, Job, Operation, Queued, Running, State
 from imagefactory.model.report import StageOutcome

@@ -10,8 +10,9 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
-from imagefactory.jobs.interface import Batch, JobEvent, LogLine
+from imagefactory.jobs.interface import JobEvent, LogLine
 from imagefactory.jobs.recovery.owner import this_process
+from imagefactory.jobs.store.interface import Batch
 from imagefactory.jobs.store.sqlite import open_store
 from imagefactory.lib.concurrency.threads import PoolThreads
 from imagefactory.model.jobs import Completed, Job, Operation, Running

@@ -8,8 +8,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.jobs.interface import BuildRequest, Owner
+from imagefactory.jobs.interface import BuildRequest
 from imagefactory.jobs.service import Collaborators, JobService, Limits
+from imagefactory.jobs.store.interface import Owner
 from imagefactory.lib.errors import (
     FactoryError,
 )

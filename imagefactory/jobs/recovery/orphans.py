@@ -8,8 +8,8 @@ from dataclasses import replace
 from twisted.logger import Logger
 
 from imagefactory.jobs.execution.runner import AGAIN, RETRY, stopped
-from imagefactory.jobs.interface import JobStore, Owner, Remembered
 from imagefactory.jobs.state.job_log import JobLog
+from imagefactory.jobs.store.interface import JobStore, Owner, Remembered
 from imagefactory.lib.concurrency.clock import Clock
 from imagefactory.lib.errors import FactoryError
 from imagefactory.model.jobs import Failed, Failure, Job, Operation, Queued, State, is_final

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from imagefactory.jobs.interface import Owner
+from imagefactory.jobs.store.interface import Owner
 from imagefactory.lib.process.proc import stat
 
 

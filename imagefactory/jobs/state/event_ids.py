@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from twisted.logger import Logger
 
-from imagefactory.jobs.interface import JobStore
+from imagefactory.jobs.store.interface import JobStore
 from imagefactory.lib.concurrency.task import Task
 from imagefactory.lib.errors import FactoryError
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from imagefactory.jobs.interface import Batch, JobEvent, JobStore, LogExtent, LogLine, Unsubscribe
+from imagefactory.jobs.interface import JobEvent, LogLine, Unsubscribe
 from imagefactory.jobs.state.event_ids import EventIds
 from imagefactory.jobs.state.index import JobIndex
 from imagefactory.jobs.state.listeners import Listeners
 from imagefactory.jobs.store.batch_writer import BatchWriter
+from imagefactory.jobs.store.interface import Batch, JobStore, LogExtent
 from imagefactory.lib.concurrency.event import Event
 from imagefactory.lib.errors import Conflict
 from imagefactory.model.jobs import Job, Queued, is_final

@@ -9,7 +9,8 @@ from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from imagefactory.jobs.interface import Batch, JobEvent, JobStore, LogLine
+from imagefactory.jobs.interface import JobEvent, LogLine
+from imagefactory.jobs.store.interface import Batch, JobStore
 from imagefactory.lib.errors import FactoryError
 from imagefactory.model.jobs import Job
 

@@ -11,9 +11,10 @@ from sqlalchemy import Connection, LargeBinary, cast, delete, func, select, upda
 from sqlalchemy.dialects.sqlite import insert
 from twisted.logger import Logger
 
-from imagefactory.jobs.interface import Batch, JobEvent, LogExtent, LogLine, Owner, Remembered
+from imagefactory.jobs.interface import JobEvent, LogLine
 from imagefactory.jobs.store import schema
 from imagefactory.jobs.store.codec import Damaged, decode_event, decode_job, encode_event, encode_job
+from imagefactory.jobs.store.interface import Batch, LogExtent, Owner, Remembered
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.database.sqlite import Database
 from imagefactory.model.jobs import Job

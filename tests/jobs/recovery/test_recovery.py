@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from twisted.internet.defer import Deferred
 
-from imagefactory.jobs.interface import Batch, BuildRequest, Owner, Remembered
+from imagefactory.jobs.interface import BuildRequest
+from imagefactory.jobs.store.interface import Batch, Owner, Remembered
 from imagefactory.lib.errors import (
     BuildFailed,
     Conflict,

@@ -3,8 +3,9 @@
 from twisted.internet.defer import Deferred
 
 from imagefactory.jobs.execution.reporter import LogBounds
-from imagefactory.jobs.interface import Batch, JobEvent, Owner
+from imagefactory.jobs.interface import JobEvent
 from imagefactory.jobs.store import batch_writer as writer
+from imagefactory.jobs.store.interface import Batch, Owner
 from imagefactory.lib.errors import NoSpace
 from imagefactory.model.jobs import Completed, Running
 from imagefactory.model.report import StageOutcome

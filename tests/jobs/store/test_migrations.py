@@ -6,7 +6,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import TestCase
 
-from imagefactory.jobs.interface import Owner
+from imagefactory.jobs.store.interface import Owner
 from imagefactory.jobs.store.schema import STORE, metadata
 from imagefactory.jobs.store.sqlite import open_store
 from imagefactory.model.jobs import Completed, Failed, Queued

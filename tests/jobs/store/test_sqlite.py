@@ -5,7 +5,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import TestCase
 
-from imagefactory.jobs.interface import Batch, JobStore, LogLine, Owner
+from imagefactory.jobs.interface import LogLine
+from imagefactory.jobs.store.interface import Batch, JobStore, Owner
 from imagefactory.jobs.store.sqlite import SqliteJobStore, open_store
 from imagefactory.lib.errors import Conflict, NoSpace, Unavailable
 from imagefactory.testing.job_store import ME, JobStoreContract, MemoryJobStore, job
