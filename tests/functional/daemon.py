@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -23,6 +24,7 @@ MOCK = "<template><name>demo</name></template>"
 CREDENTIALS = (
     "<provider_credentials><mock_credentials><username>me</username></mock_credentials></provider_credentials>"
 )
+METERED = str(Path(__file__).with_name("metered.py"))
 ANSWERS = "the REST API answers on "
 
 
@@ -37,7 +39,19 @@ class DaemonCase(CommandCase):
 
     def setUp(self) -> None:
         super().setUp()
+        self.turns = self.directory / "turns"
+        self.addCleanup(self._check_turns)
         self.addCleanup(self._end)
+
+    def start(self, *arguments: str, **environment: str) -> Running:
+        """Start the command; no turn of its reactor may take long."""
+        argv = (sys.executable, METERED, str(self.turns), "--config", str(self.config), *arguments)
+        running = Running(argv, {**os.environ, **environment})
+        self.addCleanup(running.kill)
+        return running
+
+    def _check_turns(self) -> None:
+        self.assertEqual(self.turns.read_text() if self.turns.exists() else "", "")
 
     def configure(self, **changes: object) -> None:
         """Write the configuration."""
