@@ -80,19 +80,19 @@ class StreamTests(EventsTestCase):
     def test_what_happens_during_the_reading(self) -> None:
         """Held back until the remembered ones are out, then sent once."""
         id = self.build()
-        gate: Deferred[None] = Deferred()
+        held: Deferred[None] = Deferred()
         remembered = self.jobs.events
 
         async def slow(*, after: int, id: str | None = None, limit: int = 1000) -> list[JobEvent]:
             found = await remembered(after=after, id=id, limit=limit)
-            if not found and not gate.called:
-                await gate
+            if not found and not held.called:
+                await held
             return found
 
         self.jobs.events = slow  # type: ignore[method-assign]
         wire = self.open("?after=0")
         self.jobs.change(id, percent=10)
-        gate.callback(None)
+        held.callback(None)
         self.jobs.change(id, percent=20)
         self.assertEqual([event["event"] for event in self.read(wire)], [1, 2, 3])
 

@@ -22,7 +22,7 @@ class Services:
     """What the handlers below work with."""
 
     def __init__(self) -> None:
-        self.gate: Deferred[None] = Deferred()
+        self.held: Deferred[None] = Deferred()
         self.done: list[str] = []
 
 
@@ -33,15 +33,15 @@ def show(services: Services, call: RestCall) -> RestReply:
 
 
 async def show_later(services: Services, call: RestCall) -> RestReply:
-    """Answers when the gate opens."""
-    await services.gate
+    """Answers when `held` is fired."""
+    await services.held
     services.done.append("shown")
     return RestReply(b"later")
 
 
 async def create(services: Services, call: RestCall) -> RestReply:
-    """Writes when the gate opens."""
-    await services.gate
+    """Writes when `held` is fired."""
+    await services.held
     services.done.append("created")
     return RestReply(b"created", 202)
 
@@ -94,7 +94,7 @@ class HandlerTests(RouterTestCase):
         self.assertEqual(self.wire.ask("GET", "/v2/things/t1").body, b"t1")
         self.wire.send(b"GET /v2/later HTTP/1.1\r\nHost: x\r\n\r\n")
         self.assertEqual(self.wire.received(), b"")
-        self.services.gate.callback(None)
+        self.services.held.callback(None)
         self.assertEqual(read_answer(self.wire.received()).body, b"later")
 
     def test_ids_are_one_segment_each(self) -> None:
@@ -136,7 +136,7 @@ class HangUpTests(RouterTestCase):
         """Its answer would be for no one."""
         self.wire.send(b"GET /v2/later HTTP/1.1\r\nHost: x\r\n\r\n")
         self.wire.hang_up()
-        self.services.gate.callback(None)
+        self.services.held.callback(None)
         self.assertEqual(self.services.done, [])
 
     def test_a_write_goes_on(self) -> None:
@@ -144,18 +144,18 @@ class HangUpTests(RouterTestCase):
         self.wire.send(POST)
         self.wire.hang_up()
         self.assertEqual(len(self.tasks), 1)
-        self.services.gate.callback(None)
+        self.services.held.callback(None)
         self.assertEqual((self.services.done, len(self.tasks)), (["created"], 0))
 
     def test_a_failure_that_no_reply_tells_is_logged(self) -> None:
         """An expected one in one line, another with its stack; one that was told is not logged."""
         for error, expected in ((Conflict("taken"), "taken"), (KeyError("hush"), "failed")):
-            self.services.gate = Deferred()
+            self.services.held = Deferred()
             self.mount(table(*ROUTES), services=self.services)
             with capturedLogs() as logged:
                 self.wire.send(POST)
                 self.wire.hang_up()
-                self.services.gate.errback(error)
+                self.services.held.errback(error)
             self.assertIn(expected, " ".join(filter(None, map(formatEvent, logged))))
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
         with capturedLogs() as logged:

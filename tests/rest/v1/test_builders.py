@@ -182,15 +182,15 @@ class ChangeTests(ServiceTestCase):
     def test_what_cannot_be_cancelled(self) -> None:
         """An immediate error is the reply, which does not wait for a later one."""
         id, elsewhere = self.build(), Conflict("run by another process")
-        gate: Deferred[None] = Deferred()
+        held: Deferred[None] = Deferred()
 
         async def cancel(id: str) -> Job:
-            await gate
+            await held
             raise elsewhere
 
         self.jobs.cancel = cancel  # type: ignore[method-assign]
         self.assertEqual(self.wire.ask("DELETE", f"{BUILDERS}/{id}").status, 202)
-        gate.callback(None)
+        held.callback(None)
         self.assertEqual(self.wire.ask("DELETE", f"{BUILDERS}/{id}").status, 409)
 
     def test_retry(self) -> None:

@@ -131,6 +131,16 @@ class HealthTests(ServiceTestCase):
         self.jobs.slow.callback(None)
         self.assertEqual(self.health()[0], 200)
 
+    def test_a_site_that_is_closed_meanwhile(self) -> None:
+        """The question is ended with the site, before the services go, and is no failure of theirs."""
+        self.jobs.slow = Deferred()
+        self.wire.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        with capturedLogs() as logged:
+            self.successResultOf(Deferred.fromCoroutine(self.site.tasks.close()))
+        self.assertEqual(read_answer(self.wire.received()).status, 503)
+        self.assertEqual(logged, [])
+        self.assertEqual(self.wire.ask("GET", "/health").status, 503)
+
 
 class ErrorTableTests(ServiceTestCase):
     """From error class to status."""
@@ -162,13 +172,3 @@ class ErrorTableTests(ServiceTestCase):
         text = self.wire.ask("GET", "/metrics").body.decode()
         self.assertIn('{route="GET /imagefactory/builders/{builder_id}",status="404"} 1', text)
         self.assertIn('{route="none",status="404"} 2', text)
-
-    def test_a_site_that_is_closed_meanwhile(self) -> None:
-        """The question is ended with the site, before the services go, and is no failure of theirs."""
-        self.jobs.slow = Deferred()
-        self.wire.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-        with capturedLogs() as logged:
-            self.successResultOf(Deferred.fromCoroutine(self.site.tasks.close()))
-        self.assertEqual(read_answer(self.wire.received()).status, 503)
-        self.assertEqual(logged, [])
-        self.assertEqual(self.wire.ask("GET", "/health").status, 503)
