@@ -64,27 +64,89 @@ CLOUD = re.compile(r"(?<![A-Za-z])(ec2|rhevm|vsphere|condorcloud|rackspace|opens
 NAMES_CLOUDS = {"settings/table.py", "settings/manual.py", "rest/v1/schemas.py", "rest/v1/images.py"}
 #: The one place for what Twisted does not show.
 TWISTED_PRIVATE = "lib/twisted_private"
+#: Modules that touch files; their functions are called in a thread, or before and after the reactor runs. Reading
+#: /proc waits for no disk, and starting a program touches the file system anyway.
+TOUCHES_FILES = {
+    "app/arguments.py",
+    "app/clients.py",
+    "app/clouds.py",
+    "app/runtime.py",
+    "build/cache/cache.py",
+    "build/cache/directory.py",
+    "build/pending_uploads.py",
+    "cli/local.py",
+    "cli/serving.py",
+    "cli/streams.py",
+    "lib/database/sqlite.py",
+    "lib/files/content.py",
+    "lib/files/durable.py",
+    "lib/files/holes.py",
+    "lib/files/locks.py",
+    "lib/oauth/memory.py",
+    "lib/process/journal.py",
+    "lib/process/layers.py",
+    "lib/process/privilege.py",
+    "lib/process/proc.py",
+    "lib/process/reap.py",
+    "lib/process/supervise.py",
+    "lib/process/tools.py",
+    "lib/process/trees.py",
+    "lib/process/workspaces.py",
+    "lib/tls/client.py",
+    "lib/tls/host_names.py",
+    "lib/tls/identity.py",
+    "model/schema.py",
+    "service/instance.py",
+    "service/logs.py",
+    "service/pidfile.py",
+    "systems/disk/assemble.py",
+    "systems/disk/convert.py",
+    "systems/disk/copies.py",
+    "systems/disk/grub.py",
+    "systems/disk/space.py",
+    "systems/disk/vmdk.py",
+    "systems/engines/bootstrap/engine.py",
+    "systems/engines/bootstrap/hosts.py",
+    "systems/engines/bootstrap/keys.py",
+    "systems/qemu/accel.py",
+    "systems/qemu/machine.py",
+    "systems/stages/trees.py",
+    "targets/condorcloud.py",
+    "targets/mock.py",
+    "templates/resolve.py",
+    "warehouse/client/download.py",
+    "warehouse/client/ours.py",
+    "warehouse/client/sending.py",
+    "warehouse/copies.py",
+    "warehouse/server/users.py",
+    "warehouse/store/database.py",
+    "warehouse/store/directory.py",
+    "warehouse/store/embedded.py",
+    "warehouse/store/incoming.py",
+    "warehouse/store/local.py",
+    "warehouse/store/reserve.py",
+}
+#: Calls that touch the file system: functions of os, methods of Path (without those that other classes have, too).
+FILE_FUNCTIONS = re.compile(
+    r"(open|os\.(open|l?stat|listdir|scandir|mkdir|makedirs|remove|unlink|rename|replace|link|symlink|chmod|chown|fsync"
+    r"|f?truncate|p?read|p?write|statvfs|access|utime|walk|rmdir|readlink|posix_fallocate|copy_file_range)|shutil\.\w+)"
+)
+FILE_METHODS = re.compile(
+    "(read|write)_(text|bytes)|exists|is_(file|dir|symlink)|l?stat|unlink|mkdir|rmdir|touch|chmod|iterdir|r?glob"
+    "|symlink_to|hardlink_to|readlink|resolve|samefile"
+)
 LARGEST_FILE = 300
 #: Class names that stand for two things today; none may be added.
 SHARED_NAMES = {
     "Answer",
-    "Child",
     "Disk",
     "Download",
-    "Entry",
-    "Host",
-    "Limits",
-    "Lines",
-    "Place",
     "Provider",
     "Source",
     "Stored",
     "Text",
-    "Timeouts",
     "Upload",
     "Kind",
-    "Patience",
-    "_Run",
     "Options",
 }
 #: Twisted looks for this name in a module that a plug-in of twist names.
@@ -155,6 +217,18 @@ def private_of(base: type) -> frozenset[str]:
     tree = ast.parse(textwrap.dedent(inspect.getsource(base)))
     names = [one.attr for one in ast.walk(tree) if isinstance(one, ast.Attribute)] + list(vars(base))
     return frozenset(name for name in names if re.match("_[^_]", name)) - {"_log"}
+
+
+def touches_files(tree: ast.Module) -> list[str]:
+    """The calls in a module that touch the file system."""
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    found = [ast.unparse(function) for function in calls if isinstance(function, ast.Name | ast.Attribute)]
+    return [one for one in found if FILE_FUNCTIONS.fullmatch(one) or _is_of_a_path(one)]
+
+
+def _is_of_a_path(call: str) -> bool:
+    receiver, _, name = call.rpartition(".")
+    return bool(FILE_METHODS.fullmatch(name)) and receiver not in {"self", "super()", "", "os", "shutil"}
 
 
 def swallowing(function: ast.AsyncFunctionDef) -> Iterator[int]:
@@ -326,3 +400,26 @@ class ArchitectureTests(SynchronousTestCase):
             (function,) = ast.parse(text.format(clause)).body
             assert isinstance(function, ast.AsyncFunctionDef)
             self.assertEqual(len(list(swallowing(function))), found, clause)
+
+    def test_files_are_touched_in_known_modules_only(self) -> None:
+        """A disk may hang: what waits for one is in a module that was looked at for where it is called from."""
+        found = {
+            name: calls
+            for path, tree in modules()
+            if (name := str(path.relative_to(PACKAGE))) not in TOUCHES_FILES and not name.startswith("testing/")
+            if (calls := touches_files(tree))
+        }
+        self.assertEqual(found, {})
+        for text, calls in (
+            ("open(x)", 1),
+            ("a.b.read_text()", 1),
+            ("os.fsync(f)", 1),
+            ("self.exists()", 0),
+            ("f()", 0),
+        ):
+            self.assertEqual(len(touches_files(ast.parse(text))), calls, text)
+
+    def test_known_modules_do_touch_files(self) -> None:
+        """One that no longer does is taken off the list."""
+        idle = {name for name in TOUCHES_FILES if not touches_files(ast.parse((PACKAGE / name).read_text()))}
+        self.assertEqual(idle, set())

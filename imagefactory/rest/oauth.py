@@ -14,11 +14,11 @@ from twisted.internet.interfaces import IReactorTime
 
 from imagefactory.lib.errors import Unauthorized
 from imagefactory.lib.oauth.memory import Memory, Seen
-from imagefactory.lib.oauth.verifier import Limits, Signed, Verifier, refused
+from imagefactory.lib.oauth.verifier import SignatureLimits, Signed, Verifier, refused
 from imagefactory.lib.secret import Secret
 from imagefactory.rest.call import RestCall
 
-LIMITS = Limits(window=300)
+LIMITS = SignatureLimits(window=300)
 
 
 class OAuthScheme:

@@ -15,7 +15,7 @@ from twisted.trial.unittest import TestCase
 
 from imagefactory.lib.concurrency.clock import sleep
 from imagefactory.lib.errors import CommandFailed, TimedOut
-from imagefactory.lib.process.child import Patience
+from imagefactory.lib.process.child import EndTimeouts
 from imagefactory.lib.process.interface import Command, Exit, Privilege
 from imagefactory.lib.process.proc import carries, everybody, group_lives
 from imagefactory.lib.process.reap import reap
@@ -45,7 +45,7 @@ class ProcessCase(TestCase):
         env = {**base_environment(Path("/"), Path("/tmp")), MARK: self.mark}
         self.env = env
         self.processes = TwistedProcesses(
-            reactor, reactor, base_env=env, patience=Patience(grace=0.5, linger=0.3, backup=5)
+            reactor, reactor, base_env=env, timeouts=EndTimeouts(grace=0.5, linger=0.3, backup=5)
         )
         await self.processes.run(self.shell("true"))  # the reactor opens a pipe for SIGCHLD with the first child
         self.before = descriptors()

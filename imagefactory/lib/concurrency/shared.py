@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
-class _Run(Generic[T]):
+class _SharedRun(Generic[T]):
     task: Task[T]
     waiters: int = 0
     dying: bool = False
@@ -29,7 +29,7 @@ class SharedRuns(Generic[K, T]):
     """
 
     def __init__(self) -> None:
-        self._runs: dict[K, _Run[T]] = {}
+        self._runs: dict[K, _SharedRun[T]] = {}
 
     def running(self, key: K) -> bool:
         """Whether somebody works on `key` now."""
@@ -43,14 +43,14 @@ class SharedRuns(Generic[K, T]):
                 raise interruption
         return await self._join(run or self._begin(key, start))
 
-    def _begin(self, key: K, start: Callable[[], Awaitable[T]]) -> _Run[T]:
-        run = _Run(Task(start()))
+    def _begin(self, key: K, start: Callable[[], Awaitable[T]]) -> _SharedRun[T]:
+        run = _SharedRun(Task(start()))
         if not run.task.ended.fired:
             self._runs[key] = run
             run.task.ended.wait().addBoth(lambda _: self._runs.pop(key)).addErrback(lambda _: None)
         return run
 
-    async def _join(self, run: _Run[T]) -> T:
+    async def _join(self, run: _SharedRun[T]) -> T:
         run.waiters += 1
         try:
             return await run.task

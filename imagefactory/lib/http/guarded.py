@@ -27,7 +27,7 @@ from imagefactory.lib.concurrency.clock import Clock, timeout
 from imagefactory.lib.errors import FactoryError, Forbidden, InvalidInput, TooLarge, Unavailable
 from imagefactory.lib.http.address_policy import Network, literal, permitted
 from imagefactory.lib.http.connecting import Connect, first_of
-from imagefactory.lib.http.url_policy import place_of
+from imagefactory.lib.http.url_policy import parse_url
 from imagefactory.lib.secret import without_secrets
 from imagefactory.lib.tls.client import StrictPolicy
 
@@ -152,13 +152,13 @@ class GuardedFetcher:
     def _moved(self, url: str, location: str) -> str:
         try:
             target = urljoin(url, location)
-            place_of(target, self._rules.schemes)
+            parse_url(target, self._rules.schemes)
         except (ValueError, InvalidInput):
             raise Unavailable(f"{without_secrets(url)} redirects to something that is no URL") from None
         return target
 
     async def _request(self, url: str) -> IResponse:
-        place = place_of(url, self._rules.schemes)
+        place = parse_url(url, self._rules.schemes)
         headers = Headers({"User-Agent": ["imagefactory"]})
         if place.authorization:
             headers.setRawHeaders("Authorization", [place.authorization])

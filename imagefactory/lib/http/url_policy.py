@@ -16,14 +16,14 @@ _NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_.])?")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ParsedUrl:
     """Where to ask, and as whom: `authorization` is that of the user and password in the URL (RFC 7617), or empty."""
 
     url: bytes = field(repr=False)
     authorization: str = field(repr=False)
 
 
-def place_of(url: str, schemes: Sequence[str]) -> Place:
+def parse_url(url: str, schemes: Sequence[str]) -> ParsedUrl:
     """What to ask for `url`; user and password are not in it any more, so that no message can show them.
 
     Raises InvalidInput for what is no URL, Forbidden for another scheme.
@@ -42,7 +42,7 @@ def place_of(url: str, schemes: Sequence[str]) -> Place:
         raise InvalidInput(f"{shown} is no URL: its host is neither a name nor an address")
     netloc = (f"[{host}]" if ":" in host else host) + (f":{port}" if port is not None else "")
     bare = urlunsplit((parts.scheme.lower(), netloc, parts.path or "/", parts.query, ""))
-    return Place(bare.encode(), _authorization(parts.netloc))
+    return ParsedUrl(bare.encode(), _authorization(parts.netloc))
 
 
 def _authorization(netloc: str) -> str:

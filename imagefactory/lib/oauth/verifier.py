@@ -31,7 +31,7 @@ METHODS = ("HMAC-SHA1", "HMAC-SHA256")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SignatureLimits:
     """What a door accepts: seconds of difference between the clocks, both ways; shortest and longest nonce and key."""
 
     window: int
@@ -61,7 +61,7 @@ class Verifier:
         self,
         clients: Mapping[str, Secret],
         now: Callable[[], float],
-        limits: Limits,
+        limits: SignatureLimits,
         memory: Memory | None = None,
     ) -> None:
         self._nonces = Nonces(now, limits.window, memory=memory or Forgetful())
@@ -152,7 +152,7 @@ class _Rules(RequestValidator):
         self,
         clients: Mapping[str, Secret],
         now: Callable[[], float],
-        limits: Limits,
+        limits: SignatureLimits,
         nonces: Nonces,
         dummy_secret: str,
     ) -> None:

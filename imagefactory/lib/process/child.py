@@ -23,7 +23,7 @@ Kill = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class EndTimeouts:
     """Seconds given to a child that should end.
 
     `grace`: from TERM to KILL. `linger`: what a child leaves running may hold its output for so long after its exit.
@@ -35,7 +35,7 @@ class Patience:
     backup: float = 10.0
 
 
-DEFAULT_PATIENCE = Patience()
+DEFAULT_TIMEOUTS = EndTimeouts()
 
 
 class Sink(Protocol):
@@ -65,7 +65,7 @@ class Child(ProcessProtocol):
         stdin: bytes = b"",
         silence: float | None = None,
         total: float | None = None,
-        patience: Patience = DEFAULT_PATIENCE,
+        timeouts: EndTimeouts = DEFAULT_TIMEOUTS,
         kill: Kill = os.kill,
         lives: Callable[[int], bool] = group_lives,
     ) -> None:
@@ -77,7 +77,7 @@ class Child(ProcessProtocol):
         self._sinks = {1: out, 2: err}
         self._stdin = stdin
         self._limits = {"silence": silence, "total": total}
-        self._patience = patience
+        self._timeouts = timeouts
         self._kill = kill
         self._lives = lives
         self._exited = False
@@ -107,7 +107,7 @@ class Child(ProcessProtocol):
         self._exited = True
         for name in ("silence", "total"):
             self._stop(name)
-        self._later("linger", self._patience.linger, self._cut)
+        self._later("linger", self._timeouts.linger, self._cut)
 
     def processEnded(self, reason: Failure) -> None:
         """The leader is gone and its output closed; now for what it left behind."""
@@ -118,18 +118,18 @@ class Child(ProcessProtocol):
         if self.fault is None:
             for sink in self._sinks.values():
                 self._guarded(sink.close)
-        self._sweep(_exit(reason), self._clock.seconds() + self._patience.backup)
+        self._sweep(_exit(reason), self._clock.seconds() + self._timeouts.backup)
 
     def end(self) -> None:
         """Ask the group to end, then make it."""
         if self._ending or self.ended.fired:
             return
         self._ending = True
-        self._later("grace", self._patience.grace, self._force)
+        self._later("grace", self._timeouts.grace, self._force)
         self._signal(signal.SIGTERM)
 
     def _force(self) -> None:
-        self._later("backup", self._patience.backup, self._give_up)
+        self._later("backup", self._timeouts.backup, self._give_up)
         self._signal(signal.SIGKILL)
 
     def _cut(self) -> None:

@@ -12,7 +12,7 @@ LONGEST = 16_384
 """Characters; a longer line is delivered in pieces, so that no child can fill our memory."""
 
 
-class Lines:
+class LineSplitter:
     """Cuts output into lines and delivers each when it is complete.
 
     A carriage return alone ends a line, too (progress bars). Bytes that are no UTF-8 become replacement characters; a
@@ -55,7 +55,7 @@ class Lines:
             self._deliver(line[start : start + self._longest])
 
 
-class Text:
+class CappedText:
     """Keeps output as one text, up to a limit of characters."""
 
     def __init__(self, limit: int) -> None:

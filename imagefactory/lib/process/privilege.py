@@ -21,7 +21,7 @@ NAMESPACE = ("unshare", "--user", "--map-root-user", "--map-auto", "--")
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class HostAbilities:
     """What matters of this host: our user, the texts of /etc/subuid and /etc/subgid, which programs are there, and how
     many user namespaces the kernel allows (None: it does not say)."""
 
@@ -33,12 +33,12 @@ class Host:
     namespaces: int | None = None
 
 
-def look_at_host() -> Host:
+def look_at_host() -> HostAbilities:
     """Ask the system (reads a few small files)."""
     uid = os.getuid()
     limit = _read(Path("/proc/sys/user/max_user_namespaces")).strip()
     wanted = ("unshare", "newuidmap", "newgidmap")
-    return Host(
+    return HostAbilities(
         uid=uid,
         user=_name(uid),
         subuid=_read(Path("/etc/subuid")),
@@ -48,7 +48,7 @@ def look_at_host() -> Host:
     )
 
 
-def decide(host: Host) -> Privilege:
+def decide(host: HostAbilities) -> Privilege:
     """What `host` gives us.
 
     Raises MissingTool, or Unsupported with what an administrator has to do.
@@ -75,7 +75,7 @@ def decide(host: Host) -> Privilege:
     return Privilege(NAMESPACE)
 
 
-def enough(text: str, host: Host) -> bool:
+def enough(text: str, host: HostAbilities) -> bool:
     """Whether a line of subuid(5) gives our user enough ids in one range."""
     ranges = (line.strip().split(":") for line in text.splitlines())
     return any(

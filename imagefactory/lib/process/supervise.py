@@ -12,9 +12,9 @@ from typing import Protocol
 from twisted.internet.interfaces import IReactorProcess, IReactorTime
 
 from imagefactory.lib.errors import CommandFailed, TimedOut
-from imagefactory.lib.process.child import DEFAULT_PATIENCE, Child, Kill, Patience, Sink
+from imagefactory.lib.process.child import DEFAULT_TIMEOUTS, Child, EndTimeouts, Kill, Sink
 from imagefactory.lib.process.interface import Command, Exit, LineReader
-from imagefactory.lib.process.lines import Lines, Text
+from imagefactory.lib.process.lines import CappedText, LineSplitter
 from imagefactory.lib.process.proc import group_lives
 from imagefactory.lib.process.tools import find_tool, programs
 
@@ -50,7 +50,7 @@ class TwistedProcesses:
         *,
         base_env: Mapping[str, str],
         watchers: Sequence[Watcher] = (),
-        patience: Patience = DEFAULT_PATIENCE,
+        timeouts: EndTimeouts = DEFAULT_TIMEOUTS,
         kill: Kill = os.kill,
         lives: Callable[[int], bool] = group_lives,
     ) -> None:
@@ -58,7 +58,7 @@ class TwistedProcesses:
         self._clock = clock
         self._base_env = dict(base_env)
         self._watchers = tuple(watchers)
-        self._patience = patience
+        self._timeouts = timeouts
         self._kill = kill
         self._lives = lives
 
@@ -73,8 +73,8 @@ class TwistedProcesses:
     ) -> Exit:
         """See `Processes.run`."""
         tail: deque[str] = deque(maxlen=TAIL)
-        err = Lines(_both(tail, on_line if command.merge else on_error_line))
-        out = err if command.merge else Lines(on_line or _ignore)
+        err = LineSplitter(_both(tail, on_line if command.merge else on_error_line))
+        out = err if command.merge else LineSplitter(on_line or _ignore)
         return await self._supervise(command, out, err, tail)
 
     async def check(
@@ -87,8 +87,8 @@ class TwistedProcesses:
         """See `Processes.output`."""
         command = dataclasses.replace(command, merge=False)
         tail: deque[str] = deque(maxlen=TAIL)
-        text = Text(limit)
-        _proved(command, await self._supervise(command, text, Lines(tail.append), tail))
+        text = CappedText(limit)
+        _proved(command, await self._supervise(command, text, LineSplitter(tail.append), tail))
         return str(text)
 
     async def _supervise(self, command: Command, out: Sink, err: Sink, tail: deque[str]) -> Exit:
@@ -99,7 +99,7 @@ class TwistedProcesses:
             stdin=command.stdin,
             silence=command.silence,
             total=command.total,
-            patience=self._patience,
+            timeouts=self._timeouts,
             kill=self._kill,
             lives=self._lives,
         )

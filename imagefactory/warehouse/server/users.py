@@ -16,13 +16,13 @@ from oauthlib.oauth1.rfc5849.utils import parse_authorization_header
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import InvalidInput, Problem
 from imagefactory.lib.oauth.memory import Memory, Seen
-from imagefactory.lib.oauth.verifier import FORM, BodyHash, Limits, Signed, Verifier, refused
+from imagefactory.lib.oauth.verifier import FORM, BodyHash, SignatureLimits, Signed, Verifier, refused
 from imagefactory.lib.secret import Secret
 from imagefactory.warehouse.server.call import Call
 
 #: Bytes of a body that are looked at at once.
 SMALL = 64 << 10
-LIMITS = Limits(window=600, nonce=(4, 200), key=(1, 1000))
+LIMITS = SignatureLimits(window=600, nonce=(4, 200), key=(1, 1000))
 
 
 def load_users(path: Path) -> dict[str, Secret]:

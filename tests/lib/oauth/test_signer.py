@@ -5,7 +5,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.lib.errors import Unauthorized
 from imagefactory.lib.oauth.signer import Signer
-from imagefactory.lib.oauth.verifier import Limits, Signed, Verifier
+from imagefactory.lib.oauth.verifier import SignatureLimits, Signed, Verifier
 from imagefactory.lib.secret import Secret
 
 URL = "http://warehouse.example:9090/bucket/key?a=%20b"
@@ -15,7 +15,7 @@ class SignerTests(SynchronousTestCase):
     """One key."""
 
     def setUp(self) -> None:
-        self.verifier = Verifier({"key": Secret("hush")}, lambda: 1_800_000_000.5, Limits(window=1))
+        self.verifier = Verifier({"key": Secret("hush")}, lambda: 1_800_000_000.5, SignatureLimits(window=1))
 
     def check(self, signed: Signed) -> Deferred[None]:
         """Whether it is let in."""

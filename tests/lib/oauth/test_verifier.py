@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.lib.errors import FactoryError, Unauthorized
-from imagefactory.lib.oauth.verifier import FORM, Limits, Signed, Verifier
+from imagefactory.lib.oauth.verifier import FORM, SignatureLimits, Signed, Verifier
 from imagefactory.lib.secret import Secret
 
 URL = "http://factory.example/place"
@@ -25,7 +25,7 @@ class VerifierTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(1_800_000_000)
-        self.verifier = Verifier(CLIENTS, self.clock.seconds, Limits(window=60, nonce=(4, 8)))
+        self.verifier = Verifier(CLIENTS, self.clock.seconds, SignatureLimits(window=60, nonce=(4, 8)))
 
     def authorization(self, body: str | None = None, kind: str = FORM, *, nonce: str = "12345", skew: int = 0) -> str:
         """The header of a signed POST."""

@@ -4,13 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.lib.process.lines import Lines, Text
+from imagefactory.lib.process.lines import CappedText, LineSplitter
 
 
 def cut(data: bytes, size: int, longest: int = 100) -> list[str]:
     """The lines of `data` when it comes in pieces of `size`."""
     lines: list[str] = []
-    splitter = Lines(lines.append, longest)
+    splitter = LineSplitter(lines.append, longest)
     for start in range(0, len(data), size):
         splitter.feed(data[start : start + size])
     splitter.close()
@@ -27,7 +27,7 @@ class LinesTests(SynchronousTestCase):
     def test_complete_line_is_delivered_at_once(self) -> None:
         """Progress is seen when its carriage return comes, not with the next."""
         lines: list[str] = []
-        splitter = Lines(lines.append)
+        splitter = LineSplitter(lines.append)
         splitter.feed(b"  (10.00/100%)\r")
         self.assertEqual(lines, ["  (10.00/100%)"])
         splitter.feed(b"\nnext\n")
@@ -63,7 +63,7 @@ class TextTests(SynchronousTestCase):
 
     def test_text_is_exact(self) -> None:
         """Line ends stay what they are."""
-        text = Text(100)
+        text = CappedText(100)
         for byte in "a\r\né".encode():
             text.feed(bytes([byte]))
         text.close()
@@ -71,6 +71,6 @@ class TextTests(SynchronousTestCase):
 
     def test_limit(self) -> None:
         """One character too many is an error."""
-        text = Text(3)
+        text = CappedText(3)
         text.feed(b"abc")
         self.assertRaises(OverflowError, text.feed, b"d")

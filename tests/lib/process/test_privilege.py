@@ -8,11 +8,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from imagefactory.lib.errors import FactoryError, MissingTool, Unsupported
 from imagefactory.lib.process import privilege
 from imagefactory.lib.process.interface import Privilege
-from imagefactory.lib.process.privilege import NAMESPACE, Host, decide, enough, find_privilege, look_at_host
+from imagefactory.lib.process.privilege import NAMESPACE, HostAbilities, decide, enough, find_privilege, look_at_host
 from imagefactory.testing.processes import ScriptedProcesses
 from imagefactory.testing.threads import ImmediateThreads
 
-USER = Host(
+USER = HostAbilities(
     uid=1000,
     user="ann",
     subuid="root:1:65536\nann:100000:65536\n",
@@ -32,7 +32,7 @@ class DecideTests(SynchronousTestCase):
 
     def test_root_needs_nothing(self) -> None:
         """As root commands run as they are."""
-        self.assertEqual(decide(Host(uid=0, user="root")).argv("ls", "-l"), ("ls", "-l"))
+        self.assertEqual(decide(HostAbilities(uid=0, user="root")).argv("ls", "-l"), ("ls", "-l"))
 
     def test_user_with_ids(self) -> None:
         """An ordinary user with ranges goes through a user namespace."""
@@ -74,13 +74,13 @@ class FindTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.processes = ScriptedProcesses.of(self)
 
-    def find(self, host: Host) -> Deferred[Privilege]:
+    def find(self, host: HostAbilities) -> Deferred[Privilege]:
         self.patch(privilege, "look_at_host", lambda: host)
         return Deferred.fromCoroutine(find_privilege(self.processes, ImmediateThreads()))
 
     def test_root_proves_nothing(self) -> None:
         """No process is started."""
-        self.assertEqual(self.successResultOf(self.find(Host(uid=0, user="root"))), Privilege())
+        self.assertEqual(self.successResultOf(self.find(HostAbilities(uid=0, user="root"))), Privilege())
 
     def test_user_proves_it(self) -> None:
         """A namespace is entered once."""
