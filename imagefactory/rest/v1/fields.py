@@ -5,26 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from email import policy
-from email.message import Message
-from email.parser import BytesParser
 from itertools import islice
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from imagefactory.lib.errors import InvalidInput
+from imagefactory.lib.http.forms import FORM, MULTIPART, media_type, multipart_pairs
 from imagefactory.rest.errors import UnsupportedMedia
 
-FORM = "application/x-www-form-urlencoded"
-MULTIPART = "multipart/form-data"
 Pairs = list[tuple[str, str]]
 
 _YES, _NO = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 DEEPEST = 32
 MOST_FIELDS = 1000
-LONGEST_BOUNDARY = 200  # RFC 2046 has 70
-LARGEST_HEAD = 8192
-_AS_IT_IS = {"7bit", "8bit", "binary"}
 _KNOWN = (
     b"template|targets?|target_name|target_identifier|target_image_id|image_id|image_descriptor|build_id|boot_check|"
     b"provider|provider_name|credentials|keep_on_provider|oauth_[a-z_]+"
@@ -32,11 +25,6 @@ _KNOWN = (
 _SEPARATOR = re.compile(
     rb"&(?:amp|lt|gt|quot|apos|#[0-9]+|#x[0-9A-Fa-f]+);|(?P<it>&(?=[A-Za-z_][\w.%+-]*=)|;(?=(?:" + _KNOWN + rb")=))"
 )
-
-
-def media_type(header: str) -> str:
-    """Returns the type alone, in lower case, without parameters such as charset."""
-    return header.partition(";")[0].strip().lower()
 
 
 def is_form(content_type: str) -> bool:
@@ -59,7 +47,7 @@ def read_fields(body: bytes, content_type: str) -> dict[str, Any]:
     if is_form(content_type):
         return dict(form_pairs(body))
     if media == MULTIPART:
-        return dict(_multipart_pairs(body, content_type))
+        return dict(multipart_pairs(body, content_type, MOST_FIELDS))
     raise UnsupportedMedia(
         "the body is of a type that is not understood", hint=f"send application/json, {FORM} or {MULTIPART}"
     )
@@ -160,37 +148,3 @@ def _depth(value: Any) -> int:
             for child in (each.values() if isinstance(each, dict) else each)
         ]
     return level
-
-
-def _multipart_pairs(body: bytes, content_type: str) -> Pairs:
-    """The parts of a form (RFC 7578), which are flat: one that has parts of its own is none of its kind."""
-    boundary = _header(f"Content-Type: {content_type}".encode()).get_param("boundary")
-    if not isinstance(boundary, str) or not 0 < len(boundary) <= LONGEST_BOUNDARY:
-        raise InvalidInput("the multipart body has no boundary, or a strange one")
-    mark = b"\r\n--" + boundary.encode("utf-8", "surrogateescape")
-    parts = (b"\r\n" + body).split(mark, MOST_FIELDS + 2)
-    if len(parts) > MOST_FIELDS + 2:
-        raise InvalidInput(f"more than {MOST_FIELDS} fields")
-    if len(parts) < 2 or not parts[-1].startswith(b"--") or parts[0].strip():
-        raise InvalidInput("the multipart body is damaged, or its boundary is not the one announced")
-    return [_part(part) for part in parts[1:-1]]
-
-
-def _part(part: bytes) -> tuple[str, str]:
-    head, end, payload = part.partition(b"\r\n\r\n")
-    if not end or len(head) > LARGEST_HEAD:
-        raise InvalidInput("a part of the multipart body has no end of its head, or an endless one")
-    header = _header(head.lstrip(b" \t\r\n"))
-    name = header.get_param("name", header="content-disposition")
-    if not isinstance(name, str):
-        raise InvalidInput("a part of the multipart body has no name")
-    if header.get_content_maintype() == "multipart" or header.get("content-transfer-encoding", "8bit") not in _AS_IT_IS:
-        raise InvalidInput("a part of the multipart body is encoded, or has parts itself", where=name[:100])
-    try:
-        return name, payload.decode()
-    except UnicodeDecodeError as error:
-        raise InvalidInput("a part of the multipart body is not UTF-8") from error
-
-
-def _header(lines: bytes) -> Message:
-    return BytesParser(policy=policy.compat32).parsebytes(lines + b"\r\n\r\n", headersonly=True)

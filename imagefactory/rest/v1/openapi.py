@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
+from imagefactory.lib.http.forms import FORM, MULTIPART
 from imagefactory.rest.errors import STATUS
 from imagefactory.rest.route_table import Parameter, Route
-from imagefactory.rest.v1.fields import FORM, MULTIPART
 from imagefactory.rest.v1.schemas import ANSWERS, BODIES, TEXT, ref
 
 _DESCRIPTION = (

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from email.message import Message
-from urllib.parse import parse_qs, parse_qsl, unquote_to_bytes
+from urllib.parse import parse_qs, unquote_to_bytes
 
 from twisted.web.http_headers import Headers
 
 from imagefactory.lib.errors import InvalidInput
+from imagefactory.lib.http.forms import MULTIPART, media_type, multipart_pairs, urlencoded_pairs
 from imagefactory.warehouse import names
 from imagefactory.warehouse.server.content import Content
 from imagefactory.warehouse.server.pages import Pages
 
 DEEPEST = 3
+MOST_FIELDS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Call:
     @property
     def content_type(self) -> str:
         """The media type of the body, without parameters."""
-        return (self.header("content-type") or "").partition(";")[0].strip().lower()
+        return media_type(self.header("content-type") or "")
 
     def text(self) -> str:
         """The body as text; InvalidInput if it is not UTF-8."""
@@ -78,8 +79,8 @@ class Call:
 
     def form(self) -> dict[str, str]:
         """The fields of a form, urlencoded or multipart; of a repeated one the last."""
-        if self.content_type == "multipart/form-data":
-            return _multipart(self.header("content-type") or "", self.body)
+        if self.content_type == MULTIPART:
+            return dict(multipart_pairs(self.body, self.header("content-type") or "", MOST_FIELDS))
         return parse_form(self.text())
 
     def with_body(self, body: bytes) -> Call:
@@ -121,10 +122,7 @@ def as_text(data: bytes, what: str) -> str:
 
 def parse_form(text: str) -> dict[str, str]:
     """Fields of an urlencoded form; InvalidInput."""
-    try:
-        return dict(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=10_000))
-    except (ValueError, UnicodeDecodeError):
-        raise InvalidInput("this is no form") from None
+    return dict(urlencoded_pairs(text, MOST_FIELDS))
 
 
 def attributes_in_headers(headers: Headers) -> dict[str, str]:
@@ -142,31 +140,3 @@ def attributes_in_headers(headers: Headers) -> dict[str, str]:
         elif name.startswith(prefix):
             found[name.removeprefix(prefix)] = as_text(unquote_to_bytes(values[-1]), name)
     return found
-
-
-def _multipart(content_type: str, body: bytes) -> dict[str, str]:
-    boundary = _parameter(content_type, "content-type", "boundary")
-    if not boundary:
-        raise InvalidInput("a multipart form needs a boundary")
-    fields: dict[str, str] = {}
-    for part in (b"\r\n" + body).split(b"\r\n--" + boundary.encode("latin-1", "replace"))[1:]:
-        head, _, value = part.partition(b"\r\n\r\n")
-        name = _disposition(as_text(head, "the head of a field"))
-        if name is not None:
-            fields[name] = as_text(value, f"the field {name}")
-    return fields
-
-
-def _disposition(head: str) -> str | None:
-    for line in head.splitlines():
-        key, _, value = line.partition(":")
-        if key.strip().lower() == "content-disposition":
-            return _parameter(value, "content-disposition", "name")
-    return None
-
-
-def _parameter(value: str, header: str, name: str) -> str | None:
-    message = Message()
-    message[header] = value.strip()
-    found = message.get_param(name, header=header)
-    return found if isinstance(found, str) else None
