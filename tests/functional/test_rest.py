@@ -31,11 +31,11 @@ class Talker(Protocol):
     def __init__(self) -> None:
         self.data = b""
         self.over: Deferred[bytes] = Deferred()
-        self.heard: Callable[[], None] = lambda: None
+        self.on_data: Callable[[], None] = lambda: None
 
     def dataReceived(self, data: bytes) -> None:
         self.data += data
-        self.heard()
+        self.on_data()
 
     def connectionLost(self, reason: Failure) -> None:
         self.over.callback(self.data)
@@ -44,12 +44,12 @@ class Talker(Protocol):
         """When `text` has come."""
         done: Deferred[None] = Deferred()
 
-        def look() -> None:
+        def check() -> None:
             if text in self.data and not done.called:
                 done.callback(None)
 
-        self.heard = look
-        look()
+        self.on_data = check
+        check()
         return done
 
 
