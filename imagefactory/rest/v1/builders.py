@@ -13,17 +13,17 @@ from imagefactory.rest.detached_work import begin
 from imagefactory.rest.reply import TEXT, RestReply
 from imagefactory.rest.stream import follow
 from imagefactory.rest.v1.fields import flag_field
+from imagefactory.rest.v1.schemas import JOB_STATUSES
 from imagefactory.rest.v1.services import ApiServices
 
 KIND = "builder"
-STATUSES = ("NEW", "BUILDING", "PUSHING", "COMPLETED", "FAILED")
 
 
 def index(api: ApiServices, call: RestCall) -> RestReply:
     """Returns all jobs, or those after an id or in a state, at most `limit`."""
     status = call.query("status") or None
-    if status is not None and status.upper() not in STATUSES:
-        raise InvalidInput("no such status", where="status", hint="one of " + ", ".join(STATUSES))
+    if status is not None and status.upper() not in JOB_STATUSES:
+        raise InvalidInput("no such status", where="status", hint="one of " + ", ".join(JOB_STATUSES))
     limit = call.number("limit", low=1)
     jobs = api.jobs.jobs(status=status and status.upper(), after=call.query("after") or None, limit=limit)
     return RestReply(_listing(api, jobs, call.url))

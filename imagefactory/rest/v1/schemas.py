@@ -6,6 +6,9 @@ from typing import Any
 
 Schema = dict[str, Any]
 
+#: What a job can be, as version 1.0 writes it.
+JOB_STATUSES = ("NEW", "BUILDING", "PUSHING", "COMPLETED", "FAILED")
+
 TEXT: Schema = {"type": "string"}
 MAYBE: Schema = {"type": ["string", "null"]}
 NUMBER: Schema = {"type": "integer"}
@@ -52,7 +55,7 @@ _IMAGE_FIELDS = {
 }
 _BUILD_FIELDS = {**_LINKED, "image_id": TEXT, "parent": MAYBE, "created": TIME}
 _ANSWERS = {"type": "string", "enum": ["ok", "no answer"]}
-JOB_STATUS = {"type": "string", "enum": ["NEW", "BUILDING", "PUSHING", "COMPLETED", "FAILED"]}
+JOB_STATUS: Schema = {"type": "string", "enum": list(JOB_STATUSES)}
 
 ANSWERS: dict[str, Schema] = {
     "Api": record(name=TEXT, version=TEXT),
