@@ -14,8 +14,10 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
 from imagefactory.lib.concurrency.backoff import backoff
-from imagefactory.lib.concurrency.clock import Clock, sleep
+from imagefactory.lib.concurrency.clock import Clock
+from imagefactory.lib.concurrency.periodic import Periodic
 from imagefactory.lib.concurrency.task import Task
+from imagefactory.lib.concurrency.taskset import TaskSet
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import Unavailable
 from imagefactory.lib.secret import Secret
@@ -65,33 +67,27 @@ class Replicator:
         self._random = random
         self._directory = directory
         self._clients: dict[str, tuple[Provider, RemoteWarehouse]] = {}
-        self._task: Task[None] | None = None
-        self._copying: dict[str, Task[None]] = {}
+        self._looks = Periodic("the look for copies to make", self._look, LOOK_EVERY, clock)
+        self._tasks = TaskSet("replication")
+        self._copying: dict[str, Task[None]] = {}  # by provider
 
     def start(self) -> None:
         """Work from now on."""
-        self._task = Task(self._work())
+        self._looks.start(now=True)
 
     async def stop(self) -> None:
-        """Back when nothing is copied any more; what was on its way is copied after the next start."""
-        for task in [*([self._task] if self._task else []), *self._copying.values()]:
-            task.cancel()
-            await task.settled()
+        """Returns when nothing is copied any more; what was on its way is copied after the next start."""
+        await self._looks.stop()
+        await self._tasks.close()
         while self._clients:
             await self._clients.popitem()[1][1].close()
 
-    async def _work(self) -> None:
-        while True:
-            try:
-                await self._close_changed()
-                for name in await self._threads.run(self._queue.due):
-                    if name not in self._copying or self._copying[name].ended.fired:
-                        self._copying[name] = Task(self._drain(name))
-            except CancelledError:
-                raise
-            except Exception:  # the queue must go on, whatever is wrong with the database or with us
-                self._log.failure("the queue of copies cannot be worked off")
-            await sleep(self._clock, LOOK_EVERY)
+    async def _look(self) -> None:
+        """Begin what is due."""
+        await self._close_changed()
+        for name in await self._threads.run(self._queue.due):
+            if name not in self._copying or self._copying[name].ended.fired:
+                self._copying[name] = self._tasks.add(self._drain(name))
 
     async def _drain(self, name: str) -> None:
         """Make all copies to one provider that are due."""

@@ -43,7 +43,7 @@ class Event(Generic[T]):
 
     def wait(self) -> Deferred[T]:
         """A Deferred of the caller's own; at once if it has happened already."""
-        waiter: Deferred[T] = Deferred(self._waiters.remove)
+        waiter: Deferred[T] = Deferred(self._forget)
         if self._outcome:
             waiter.callback(self._outcome[0])
         else:
@@ -70,9 +70,11 @@ class Event(Generic[T]):
         if self._outcome:
             raise RuntimeError("an event happens only once")
         self._outcome.append(outcome)
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            waiter.callback(outcome)
+        while self._waiters:  # a waiter that hears of it may cancel one that is still to hear of it
+            self._waiters.pop(0).callback(outcome)
+
+    def _forget(self, waiter: Deferred[T]) -> None:
+        self._waiters.remove(waiter)
 
 
 async def either(*events: Event[Any]) -> None:

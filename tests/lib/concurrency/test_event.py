@@ -51,6 +51,31 @@ class EventTests(SynchronousTestCase):
         event.fire(1)
         self.assertEqual(self.successResultOf(two), 1)
 
+    def test_a_waiter_that_cancels_a_later_one(self) -> None:
+        """While the event is firing: the later one hears that it is cancelled, all others get the value."""
+        event: Event[int] = Event()
+        first, second, third = event.wait(), event.wait(), event.wait()
+        first.addCallback(lambda value: (second.cancel(), value)[1])
+        event.fire(1)
+        self.failureResultOf(second, CancelledError)
+        self.assertEqual((self.successResultOf(first), self.successResultOf(third)), (1, 1))
+
+    def test_a_waiter_that_cancels_an_earlier_one(self) -> None:
+        """That one has its value already, and keeps it."""
+        event: Event[int] = Event()
+        first, second = event.wait(), event.wait()
+        second.addCallback(lambda value: (first.cancel(), value)[1])
+        event.fire(1)
+        self.assertEqual((self.successResultOf(first), self.successResultOf(second)), (1, 1))
+
+    def test_a_waiter_that_comes_while_it_fires(self) -> None:
+        """Has its value at once."""
+        event: Event[int] = Event()
+        late: list[Deferred[int]] = []
+        event.wait().addCallback(lambda _: late.append(event.wait()))
+        event.fire(1)
+        self.assertEqual(self.successResultOf(late[0]), 1)
+
     def test_failure_reaches_all_and_nobody_is_fine(self) -> None:
         """A failure without waiters is not logged, later waiters get it."""
         event: Event[int] = Event()
