@@ -48,39 +48,39 @@ IDLE_SECONDS = 20
 
 
 async def make_pipeline(
-    settings: Settings, reactor: Any, ground: Runtime, records: Records, clouds: InstalledClouds, *, strangers: bool
+    settings: Settings, reactor: Any, runtime: Runtime, records: Records, clouds: InstalledClouds, *, strangers: bool
 ) -> Pipeline:
     """The `Builder` of the job service; `strangers` may send templates to a daemon, where only its host can reach."""
     cache = DirectoryCache(
-        settings.state_dir / "cache", settings.cache_size, threads=ground.threads, clock=WallClock(reactor)
+        settings.state_dir / "cache", settings.cache_size, threads=runtime.threads, clock=WallClock(reactor)
     )
     await cache.start()
-    unstored = PendingUploads(settings.state_dir / "unstored", ground.threads, time.time)
+    unstored = PendingUploads(settings.state_dir / "unstored", runtime.threads, time.time)
     await unstored.sweep()
-    engine = _engine(settings, reactor, ground, strangers=strangers)
+    engine = _engine(settings, reactor, runtime, strangers=strangers)
 
     async def merge(template: Template, target: str) -> Template:
-        content = await ground.threads.run(target_content, settings)
+        content = await runtime.threads.run(target_content, settings)
         return merge_target_content(template, content, target) if content else template
 
     return Pipeline(
         Tools(
             planner=engine,
-            actions=_actions(settings, ground, engine),
+            actions=_actions(settings, runtime, engine),
             cache=cache,
             target=clouds.target,
             merge=merge,
-            prove=_prover(settings, reactor, ground).prove,
+            prove=_prover(settings, reactor, runtime).prove,
             results=ImageWriter(records),
             unstored=unstored,
-            workspaces=ground.builds,
-            threads=ground.threads,
+            workspaces=runtime.builds,
+            threads=runtime.threads,
             processors=Queue(PLACES),
         )
     )
 
 
-def _engine(settings: Settings, reactor: Any, ground: Runtime, *, strangers: bool) -> Engine:
+def _engine(settings: Settings, reactor: Any, runtime: Runtime, *, strangers: bool) -> Engine:
     make: Any = ENGINES.get(settings.engine)  # whoever registers an engine is handed what ours is handed
     pool = HTTPConnectionPool(reactor)  # a plan asks one mirror several things
     pool.maxPersistentPerHost = AT_ONCE
@@ -88,11 +88,11 @@ def _engine(settings: Settings, reactor: Any, ground: Runtime, *, strangers: boo
     trusted = _hosts_of(settings.mirrors)
     agent: IAgent = Agent(reactor, StrictPolicy(), pool=pool, connectTimeout=CONNECT_SECONDS)
     if strangers:
-        agent = checked_agent(reactor, ground.names.resolve, _rules(settings, trusted), pool)
+        agent = checked_agent(reactor, runtime.names.resolve, _rules(settings, trusted), pool)
     http = HTTPClient(agent)
     directories = (*map(Path, settings.key_directories), *DIRECTORIES)
     options = BootstrapSettings(settings.mirrors, settings.timeout, directories, trust=trusted.add)
-    engine: Engine = make(ground.processes, ground.privilege, ground.threads, Indexes(http, reactor), options)
+    engine: Engine = make(runtime.processes, runtime.privilege, runtime.threads, Indexes(http, reactor), options)
     return engine
 
 
@@ -107,35 +107,35 @@ def _hosts_of(mirrors: Mapping[str, str]) -> set[str]:
     return {host for url in mirrors.values() if (host := urlsplit(url).hostname)}
 
 
-def _actions(settings: Settings, ground: Runtime, engine: Engine) -> TreeActions:
+def _actions(settings: Settings, runtime: Runtime, engine: Engine) -> TreeActions:
     def guest(tree: Path, privilege: Privilege) -> ChrootGuest:
-        return ChrootGuest(tree, ground.processes, privilege, timeout=settings.timeout)
+        return ChrootGuest(tree, runtime.processes, privilege, timeout=settings.timeout)
 
     return TreeActions(
         engine=engine,
         guest=guest,
-        trees=Trees(ground.processes, ground.threads, ground.privilege),
-        processes=ground.processes,
-        privilege=ground.privilege,
-        threads=ground.threads,
+        trees=Trees(runtime.processes, runtime.threads, runtime.privilege),
+        processes=runtime.processes,
+        privilege=runtime.privilege,
+        threads=runtime.threads,
         timeout=settings.timeout,
     )
 
 
-def _prover(settings: Settings, reactor: Any, ground: Runtime) -> BootCheck:
+def _prover(settings: Settings, reactor: Any, runtime: Runtime) -> BootCheck:
     acceleration = Acceleration(
         settings.accel,
-        processes=ground.processes,
-        threads=ground.threads,
+        processes=runtime.processes,
+        threads=runtime.threads,
         clock=reactor,
-        tmpdir=ground.tmpdir,
+        tmpdir=runtime.tmpdir,
     )
     return BootCheck(
         acceleration=acceleration,
-        processes=ground.processes,
-        threads=ground.threads,
+        processes=runtime.processes,
+        threads=runtime.threads,
         clock=reactor,
         network=Network.of(reactor),
-        tmpdir=ground.tmpdir,
+        tmpdir=runtime.tmpdir,
         limit=settings.timeout,
     )

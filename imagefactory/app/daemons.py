@@ -13,13 +13,13 @@ from imagefactory.app.clients import clients_of
 from imagefactory.app.connections import WAREHOUSE, each_of_factory, most_connections
 from imagefactory.app.factory import Factory, compose
 from imagefactory.app.listeners import ServedWarehouse, rest_listener, warehouse_listener
+from imagefactory.app.runtime import start_threads
 from imagefactory.app.storage import USUAL, answers, open_embedded, start_replication
 from imagefactory.lib.concurrency.clock import WallClock, wait_steadily
 from imagefactory.lib.concurrency.threads import ThreadPools, Threads
 from imagefactory.lib.errors import FactoryError
-from imagefactory.lib.http.names import NameResolver
 from imagefactory.lib.oauth.memory import NonceFile
-from imagefactory.lib.runtime.descriptors import make_room
+from imagefactory.lib.runtime.descriptors import raise_limit
 from imagefactory.lib.secret import Secret
 from imagefactory.rest.limits import LimitedSite
 from imagefactory.service.daemon import Daemon
@@ -109,14 +109,9 @@ class WarehouseService:
     async def start(self) -> None:
         """Open the store."""
         wait_steadily(self._reactor)
-        pools = ThreadPools(self._reactor, yielding=True)
-        pools.start()
-        self._stack.push_async_callback(pools.stop)
-        names = NameResolver(self._reactor)
-        names.start()
-        self._stack.push_async_callback(names.stop)
+        pools, _ = start_threads(self._reactor, self._stack, yielding=True)
         embedded = await open_embedded(Path(self._settings.warehouse_path), pools, self._stack)
-        make_room(self._settings.max_connections, each=WAREHOUSE)
+        raise_limit(self._settings.max_connections, each=WAREHOUSE)
         most = most_connections(self._settings, WAREHOUSE)
         self._served = await _serve(self._settings, self._reactor, embedded, self._stack, most)
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from imagefactory.app.building import make_pipeline
 from imagefactory.app.clouds import InstalledClouds, install_targets
-from imagefactory.app.runtime import Runtime, lay
+from imagefactory.app.runtime import Runtime, start_runtime
 from imagefactory.app.storage import Storage, open_storage
 from imagefactory.jobs.execution.reporter import LogBounds
 from imagefactory.jobs.inventory import Inventory
@@ -67,19 +67,19 @@ async def compose(settings: Settings, reactor: Any, *, resume: bool, look: bool 
 
 async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, resume: bool, look: bool) -> Factory:
     wait_steadily(reactor)
-    ground = await lay(settings, reactor, stack, daemon=resume)
-    storage = await open_storage(settings, reactor, ground.pools, stack, look=look)
-    targets = install_targets(settings, reactor, ground, stack)
-    clouds = InstalledClouds(targets, settings.provider_definitions, ground.threads)
-    templates = _templates(settings, reactor, ground, storage)
-    store = await open_store(settings.state_dir / "jobs.db", this_process(daemon=resume), ground.pools.database)
+    runtime = await start_runtime(settings, reactor, stack, daemon=resume)
+    storage = await open_storage(settings, reactor, runtime.pools, stack, look=look)
+    targets = install_targets(settings, reactor, runtime, stack)
+    clouds = InstalledClouds(targets, settings.provider_definitions, runtime.threads)
+    templates = _templates(settings, reactor, runtime, storage)
+    store = await open_store(settings.state_dir / "jobs.db", this_process(daemon=resume), runtime.pools.database)
     stack.push_async_callback(store.close)
-    pipeline = await make_pipeline(settings, reactor, ground, storage.records, clouds, strangers=resume)
-    ledger = await open_ledger(settings.state_dir / "jobs.db", ground.token, ground.alive, ground.pools.database)
+    pipeline = await make_pipeline(settings, reactor, runtime, storage.records, clouds, strangers=resume)
+    ledger = await open_ledger(settings.state_dir / "jobs.db", runtime.token, runtime.alive, runtime.pools.database)
     stack.push_async_callback(ledger.close)
     leftovers = Leftovers(ledger, storage.records, targets, WallClock(reactor))
     pusher = CloudPusher(
-        storage.records, targets, leftovers, parse=templates.parse, workspaces=ground.builds, threads=ground.threads
+        storage.records, targets, leftovers, parse=templates.parse, workspaces=runtime.builds, threads=runtime.threads
     )
     collaborators = Collaborators(
         store=store,
@@ -89,7 +89,7 @@ async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, res
         parse=templates.parse,
         fetch=templates.complete,
         clock=WallClock(reactor),
-        threads=ground.threads,
+        threads=runtime.threads,
         alive=alive,
         new_id=lambda: str(uuid4()),
         incident=lambda: secrets.token_hex(6),
@@ -97,7 +97,7 @@ async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, res
     await leftovers.reap_without_credentials()
     jobs = JobService(collaborators, _limits(settings))
     inventory = Inventory(storage.records, jobs, clouds)
-    factory = Factory(settings, jobs, templates, inventory, clouds, leftovers, storage, ground.pools, stack)
+    factory = Factory(settings, jobs, templates, inventory, clouds, leftovers, storage, runtime.pools, stack)
     stack.push_async_callback(jobs.stop)
     await jobs.start(resume=resume)
     return factory
@@ -107,17 +107,17 @@ async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, res
 EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 
-def _templates(settings: Settings, reactor: Any, ground: Runtime, storage: Storage) -> Templates:
+def _templates(settings: Settings, reactor: Any, runtime: Runtime, storage: Storage) -> Templates:
     schemes, limit = settings.template_schemes, settings.template_limit
     rules = Rules(schemes, networks(settings.template_networks), limit=limit)
     here = Rules(schemes, networks(EVERYWHERE), limit=limit)
-    resolve = ground.names.resolve
+    resolve = runtime.names.resolve
     fetcher, own = (GuardedFetcher(checked_agent(reactor, resolve, one), one, reactor) for one in (rules, here))
     bounds = Bounds(settings.template_sources, settings.template_sources_limit, settings.template_sources_timeout)
     return Templates(
         storage.records,
         fetcher.fetch,
-        ground.threads,
+        runtime.threads,
         Sources(bounds, reactor),
         limit=settings.template_limit,
         file_sources=[Path(text) for text in settings.file_sources],

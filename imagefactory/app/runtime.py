@@ -1,4 +1,4 @@
-"""What everything stands on: threads, child processes, and the journal of what they left."""
+"""What all parts of the factory use: threads, child processes, workspaces, and the journal of what is left of them."""
 
 from __future__ import annotations
 
@@ -18,21 +18,24 @@ from imagefactory.lib.process.interface import Privilege, Processes
 from imagefactory.lib.process.journal import Journal, is_alive
 from imagefactory.lib.process.privilege import find_privilege
 from imagefactory.lib.process.reap import reap
-from imagefactory.lib.process.supervise import TwistedProcesses, Watcher, base_environment
+from imagefactory.lib.process.supervise import ChildWatcher, TwistedProcesses, base_environment
 from imagefactory.lib.process.trees import remove_tree
 from imagefactory.lib.process.watchdog import Watchdog
 from imagefactory.lib.process.workspaces import Workspaces
-from imagefactory.lib.runtime.descriptors import Unraised, make_room
-from imagefactory.lib.runtime.priority import Yielding
+from imagefactory.lib.runtime.descriptors import OriginalLimit, raise_limit
+from imagefactory.lib.runtime.priority import LowerPriority
 from imagefactory.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """See the module; `builds` makes workspaces below imgdir, `tmpdir` is this run's own directory for what programs
-    leave about.
+    """What the factory's parts are given to work with.
 
-    `token` names this run, `alive` tells whether the run of a token still lasts (and blocks).
+    Attributes:
+        builds: makes workspaces below imgdir.
+        tmpdir: this run's own directory for temporary files of programs.
+        token: names this run.
+        alive: whether the run of a token still lasts; blocks.
     """
 
     pools: ThreadPools
@@ -50,32 +53,24 @@ class Runtime:
         return self.pools.bulk
 
 
-async def lay(settings: Settings, reactor: Any, stack: AsyncExitStack, *, daemon: bool) -> Runtime:
-    """Start it, clear away what dead runs left; `stack` ends it in reverse order.
+async def start_runtime(settings: Settings, reactor: Any, stack: AsyncExitStack, *, daemon: bool) -> Runtime:
+    """Start it, and remove what processes that were killed left.
 
-    A `daemon` has many clients, who come before its builds.
+    Args:
+        stack: stops it, in reverse order.
+        daemon: there will be many clients, who come before its builds.
+
+    Raises:
+        FactoryError: a directory cannot be written, or a program is missing.
     """
-    pools = ThreadPools(reactor, yielding=daemon)
-    pools.start()
-    stack.push_async_callback(pools.stop)
+    pools, names = start_threads(reactor, stack, yielding=daemon)
     threads = pools.database
-    names = NameResolver(reactor)
-    names.start()
-    stack.push_async_callback(names.stop)
     directory = settings.state_dir / "journal"
     await threads.run(_demand_writable, settings.state_dir)
     journal = await Journal.open(directory, threads)
     stack.push_async_callback(journal.close)
     tmpdir = settings.tmpdir / f"imagefactory-{journal.token[:12]}"
-    environment = {**base_environment(Path.home(), tmpdir), **journal.environment}
-    watchdog = Watchdog(reactor, base_env=environment)
-    watchdog.start()
-    stack.push_async_callback(watchdog.stop)
-    watchers: tuple[Watcher, ...] = (journal, watchdog)
-    if daemon:  # at a terminal all wait for the build
-        watchers += (Yielding(), Unraised(make_room(settings.max_connections, each=each_of_factory(settings))))
-    processes = TwistedProcesses(reactor, reactor, base_env=environment, watchers=watchers)
-    processes.demand()
+    processes = _start_processes(settings, reactor, stack, journal, tmpdir, yielding=daemon)
     privilege = await find_privilege(processes, threads)
     await reap(directory, threads=threads, clock=reactor, processes=processes, privilege=privilege)
 
@@ -93,8 +88,35 @@ async def lay(settings: Settings, reactor: Any, stack: AsyncExitStack, *, daemon
     return Runtime(pools, names, processes, privilege, builds, tmpdir, journal.token, partial(is_alive, directory))
 
 
+def start_threads(reactor: Any, stack: AsyncExitStack, *, yielding: bool) -> tuple[ThreadPools, NameResolver]:
+    """Start the threads of a process, which `stack` stops."""
+    pools, names = ThreadPools(reactor, yielding=yielding), NameResolver(reactor)
+    pools.start()
+    stack.push_async_callback(pools.stop)
+    names.start()
+    stack.push_async_callback(names.stop)
+    return pools, names
+
+
+def _start_processes(
+    settings: Settings, reactor: Any, stack: AsyncExitStack, journal: Journal, tmpdir: Path, *, yielding: bool
+) -> TwistedProcesses:
+    """Returns what starts child processes; MissingTool if it cannot."""
+    environment = {**base_environment(Path.home(), tmpdir), **journal.environment}
+    watchdog = Watchdog(reactor, base_env=environment)
+    watchdog.start()
+    stack.push_async_callback(watchdog.stop)
+    watchers: tuple[ChildWatcher, ...] = (journal, watchdog)
+    if yielding:  # at a terminal all wait for the build
+        before = raise_limit(settings.max_connections, each=each_of_factory(settings))
+        watchers += (LowerPriority(), OriginalLimit(before))
+    processes = TwistedProcesses(reactor, reactor, base_env=environment, watchers=watchers)
+    processes.demand()
+    return processes
+
+
 async def _make_tmpdir(path: Path, journal: Journal, threads: Threads) -> None:
-    """As /tmp is: the children are not all of one user."""
+    """Make it writable for all, as /tmp is: not all children are of one user."""
 
     def make() -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -92,7 +92,7 @@ def is_alive(directory: Path, token: str) -> bool:
 
 
 class Journal:
-    """The entry of this run, from `open` to `close`; a `Watcher` of its children."""
+    """The entry of this run, from `open` to `close`; a `ChildWatcher` of its children."""
 
     _log = Logger()
 
@@ -145,14 +145,14 @@ class Journal:
             self._log.error("the journal cannot be written: {error}", error=str(error))
 
     def started(self, pid: int) -> None:
-        """See `Watcher`."""
+        """See `ChildWatcher`."""
         known = stat(pid)
         if known is not None:
             self._children[pid] = known.started
             self._save_soon()
 
     def ended(self, pid: int) -> None:
-        """See `Watcher`."""
+        """See `ChildWatcher`."""
         if self._children.pop(pid, None) is not None:
             self._save_soon()
 

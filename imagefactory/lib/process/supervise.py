@@ -23,7 +23,7 @@ TAIL = 20
 """Lines kept for errors."""
 
 
-class Watcher(Protocol):
+class ChildWatcher(Protocol):
     """Hears of every child, so that it can be found should we die."""
 
     def started(self, pid: int) -> None: ...
@@ -49,7 +49,7 @@ class TwistedProcesses:
         clock: IReactorTime,
         *,
         base_env: Mapping[str, str],
-        watchers: Sequence[Watcher] = (),
+        watchers: Sequence[ChildWatcher] = (),
         timeouts: EndTimeouts = DEFAULT_TIMEOUTS,
         kill: Kill = os.kill,
         lives: Callable[[int], bool] = group_lives,

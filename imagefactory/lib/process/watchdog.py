@@ -32,7 +32,7 @@ done
 
 
 class Watchdog:
-    """A `Watcher` between `start()` and `stop()`."""
+    """A `ChildWatcher` between `start()` and `stop()`."""
 
     def __init__(self, spawner: IReactorProcess, *, base_env: Mapping[str, str]) -> None:
         self._spawner = spawner
@@ -53,12 +53,12 @@ class Watchdog:
             await shell.gone.outlast()
 
     def started(self, pid: int) -> None:
-        """See `Watcher`."""
+        """See `ChildWatcher`."""
         if self._shell is not None:
             self._shell.tell(f"+ {pid}\n")
 
     def ended(self, pid: int) -> None:
-        """See `Watcher`."""
+        """See `ChildWatcher`."""
         if self._shell is not None:
             self._shell.tell(f"- {pid}\n")
 

@@ -19,7 +19,7 @@ GetLimit = Callable[[int], Limit]
 SetLimit = Callable[[int, Limit], object]
 
 
-def make_room(
+def raise_limit(
     connections: int, get: GetLimit = resource.getrlimit, set_: SetLimit = resource.setrlimit, *, each: int = 1
 ) -> Limit:
     """Raise the soft limit as far as so many connections need and the hard limit allows; the answer is the old one.
@@ -41,8 +41,8 @@ def connections_within(wanted: int, get: GetLimit = resource.getrlimit, *, each:
     return wanted if soft == resource.RLIM_INFINITY else min(wanted, max(FEWEST, (soft - RESERVE) // each))
 
 
-class Unraised:
-    """A `Watcher` that gives children, and all that they start, the limit that this process once had."""
+class OriginalLimit:
+    """A `ChildWatcher` that gives children, and all that they start, the limit that this process once had."""
 
     def __init__(self, limit: Limit, set_: Callable[[int, int, Limit], object] = resource.prlimit) -> None:
         self._limit = limit

@@ -12,8 +12,8 @@ NICE = 10
 SetPriority = Callable[[int, int, int], None]
 
 
-class Yielding:
-    """A `Watcher` that lets children, and all that they start, yield to this process and to others."""
+class LowerPriority:
+    """A `ChildWatcher` that lets children, and all that they start, yield to this process and to others."""
 
     def __init__(self, set_priority: SetPriority = os.setpriority) -> None:
         self._set_priority = set_priority

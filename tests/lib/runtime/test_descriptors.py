@@ -4,7 +4,7 @@ import resource
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.lib.runtime.descriptors import Limit, Unraised, connections_within, make_room
+from imagefactory.lib.runtime.descriptors import Limit, OriginalLimit, connections_within, raise_limit
 
 NOFILE = resource.RLIMIT_NOFILE
 INFINITY = resource.RLIM_INFINITY
@@ -16,7 +16,7 @@ class RoomTests(SynchronousTestCase):
     def made(self, before: Limit, connections: int = 1000) -> tuple[Limit | None, int]:
         """The limit that was set (None: it stayed), and how many connections fit then."""
         now = [before]
-        self.assertEqual(make_room(connections, lambda _: before, lambda _, limit: now.append(limit)), before)
+        self.assertEqual(raise_limit(connections, lambda _: before, lambda _, limit: now.append(limit)), before)
         return (now[1] if len(now) > 1 else None), connections_within(connections, lambda _: now[-1])
 
     def test_it_is_raised_as_far_as_needed(self) -> None:
@@ -32,7 +32,7 @@ class RoomTests(SynchronousTestCase):
     def test_several_each(self) -> None:
         """Where more than one goes with a connection."""
         set_: list[Limit] = []
-        make_room(1000, lambda _: (1024, 4096), lambda _, limit: set_.append(limit), each=3)
+        raise_limit(1000, lambda _: (1024, 4096), lambda _, limit: set_.append(limit), each=3)
         self.assertEqual([(3256, 4096)], set_)
         self.assertEqual(
             [1000, 256, 16], [connections_within(1000, lambda _, n=n: (n, n), each=3) for n in (3256, 1024, 256)]
@@ -41,10 +41,10 @@ class RoomTests(SynchronousTestCase):
     def test_children(self) -> None:
         """Get the old one; one that has ended meanwhile is no error."""
         told: list[tuple[int, int, Limit]] = []
-        Unraised((1024, 4096), lambda *call: told.append(call)).started(7)
+        OriginalLimit((1024, 4096), lambda *call: told.append(call)).started(7)
         self.assertEqual([(7, NOFILE, (1024, 4096))], told)
 
         def gone(*_: object) -> None:
             raise ProcessLookupError
 
-        Unraised((1, 1), gone).started(7)
+        OriginalLimit((1, 1), gone).started(7)

@@ -7,7 +7,7 @@ from subprocess import DEVNULL, Popen
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.lib.runtime.priority import NICE, Yielding
+from imagefactory.lib.runtime.priority import NICE, LowerPriority
 
 
 class YieldingTests(SynchronousTestCase):
@@ -17,7 +17,7 @@ class YieldingTests(SynchronousTestCase):
         """Its priority is lower than ours, which stays."""
         ours = os.getpriority(os.PRIO_PROCESS, 0)
         with Popen(["sleep", "60"], stdout=DEVNULL) as child:
-            Yielding().started(child.pid)
+            LowerPriority().started(child.pid)
             self.assertEqual(os.getpriority(os.PRIO_PROCESS, child.pid), NICE)
             child.kill()
         self.assertEqual(os.getpriority(os.PRIO_PROCESS, 0), ours)
@@ -29,4 +29,4 @@ class YieldingTests(SynchronousTestCase):
             def refuse(*_: int, error: OSError = error) -> None:
                 raise error
 
-            Yielding(refuse).started(1)
+            LowerPriority(refuse).started(1)
