@@ -36,7 +36,7 @@ async def reap(
 
 def _line(resource: Resource) -> str:
     account = f", account {resource.account}" if resource.account else ""
-    made = f"{resource.state} {timestamp(resource.created)} by push {resource.push}"
+    made = f"{resource.state.value} {timestamp(resource.created)} by push {resource.push}"
     note = f": {resource.note}" if resource.note else ""
     return visible(f"{resource.provider}{account}: {_name(resource)}, {made}{note}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from imagefactory.targets.resources import Resource
+from imagefactory.targets.resources import Resource, ResourceState
 
 
 class ResourceLedger(Protocol):
@@ -16,19 +16,19 @@ class ResourceLedger(Protocol):
     """
 
     async def intend(self, resource: Resource) -> Resource:
-        """Write down a resource that is about to be made, held by this process.
+        """Write down a resource that is about to be made, and hold it.
 
-        Returns it, or what is known of it if this process holds it already. Raises Conflict if the token is that of
-        another push's resource, or of one that this process does not hold.
+        Returns it, or what is known of it if it is a leftover of the same push. Raises Conflict if the token is in use
+        by another push, or held, or its resource is being deleted.
         """
         ...
 
     async def created(self, token: str, identifier: str) -> None:
-        """Write down what the provider calls it."""
+        """Write down that it is there, and what the provider calls it."""
         ...
 
-    async def keep(self, tokens: Collection[str]) -> None:
-        """Write down that these are `kept`."""
+    async def mark(self, tokens: Collection[str], state: ResourceState) -> None:
+        """Write down the state of these."""
         ...
 
     async def take(self, *, push: str) -> Sequence[Resource]:

@@ -17,7 +17,7 @@ from imagefactory.push.ledger import ResourceLedger
 from imagefactory.push.resources import LedgerResources, Sweeper
 from imagefactory.targets.interface import CloudPush
 from imagefactory.targets.registry import InstalledTargets
-from imagefactory.targets.resources import Resource
+from imagefactory.targets.resources import Resource, ResourceState
 from imagefactory.warehouse.records import Records
 
 
@@ -107,4 +107,4 @@ class Leftovers:
         return pushing
 
     async def _handed_over(self, resource: Resource) -> bool:
-        return resource.kept and await self._records.provider_image(resource.push) is not None
+        return resource.state is ResourceState.KEPT and await self._records.provider_image(resource.push) is not None

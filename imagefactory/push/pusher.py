@@ -7,6 +7,7 @@ from pathlib import Path
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
+from imagefactory.lib.concurrency.shield import shield
 from imagefactory.lib.concurrency.task import Task
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import FactoryError, NotFound
@@ -59,12 +60,12 @@ class CloudPusher:
     async def push(self, order: PushOrder, progress: Progress) -> Completed:
         """See `Pusher`."""
         resources = self._leftovers.resources(order.id, order.provider, order.credentials)
+        stored = await self._records.provider_image(order.id)
+        if stored is not None and stored.target_identifier is not None:  # by a run that was interrupted after that
+            await shield(resources.settle())
+            return Completed(identifier=stored.target_identifier)
         try:
             await resources.begin()
-            stored = await self._records.provider_image(order.id)
-            if stored is not None and stored.target_identifier is not None:  # by a run that was interrupted after that
-                await resources.hand_over()
-                return Completed(identifier=stored.target_identifier)
             return Completed(identifier=await self._push(order, resources, progress))
         except BaseException:
             await Task(resources.remove()).settled()

@@ -14,7 +14,7 @@ from imagefactory.lib.concurrency.shield import shield
 from imagefactory.lib.concurrency.task import Task
 from imagefactory.lib.errors import FactoryError
 from imagefactory.push.ledger import ResourceLedger
-from imagefactory.targets.resources import Resource
+from imagefactory.targets.resources import Resource, ResourceState
 
 SWEEP_SECONDS = 60
 """How long the deletion of the resources of one push may take."""
@@ -35,6 +35,8 @@ class Sweeper:
     async def sweep(self, resources: Sequence[Resource], delete: Delete) -> Mapping[str, str]:
         """Delete each, in order, all within SWEEP_SECONDS.
 
+        They are marked first: deleted or not, no push goes on with them from then on.
+
         Returns the reasons, by token, of those that are still there.
         """
         left = {resource.token: "its deletion did not end in time" for resource in resources}
@@ -47,6 +49,11 @@ class Sweeper:
         return left
 
     async def _each(self, resources: Sequence[Resource], delete: Delete, left: dict[str, str]) -> None:
+        try:
+            await self._ledger.mark(list(left), ResourceState.DELETING)
+        except FactoryError as error:  # they stay as they are, and known
+            self._log.error("the ledger cannot be written: {error}", error=error)
+            return
         for resource in resources:
             try:
                 await delete(resource)
@@ -95,8 +102,8 @@ class LedgerResources:
         self._held: dict[str, Resource] = {}
         self._unused: set[str] = set()
 
-    async def begin(self) -> Sequence[Resource]:
-        """Take over what an interrupted run of this push left. Returns it."""
+    async def begin(self) -> None:
+        """Take over what an interrupted run of this push left; delete what was being deleted."""
         taking = Task(self._ledger.take(push=self._like.push))
         interruption = await taking.settled()
         left = await taking
@@ -104,7 +111,7 @@ class LedgerResources:
         self._unused = set(self._held)
         if interruption is not None:
             raise interruption
-        return left
+        await self._sweep([token for token, each in self._held.items() if each.state is ResourceState.DELETING])
 
     @asynccontextmanager
     async def creating(
@@ -122,7 +129,7 @@ class LedgerResources:
 
     async def created(self, token: str, identifier: str) -> None:
         """See `Creation`."""
-        self._held[token] = replace(self._held[token], identifier=identifier)
+        self._held[token] = replace(self._held[token], identifier=identifier, state=ResourceState.CREATED)
         await shield(self._ledger.created(token, identifier))
 
     def identifier(self, token: str) -> str:
@@ -135,15 +142,15 @@ class LedgerResources:
 
     async def keep(self) -> None:
         """Write down that all that is left belongs to the provider image whose record is about to be stored."""
-        self._held = {token: replace(resource, kept=True) for token, resource in self._held.items()}
-        await self._ledger.keep(list(self._held))
+        self._held = {token: replace(each, state=ResourceState.KEPT) for token, each in self._held.items()}
+        await self._ledger.mark(list(self._held), ResourceState.KEPT)
 
     async def hand_over(self) -> None:
         """Forget what is kept: the record is stored. Delete everything else.
 
         If the ledger cannot be written the entries stay, and are recognised by the record.
         """
-        await self._sweep([token for token, resource in self._held.items() if not resource.kept])
+        await self._sweep([token for token, each in self._held.items() if each.state is not ResourceState.KEPT])
         tokens = list(self._held)
         self._held.clear()
         try:
@@ -151,16 +158,24 @@ class LedgerResources:
         except FactoryError as error:
             self._log.error("the ledger cannot be written: {error}", error=error)
 
+    async def settle(self) -> None:
+        """Do what an interrupted run did not come to after its record was stored."""
+        await self.begin()
+        await self.hand_over()
+
     async def remove(self) -> None:
         """Delete all that is there."""
         await self._sweep(list(self._held))
 
     async def _intend(self, resource: Resource) -> None:
+        """Hold it, unless it was taken over from an interrupted run."""
         token = resource.token
+        self._unused.discard(token)
+        if token in self._held:
+            return
         intending = Task(self._ledger.intend(resource))
         interruption = await intending.settled()
         self._held[token] = await intending
-        self._unused.discard(token)
         if interruption is not None:  # what is written down is for `remove`
             raise interruption
 

@@ -9,9 +9,25 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from imagefactory.model.times import timestamp
+
+
+class ResourceState(Enum):
+    """What is known of a resource.
+
+    It may exist in every state: an intended one if the reply to its creation was lost, one that is being deleted if
+    the process was killed before.
+    """
+
+    INTENDED = "intended"
+    CREATED = "created"
+    #: It belongs to the provider image as soon as the record of that is stored.
+    KEPT = "kept"
+    #: No push goes on with it.
+    DELETING = "deleting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +42,9 @@ class Resource:
         account: the `provider_account_identifier`; empty for a provider without accounts.
         kind: what it is, in the target's own words: "snapshot".
         created: when it was written down, in seconds since 1970.
-        identifier: the provider's name for it; empty as long as it is not known, and then it may not exist.
+        state: see `ResourceState`.
+        identifier: the provider's name for it; empty as long as it is not known.
         note: for people: what it is for, or why it could not be deleted.
-        kept: it belongs to the provider image as soon as the record of that is stored.
     """
 
     token: str
@@ -38,14 +54,9 @@ class Resource:
     account: str
     kind: str
     created: float
+    state: ResourceState = ResourceState.INTENDED
     identifier: str = ""
     note: str = ""
-    kept: bool = False
-
-    @property
-    def state(self) -> str:
-        """ "intended" before the provider has named it, then "created"."""
-        return "created" if self.identifier else "intended"
 
     def document(self) -> dict[str, object]:
         """Returns it for programs, as the command and REST show it."""
@@ -57,7 +68,7 @@ class Resource:
             "account": self.account or None,
             "kind": self.kind,
             "identifier": self.identifier or None,
-            "state": self.state,
+            "state": self.state.value,
             "created": timestamp(self.created),
             "note": self.note,
         }

@@ -9,7 +9,7 @@ from unittest import TestCase
 
 from imagefactory.lib.errors import Conflict, FactoryError
 from imagefactory.push.ledger import ResourceLedger
-from imagefactory.targets.resources import Resource
+from imagefactory.targets.resources import Resource, ResourceState
 
 if TYPE_CHECKING:
     _Suite = TestCase
@@ -44,21 +44,23 @@ class MemoryLedger:
 
     async def intend(self, resource: Resource) -> Resource:
         self._writes()
-        known, holder = self.file.rows.setdefault(resource.token, (resource, self._holder))
-        if (known.push, holder) != (resource.push, self._holder):
+        known, holder = self.file.rows.get(resource.token, (resource, ""))
+        doomed = known.state is ResourceState.DELETING
+        if doomed or known.push != resource.push or holder in self.file.living:
             raise Conflict(f"resource {resource.token} is in use by push {known.push}", hint="try again later")
+        self.file.rows[resource.token] = known, self._holder
         return known
 
     async def created(self, token: str, identifier: str) -> None:
         self._writes()
         known, holder = self.file.rows[token]
-        self.file.rows[token] = replace(known, identifier=identifier), holder
+        self.file.rows[token] = replace(known, identifier=identifier, state=ResourceState.CREATED), holder
 
-    async def keep(self, tokens: Collection[str]) -> None:
+    async def mark(self, tokens: Collection[str], state: ResourceState) -> None:
         self._writes()
         for token in self.file.rows.keys() & tokens:
             known, holder = self.file.rows[token]
-            self.file.rows[token] = replace(known, kept=True), holder
+            self.file.rows[token] = replace(known, state=state), holder
 
     async def take(self, *, push: str) -> Sequence[Resource]:
         return self._take(lambda one: one.push == push)
@@ -113,34 +115,43 @@ class ResourceLedgerContract(_Suite):
         self.assertEqual([], await two.take(push="p"))
         self.kill("one")
         (left,) = await two.leftovers()
-        self.assertEqual((resource(note="the disk"), "intended"), (left, left.state))
+        self.assertEqual(resource(note="the disk"), left)
 
     async def test_an_identifier(self) -> None:
-        """It is kept, and the same intent finds it."""
+        """It is kept, and the same intent of the same push finds it once it is a leftover."""
         ledger = await self.open_ledger("one")
         await ledger.intend(resource())
         await ledger.created("p/image", "ami-1")
-        known = await ledger.intend(resource())
-        self.assertEqual(("ami-1", "created"), (known.identifier, known.state))
+        self.kill("one")
+        known = await (await self.open_ledger("two")).intend(resource())
+        self.assertEqual(("ami-1", ResourceState.CREATED), (known.identifier, known.state))
 
     async def test_a_token_is_one_resource(self) -> None:
-        """Another push cannot have it, nor the same push while this process does not hold it."""
+        """Another push never has it, and the same push not while it is held: it may be being deleted."""
         ledger = await self.open_ledger("one")
         await ledger.intend(resource())
-        with self.assertRaises(Conflict):
-            await ledger.intend(resource(push="q"))
+        for push in ("p", "q"):
+            with self.assertRaises(Conflict):
+                await ledger.intend(resource(push=push))
         await ledger.release(["p/image"])
         with self.assertRaises(Conflict):
-            await ledger.intend(resource())
+            await ledger.intend(resource(push="q"))
+        await ledger.intend(resource())
+        self.assertEqual([], await ledger.leftovers())
 
-    async def test_kept(self) -> None:
-        """It is written down, and stays so."""
+    async def test_states(self) -> None:
+        """A mark stays; what is being deleted cannot be had by the same push, either."""
         ledger = await self.open_ledger("one")
-        await ledger.intend(resource("a"))
-        await ledger.intend(resource("b"))
-        await ledger.keep(["a"])
-        await ledger.release(["a", "b"])
-        self.assertEqual([("a", True), ("b", False)], [(one.token, one.kept) for one in await ledger.leftovers()])
+        for token in ("a", "b", "c"):
+            await ledger.intend(resource(token))
+        await ledger.mark(["a"], ResourceState.KEPT)
+        await ledger.mark(["b"], ResourceState.DELETING)
+        await ledger.release(["a", "b", "c"])
+        states = [ResourceState.KEPT, ResourceState.DELETING, ResourceState.INTENDED]
+        self.assertEqual(states, [one.state for one in await ledger.leftovers()])
+        with self.assertRaises(Conflict):
+            await ledger.intend(resource("b"))
+        self.assertEqual(ResourceState.KEPT, (await ledger.intend(resource("a"))).state)
 
     async def test_released(self) -> None:
         """It is a leftover at once. A note is the reason; without one the earlier note stays."""

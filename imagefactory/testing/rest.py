@@ -212,7 +212,7 @@ def _xml(text: str) -> ElementTree.Element:
 
 async def one_leftover() -> Sequence[Resource]:
     """Returns what an interrupted push to mock left."""
-    return [Resource("mock/p", "p", "mock", "mock1", "me", "image", 1000.0, "", "the disk")]
+    return [Resource("mock/p", "p", "mock", "mock1", "me", "image", 1000.0, note="the disk")]
 
 
 class FakeTargetCatalog:

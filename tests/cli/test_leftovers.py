@@ -38,14 +38,14 @@ class LeftoverTests(SynchronousTestCase):
         self.assertEqual(
             text.splitlines(),
             [
-                f"cloud-1, account me: {kind} id of p/{kind}, created 1970-01-01T00:00:00.000Z by push p: the {kind}"
+                f"cloud-1, account me: {kind} id of p/{kind}, kept 1970-01-01T00:00:00.000Z by push p: the {kind}"
                 for kind in ("disk", "image")
             ],
         )
         _, text = self.run_with(show_leftovers, document=True)
         found = json.loads(text)["leftovers"]
         self.assertEqual(["p/disk", "p/image"], [each["token"] for each in found])
-        self.assertEqual({"created"}, {each["state"] for each in found})
+        self.assertEqual({"kept"}, {each["state"] for each in found})
 
     def test_reaped(self) -> None:
         """What went is named; with nothing left over that is said."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.lib.errors import Unavailable
+from imagefactory.lib.errors import Conflict, Unavailable
 from tests.push.world import OPEN, PROVIDER, Process, World
 
 
@@ -29,7 +29,7 @@ class KilledTests(SynchronousTestCase):
     def leftovers(self, process: Process) -> list[tuple[str, str]]:
         """What a process lists: tokens and states."""
         found = self.successResultOf(process.begin(process.leftovers.find()))
-        return [(each.token, each.state) for each in found]
+        return [(each.token, each.state.value) for each in found]
 
     def test_before_it_is_made(self) -> None:
         """The intent is listed: the call may have been sent already."""
@@ -46,7 +46,7 @@ class KilledTests(SynchronousTestCase):
     def test_before_it_is_handed_over(self) -> None:
         """All is there, the record is not: all is listed; what was for the push alone is gone."""
         after = self.killed_at("store")
-        self.assertEqual([("p/disk", "created"), ("p/image", "created")], self.leftovers(after))
+        self.assertEqual([("p/disk", "kept"), ("p/image", "kept")], self.leftovers(after))
 
     def test_after_the_record_was_stored(self) -> None:
         """It belongs to the provider image: it is neither listed nor swept, though the ledger still has it."""
@@ -104,6 +104,30 @@ class KilledTests(SynchronousTestCase):
         self.world.objects["p/old"] = "id of p/old"
         self.successResultOf(after.push())
         self.assertEqual({"p/disk", "p/image"}, set(self.world.objects))
+
+    def test_what_was_being_deleted(self) -> None:
+        """A push does not go on with it, whether it is still there or not: it makes a new one."""
+        self.process.push()
+        self.process.step_to("store")
+        other = self.process.kill()
+        other.begin(other.leftovers.reap(PROVIDER, None))
+        other.step_to("sweep")
+        other.step()
+        self.assertEqual(["p/disk"], list(self.world.objects))
+        self.world.gated = False
+        after = other.kill()
+        self.successResultOf(after.push())
+        self.assertEqual(["p/key", "p/disk", "p/image"], after.cloud.made)
+        self.assertEqual(({"p/disk", "p/image"}, {}), (set(self.world.objects), self.world.file.rows))
+
+    def test_what_cannot_be_deleted(self) -> None:
+        """The push that it is of cannot run until it is: nothing could tell the new one from it."""
+        after = self.killed_at("store")
+        after.cloud.failing["sweep"] = Unavailable("the cloud is closed")
+        self.reap(after)
+        self.failureResultOf(after.push(), Conflict)
+        after.cloud.failing.clear()
+        self.successResultOf(after.push())
 
     def test_reaped(self) -> None:
         """By command, with credentials: each is named, and a second time there is nothing."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Coroutine
+from collections.abc import AsyncIterator, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from imagefactory.push.leftovers import Leftovers
 from imagefactory.push.pusher import CloudPusher
 from imagefactory.targets.descriptor import CredentialsForm, TargetDescriptor
 from imagefactory.targets.interface import PushContext, Pushed, Ready
-from imagefactory.targets.resources import Creation, Resource
+from imagefactory.targets.resources import Creation, Resource, ResourceState
 from imagefactory.testing.jobs import parse
 from imagefactory.testing.ledger import LedgerFile, MemoryLedger
 from imagefactory.testing.targets import installed
@@ -67,9 +67,17 @@ class GatedLedger(MemoryLedger):
         await self._process.gate("created")
         await super().created(token, identifier)
 
-    async def keep(self, tokens: Collection[str]) -> None:
-        await self._process.gate("keep")
-        await super().keep(tokens)
+    async def take(self, *, push: str) -> Sequence[Resource]:
+        await self._process.gate("take")
+        return await super().take(push=push)
+
+    async def take_account(self, target: str, provider: str, account: str) -> Sequence[Resource]:
+        await self._process.gate("take account")
+        return await super().take_account(target, provider, account)
+
+    async def mark(self, tokens: Collection[str], state: ResourceState) -> None:
+        await self._process.gate(f"mark {state.value}")
+        await super().mark(tokens, state)
 
     async def drop(self, tokens: Collection[str]) -> None:
         await self._process.gate("drop")

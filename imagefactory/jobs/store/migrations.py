@@ -75,9 +75,9 @@ _RESOURCES = (
         account TEXT NOT NULL,
         kind TEXT NOT NULL,
         created FLOAT NOT NULL,
+        state TEXT NOT NULL,
         identifier TEXT NOT NULL,
         note TEXT NOT NULL,
-        kept BOOLEAN NOT NULL,
         holder TEXT NOT NULL
     )
     """,

@@ -12,7 +12,7 @@ from imagefactory.jobs.store import schema
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.database.sqlite import Database
 from imagefactory.lib.errors import Conflict
-from imagefactory.targets.resources import Resource
+from imagefactory.targets.resources import Resource, ResourceState
 
 _TABLE = schema.resources
 _C = _TABLE.c
@@ -39,10 +39,11 @@ class SqliteLedger:
         return await self._threads.run(self._intend, resource)
 
     async def created(self, token: str, identifier: str) -> None:
-        await self._threads.run(self._execute, update(_TABLE).where(_C.token == token).values(identifier=identifier))
+        values = {"identifier": identifier, "state": ResourceState.CREATED.value}
+        await self._threads.run(self._execute, update(_TABLE).where(_C.token == token).values(values))
 
-    async def keep(self, tokens: Collection[str]) -> None:
-        await self._threads.run(self._execute, update(_TABLE).where(_C.token.in_(tokens)).values(kept=True))
+    async def mark(self, tokens: Collection[str], state: ResourceState) -> None:
+        await self._threads.run(self._execute, update(_TABLE).where(_C.token.in_(tokens)).values(state=state.value))
 
     async def take(self, *, push: str) -> Sequence[Resource]:
         return await self._threads.run(self._take, _C.push == push)
@@ -72,12 +73,15 @@ class SqliteLedger:
         with self._database.write() as connection:
             row = connection.execute(select(*_COLUMNS, _C.holder).where(_C.token == resource.token)).one_or_none()
             if row is not None:
-                known = Resource(*row[:-1])
-                if (known.push, row.holder) != (resource.push, self._holder):
+                known = _resource(row)
+                doomed = known.state is ResourceState.DELETING
+                if doomed or known.push != resource.push or self._lives(row.holder):
                     raise Conflict(f"resource {resource.token} is in use by push {known.push}", hint="try again later")
+                connection.execute(update(_TABLE).where(_C.token == known.token).values(holder=self._holder))
                 return known
             values = {column.name: getattr(resource, column.name) for column in _COLUMNS}
-            connection.execute(insert(_TABLE).values(**values, holder=self._holder))
+            values |= {"state": resource.state.value, "holder": self._holder}
+            connection.execute(insert(_TABLE).values(values))
             return resource
 
     def _take(self, where: Any) -> list[Resource]:
@@ -95,10 +99,15 @@ class SqliteLedger:
         """In the order in which they were written down."""
         rows = connection.execute(select(*_COLUMNS, _C.holder).where(where).order_by(_C.position)).all()
         living = {holder for holder in {row.holder for row in rows} if self._lives(holder)}
-        return [Resource(*row[:-1]) for row in rows if row.holder not in living]
+        return [_resource(row) for row in rows if row.holder not in living]
 
     def _lives(self, holder: str) -> bool:
         return holder == self._holder or bool(holder and self._alive(holder))
+
+
+def _resource(row: Any) -> Resource:
+    fields = {column.name: getattr(row, column.name) for column in _COLUMNS}
+    return Resource(**{**fields, "state": ResourceState(row.state)})
 
 
 async def open_ledger(path: Path, holder: str, alive: Callable[[str], bool], threads: Threads) -> SqliteLedger:

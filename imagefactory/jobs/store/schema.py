@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, Table, Text
+from sqlalchemy import Column, Float, Index, Integer, MetaData, Table, Text
 
 from imagefactory.jobs.store.migrations import MIGRATIONS
 from imagefactory.lib.database.sqlite import DatabaseKind
@@ -78,9 +78,9 @@ resources = Table(
     Column("account", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("created", Float, nullable=False),
+    Column("state", Text, nullable=False),
     Column("identifier", Text, nullable=False),
     Column("note", Text, nullable=False),
-    Column("kept", Boolean, nullable=False),
     Column("holder", Text, nullable=False),
 )
 

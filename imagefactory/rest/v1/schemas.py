@@ -148,7 +148,10 @@ ANSWERS: dict[str, Schema] = {
         account=about(MAYBE, "the provider_account_identifier"),
         kind=about(TEXT, "what it is, in words of the target"),
         identifier=about(MAYBE, "the provider's name for it"),
-        state=about({"type": "string", "enum": ["intended", "created"]}, "what is intended may not exist"),
+        state=about(
+            {"type": "string", "enum": ["intended", "created", "kept", "deleting"]},
+            "intended: it may not exist; kept: until the record of its image was to be stored",
+        ),
         created=TIME,
         note=about(TEXT, "what it is for, or why it could not be deleted"),
     ),
