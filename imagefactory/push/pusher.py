@@ -7,7 +7,6 @@ from pathlib import Path
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from imagefactory.lib.concurrency.shield import shield
 from imagefactory.lib.concurrency.task import Task
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import FactoryError, NotFound
@@ -62,7 +61,9 @@ class CloudPusher:
         resources = self._leftovers.resources(order.id, order.provider, order.credentials)
         stored = await self._records.provider_image(order.id)
         if stored is not None and stored.target_identifier is not None:  # by a run that was interrupted after that
-            await shield(resources.settle())
+            settling = Task(resources.settle())
+            await settling.settled()  # a cancellation comes too late here, too
+            await settling
             return Completed(identifier=stored.target_identifier)
         try:
             await resources.begin()

@@ -96,6 +96,19 @@ class KilledTests(SynchronousTestCase):
         self.assertEqual("id of p/image", self.successResultOf(after.push()).identifier)
         self.assertEqual(([], {}), (after.cloud.made, self.world.file.rows))
 
+    def test_a_cancellation_after_the_record(self) -> None:
+        """It comes too late for the run that finds the record: the image is there, and the ledger is cleared."""
+        self.process.push()
+        self.process.step_to("store")
+        self.process.step()
+        after = self.process.kill()
+        push = after.push()
+        push.cancel()
+        while after.waiting:
+            after.step()
+        self.assertEqual("id of p/image", self.successResultOf(push).identifier)
+        self.assertEqual(({"p/disk", "p/image"}, {}), (set(self.world.objects), self.world.file.rows))
+
     def test_what_the_same_push_has_no_use_for(self) -> None:
         """It is deleted before the push is done."""
         after = self.killed_at("make")
