@@ -1,10 +1,11 @@
-"""The hand work of the stages, as the pipeline sees it.
+"""What is done to the system of a build, as the stages see it.
 
-A room is a directory that has, from the base stage on, the system being built in it.
+A workspace is a directory that has, from the base stage on, the system being built in it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -25,31 +26,38 @@ class BuildContext:
 
 
 class StageActions(Protocol):
-    """Works on rooms; every step raises FactoryErrors and can be cancelled."""
+    """Works on the systems in workspaces; every step raises FactoryErrors and can be cancelled."""
 
-    async def base(self, piece: BuildContext, room: Path, report: Report) -> None:
-        """Make the base system in an empty room."""
+    def check(self, template: Template, target: Target) -> None:
+        """Raise InvalidInput if no image of this template can be made for the target."""
 
-    async def customise(self, piece: BuildContext, room: Path, report: Report) -> bytes:
-        """Do to the system what the template says; the answer is the ICICLE."""
+    def inputs(self, context: BuildContext) -> Mapping[str, str]:
+        """What the image depends on besides the customised system, by name, for the key of the adapt stage."""
         ...
 
-    async def lay(self, below: Path, room: Path) -> bool:
-        """Let an empty room have the system of the room `below`, which must not be changed from then on.
+    async def base(self, context: BuildContext, workspace: Path, report: Report) -> None:
+        """Make the base system in an empty workspace."""
 
-        False, with the room still empty, if this host cannot.
-        """
+    async def customise(self, context: BuildContext, workspace: Path, report: Report) -> bytes:
+        """Do to the system what the template says; returns the ICICLE."""
         ...
 
-    async def adapt(self, piece: BuildContext, room: Path, image: Path, seed: str, report: Report) -> bytes:
-        """Make the target's image file `image` (not yet there) of the system; the answer is the ICICLE of the image.
+    async def can_overlay(self, workspace: Path) -> bool:
+        """Whether this host can do what `lay` does, tried in an empty workspace."""
+        ...
+
+    async def lay(self, below: Path, workspace: Path) -> None:
+        """Let an empty workspace have the system of the workspace `below`, which must not be changed from then on."""
+
+    async def adapt(self, context: BuildContext, workspace: Path, image: Path, seed: str, report: Report) -> bytes:
+        """Make the target's image file `image` (not yet there) of the system; returns the ICICLE of the image.
 
         Ids inside the image are drawn from `seed`.
         """
         ...
 
-    async def pack(self, room: Path, archive: Path) -> None:
+    async def pack(self, workspace: Path, archive: Path) -> None:
         """Write the system into the file `archive` (not yet there)."""
 
-    async def unpack(self, archive: Path, room: Path) -> None:
-        """The reverse, into an empty room."""
+    async def unpack(self, archive: Path, workspace: Path) -> None:
+        """The reverse, into an empty workspace."""

@@ -1,34 +1,31 @@
-"""Builds one image for one target: base, customise, adapt, store. No stage is made twice."""
+"""Builds one image for one target and stores it."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from imagefactory.build.actions import BuildContext, StageActions
-from imagefactory.build.build_stages import ICICLE, BuildStages
-from imagefactory.build.cache.interface import Entry, StageCache, StageKey
+from imagefactory.build.cache.interface import Entry, StageCache
 from imagefactory.build.image_writer import BuiltImage, ImageWriter
 from imagefactory.build.interface import BuildOrder
 from imagefactory.build.pending_uploads import PendingUploads
-from imagefactory.build.stage_keys import StageKeys, recipe
-from imagefactory.build.tree_actions import demand_disk
+from imagefactory.build.stage_keys import StageKeys, stage_keys
+from imagefactory.build.stages import ADAPTED, ICICLE, PLANNED, BuildStages
 from imagefactory.build.tree_pool import TreePool
 from imagefactory.lib.concurrency.queue import Queue
 from imagefactory.lib.concurrency.shared import SharedRuns
 from imagefactory.lib.concurrency.threads import Threads
-from imagefactory.lib.errors import Forbidden, NoSpace, NotBooting, Unauthorized, Unavailable
+from imagefactory.lib.errors import FactoryError, Forbidden, NoSpace, NotBooting, Unauthorized, Unavailable
 from imagefactory.lib.process.workspaces import Workspaces
 from imagefactory.model.jobs import Completed
 from imagefactory.model.report import Progress, Report, Silence, StageOutcome
 from imagefactory.model.template import OperatingSystem, Repository, Template
 from imagefactory.systems.engines.interface import BasePlan
 from imagefactory.targets.interface import Target
-
-#: Percent of the whole, as version 1.0 counted: ready, base installed, customised.
-READY, BASE, CUSTOMISED, ADAPTED = 10, 30, 50, 95
 
 KEPT = "the image is kept: a retry only stores it"
 _LATER = (Unavailable, NoSpace, Unauthorized, Forbidden)
@@ -58,7 +55,7 @@ class Planner(Protocol):
 class Tools:
     """Those the pipeline works with.
 
-    `target` finds a target's room by name and raises Unsupported; `processors` bounds how many images are made or
+    `target` finds a target by name and raises Unsupported; `processors` bounds how many images are made or
     booted at once.
     """
 
@@ -80,7 +77,7 @@ class Pipeline:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._pool = TreePool(tools.workspaces)
+        self._pool = TreePool(tools.workspaces, tools.actions.can_overlay)
         self._plans: SharedRuns[tuple[OperatingSystem, tuple[Repository, ...]], BasePlan] = SharedRuns()
 
     def known(self, target: str) -> None:
@@ -89,19 +86,19 @@ class Pipeline:
 
     async def check(self, template: Template, targets: Sequence[str]) -> None:
         """See `Builder`."""
-        for room in map(self._tools.target, targets):
-            if room.os:
-                merged = await self._tools.merge(template, room.name)
+        for target in map(self._tools.target, targets):
+            if target.os:
+                merged = await self._tools.merge(template, target.name)
                 self._tools.planner.check(merged)
-                demand_disk(merged, room)
+                self._tools.actions.check(merged, target)
 
     async def plan(self, template: Template, target: str) -> tuple[StageOutcome, ...]:
         """See `Builder`."""
-        room = self._tools.target(target)
-        if not room.os:
+        found = self._tools.target(target)
+        if not found.os:
             return ()
-        keys = recipe(await self._piece(template, room, Silence()))
-        return tuple([await self._look(key) for key in keys.stages])
+        context = await self._context(template, found, Silence())
+        return await self._look(stage_keys(context, self._tools.actions))
 
     async def build(self, order: BuildOrder, progress: Progress) -> Completed:
         """See `Builder`."""
@@ -111,16 +108,18 @@ class Pipeline:
         return await self._store_again(order, progress) or await self._build(order, target, progress)
 
     async def _build(self, order: BuildOrder, target: Target, progress: Progress) -> Completed:
+        tools = self._tools
         progress.activity("reading the package indexes")
-        piece = await self._piece(order.template, target, progress.between(0, READY))
-        progress.reached(READY)
-        keys = recipe(piece)
-        making = BuildStages(
-            piece, keys, self._tools.actions, self._tools.cache, self._pool, processors=self._tools.processors
-        )
-        async with making:
-            image = await self._image(making, keys, progress)
-            return await self._store(order, piece, image, progress)
+        context = await self._context(order.template, target, progress.between(0, PLANNED))
+        progress.reached(PLANNED)
+        keys = stage_keys(context, tools.actions)
+        await self._report_unneeded(keys, progress)
+        stages = BuildStages(context, keys, tools.actions, tools.cache, self._pool, tools.processors)
+        try:
+            async with stages.image(progress) as image:
+                return await self._store(order, context, image, progress)
+        finally:
+            await self._pool.removed()
 
     async def forget(self, id: str) -> None:
         """See `Builder`."""
@@ -133,42 +132,36 @@ class Pipeline:
         await self._tools.results.store(order, BuiltImage(body, len(body), parameters=parameters))
         return Completed(size=len(body))
 
-    async def _piece(self, template: Template, target: Target, report: Report) -> BuildContext:
+    async def _context(self, template: Template, target: Target, report: Report) -> BuildContext:
         merged = await self._tools.merge(template, target.name)
         wanted = (merged.os, merged.repositories)
         plan = await self._plans.run(wanted, lambda: self._tools.planner.plan(merged, report))
         return BuildContext(merged, plan, target)
 
-    async def _look(self, key: StageKey) -> StageOutcome:
-        return await self._tools.threads.run(self._tools.cache.look, key)
+    async def _look(self, keys: StageKeys) -> tuple[StageOutcome, ...]:
+        cache = self._tools.cache
+        return await self._tools.threads.run(lambda: tuple(map(cache.look, keys.stages)))
 
-    async def _image(self, making: BuildStages, keys: StageKeys, progress: Progress) -> Entry:
-        """The image file; earlier stages are touched only if it is not there."""
-        base, customised, adapted = [await self._look(key) for key in keys.stages]
-        if not adapted.hit and not customised.hit:
-            await making.base(progress.between(READY, BASE))
-        elif base.hit:
-            progress.stage(base)
-        progress.reached(BASE)
-        if not adapted.hit:
-            await making.customised(progress.between(BASE, CUSTOMISED))
-        elif customised.hit:
-            progress.stage(customised)
-        progress.reached(CUSTOMISED)
-        return await making.adapted(progress.between(CUSTOMISED, ADAPTED))
+    async def _report_unneeded(self, keys: StageKeys, progress: Progress) -> None:
+        """Report the cached stages before the first one that is needed: they are hits that nothing will read."""
+        base, customised, adapted = await self._look(keys)
+        unneeded = (base, customised) if adapted.hit else (base,) if customised.hit else ()
+        for outcome in unneeded:
+            if outcome.hit:
+                progress.stage(outcome)
 
-    async def _store(self, order: BuildOrder, piece: BuildContext, image: Entry, progress: Progress) -> Completed:
+    async def _store(self, order: BuildOrder, context: BuildContext, image: Entry, progress: Progress) -> Completed:
         """Store the entry's own file: nothing is copied, wherever imgdir is."""
         icicle = image.facts[ICICLE].encode()
-        notes, failure = await self._proof(order, piece, image.path, icicle, progress)
+        notes, failure = await self._proof(order, context, image.path, icicle, progress)
         progress.activity("storing")
-        parameters = piece.target.parameters(piece.template, order.id, image.size)
+        parameters = context.target.parameters(context.template, order.id, image.size)
         finished = BuiltImage(image.path, image.size, image.content, icicle, parameters, notes)
         try:
             await self._tools.results.store(order, finished)
         except _LATER as error:
             if failure is None and await self._tools.unstored.keep(order.id, image.path, finished):
-                error.hint = f"{error.hint}; {KEPT}" if error.hint else KEPT
+                raise _with_hint(error, KEPT) from error
             raise
         if failure is not None:
             raise failure
@@ -189,7 +182,7 @@ class Pipeline:
         return Completed(size=finished.size)
 
     async def _proof(
-        self, order: BuildOrder, piece: BuildContext, body: Path, icicle: bytes, report: Report
+        self, order: BuildOrder, context: BuildContext, body: Path, icicle: bytes, report: Report
     ) -> tuple[Mapping[str, str], NotBooting | None]:
         """What the boot check says of the image.
 
@@ -200,6 +193,13 @@ class Pipeline:
             return {}, None
         try:
             async with self._tools.processors.place(order.id):
-                return await self._tools.prove(body, piece, icicle, report), None
+                return await self._tools.prove(body, context, icicle, report), None
         except NotBooting as failure:
             return {"boot_check": "failed", "boot_log": "\n".join(failure.tail)}, failure
+
+
+def _with_hint(error: FactoryError, hint: str) -> FactoryError:
+    """Returns the same error with one more hint; the error itself may be that of other jobs, too."""
+    changed = copy(error)
+    changed.hint = f"{error.hint}; {hint}" if error.hint else hint
+    return changed

@@ -1,13 +1,12 @@
-"""The keys of a build's stages: everything that shapes a result, as the code that makes it says itself."""
+"""The keys of a build's stages: digests over everything that shapes their results."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from imagefactory.build.actions import BuildContext
+from imagefactory.build.actions import BuildContext, StageActions
 from imagefactory.build.cache.interface import StageKey
 from imagefactory.build.cache.keys import stage_key
-from imagefactory.build.tree_actions import disk_inputs
 from imagefactory.systems.stages.customise import customise_inputs
 from imagefactory.systems.stages.sealing import sealing_inputs
 
@@ -26,11 +25,11 @@ class StageKeys:
         return self.base, self.customise, self.adapt
 
 
-def recipe(piece: BuildContext) -> StageKeys:
-    """The keys for `piece`."""
-    template, plan = piece.template, piece.plan
+def stage_keys(context: BuildContext, actions: StageActions) -> StageKeys:
+    """Returns the keys of the build's stages."""
+    template, plan = context.template, context.plan
     base = stage_key("base", plan.inputs)
     changes = customise_inputs(template, plan.family, plan.repository_indexes)
     customise = stage_key("customise", changes, base.digest)
-    finish = {**sealing_inputs(piece.target.needs(template), plan.family, template), **disk_inputs(piece)}
+    finish = {**sealing_inputs(context.target.needs(template), plan.family, template), **actions.inputs(context)}
     return StageKeys(base, customise, stage_key("adapt", finish, customise.digest))

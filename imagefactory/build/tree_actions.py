@@ -1,4 +1,4 @@
-"""The hand work of the stages on a root tree, through a chroot."""
+"""What the stages do to a root tree, through a chroot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from imagefactory.build.actions import BuildContext
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import BuildFailed
 from imagefactory.lib.process.interface import Privilege, Processes
-from imagefactory.lib.process.layers import laid, lay, within
+from imagefactory.lib.process.layers import can_lay, laid, lay, within
 from imagefactory.model.icicle import PackageInfo, render_icicle
 from imagefactory.model.report import Report
 from imagefactory.model.template import Template
@@ -28,9 +28,9 @@ from imagefactory.systems.stages.trees import Trees
 from imagefactory.targets.interface import Target
 
 #: Part of the key of every image: to be raised whenever the disk is made in another way.
-RECIPE = "1"
+DISK_VERSION = "1"
 
-#: Where in a room the tree is; the engine puts it there.
+#: Where in a workspace the tree is; the engine puts it there.
 TREE = "root"
 
 
@@ -46,58 +46,78 @@ class TreeActions:
     threads: Threads
     timeout: float
 
-    async def base(self, piece: BuildContext, room: Path, report: Report) -> None:
+    def check(self, template: Template, target: Target) -> None:
         """See `StageActions`."""
-        made = await self.engine.build(piece.plan, room, report)
-        if made != RootTree(room / TREE):
+        demand_parameters(template.os.kernel_parameters)
+        if template.disk_size is not None:
+            demand_size(template.disk_size, target.largest_disk, target.name)
+
+    def inputs(self, context: BuildContext) -> Mapping[str, str]:
+        """See `StageActions`."""
+        return {
+            "disk": DISK_VERSION,
+            "target": context.target.name,
+            "conversion": repr(context.target.conversion()),
+            "disk size": str(context.template.disk_size),
+            "kernel parameters": context.template.os.kernel_parameters,
+        }
+
+    async def base(self, context: BuildContext, workspace: Path, report: Report) -> None:
+        """See `StageActions`."""
+        made = await self.engine.build(context.plan, workspace, report)
+        if made != RootTree(workspace / TREE):
             raise BuildFailed(f"engine {self.engine.name} made no tree that could be customised here")
 
-    async def customise(self, piece: BuildContext, room: Path, report: Report) -> bytes:
+    async def customise(self, context: BuildContext, workspace: Path, report: Report) -> bytes:
         """See `StageActions`."""
-        plan = piece.plan
-        template = replace(piece.template, repositories=plan.repositories)
-        async with self.guest(room / TREE, self.privilege) as guest:
+        plan = context.plan
+        template = replace(context.template, repositories=plan.repositories)
+        async with self.guest(workspace / TREE, self.privilege) as guest:
             packages = await customise(guest, plan.family, plan.release, template, report, timeout=self.timeout)
-        return _icicle(piece, packages)
+        return _icicle(context, packages)
 
-    async def lay(self, below: Path, room: Path) -> bool:
+    async def can_overlay(self, workspace: Path) -> bool:
         """See `StageActions`."""
-        return await lay(below / TREE, room / TREE, self.processes, self.privilege)
+        return await can_lay(workspace, self.processes, self.privilege)
 
-    async def adapt(self, piece: BuildContext, room: Path, image: Path, seed: str, report: Report) -> bytes:
+    async def lay(self, below: Path, workspace: Path) -> None:
         """See `StageActions`."""
-        family, template = piece.plan.family, piece.template
-        needs = piece.target.needs(template)
-        async with self.guest(room / TREE, await self._root(room)) as guest:
+        await lay(below / TREE, workspace / TREE, self.processes, self.privilege)
+
+    async def adapt(self, context: BuildContext, workspace: Path, image: Path, seed: str, report: Report) -> bytes:
+        """See `StageActions`."""
+        family, template = context.plan.family, context.template
+        needs = context.target.needs(template)
+        async with self.guest(workspace / TREE, await self._root(workspace)) as guest:
             packages = await fulfil_needs(guest, family, needs, template, report, timeout=self.timeout)
-            spec = disk_spec(piece, await kernel(guest, family, timeout=self.timeout), seed)
+            spec = disk_spec(context, await kernel(guest, family, timeout=self.timeout), seed)
             await guest.put_all([File(*file) for file in boot_files(spec, nofail=needs.fstab_nofail)])
-            await seal(guest, family, template, report, repositories=piece.plan.repositories, timeout=self.timeout)
-        await self._image(piece, room, image, spec, report)
-        return _icicle(piece, packages)
+            await seal(guest, family, template, report, repositories=context.plan.repositories, timeout=self.timeout)
+        await self._image(context, workspace, image, spec, report)
+        return _icicle(context, packages)
 
-    async def pack(self, room: Path, archive: Path) -> None:
+    async def pack(self, workspace: Path, archive: Path) -> None:
         """See `StageActions`."""
-        await self.trees.pack(room / TREE, archive)
+        await self.trees.pack(workspace / TREE, archive)
 
-    async def unpack(self, archive: Path, room: Path) -> None:
+    async def unpack(self, archive: Path, workspace: Path) -> None:
         """See `StageActions`."""
-        await self.trees.unpack(archive, room / TREE)
+        await self.trees.unpack(archive, workspace / TREE)
 
-    async def _root(self, room: Path) -> Privilege:
+    async def _root(self, workspace: Path) -> Privilege:
         """How to work on the tree in there, which may have been laid over another."""
-        laid_over = await self.threads.run(laid, room / TREE)
-        return within(room / TREE, self.privilege) if laid_over else self.privilege
+        laid_over = await self.threads.run(laid, workspace / TREE)
+        return within(workspace / TREE, self.privilege) if laid_over else self.privilege
 
-    async def _image(self, piece: BuildContext, room: Path, image: Path, spec: DiskSpec, report: Report) -> None:
-        conversion = piece.target.conversion()
-        raw = image if conversion.format == "raw" else room / "disk"
+    async def _image(self, context: BuildContext, workspace: Path, image: Path, spec: DiskSpec, report: Report) -> None:
+        conversion = context.target.conversion()
+        raw = image if conversion.format == "raw" else workspace / "disk"
         await assemble(
-            room / TREE,
+            workspace / TREE,
             raw,
             spec,
             processes=self.processes,
-            privilege=await self._root(room),
+            privilege=await self._root(workspace),
             threads=self.threads,
             report=report,
         )
@@ -105,38 +125,20 @@ class TreeActions:
             await convert(raw, image, conversion, processes=self.processes, threads=self.threads, report=report)
 
 
-def demand_disk(template: Template, target: Target) -> None:
-    """Raise InvalidInput if no such disk can be made, or the target takes none."""
-    demand_parameters(template.os.kernel_parameters)
-    if template.disk_size is not None:
-        demand_size(template.disk_size, target.largest_disk, target.name)
-
-
-def disk_inputs(piece: BuildContext) -> Mapping[str, str]:
-    """What the disk and its file depend on besides the sealed system, by name, for the stage key."""
-    return {
-        "disk": RECIPE,
-        "target": piece.target.name,
-        "conversion": repr(piece.target.conversion()),
-        "disk size": str(piece.template.disk_size),
-        "kernel parameters": piece.template.os.kernel_parameters,
-    }
-
-
-def disk_spec(piece: BuildContext, where: Kernel, seed: str) -> DiskSpec:
-    """The disk of `piece`; equal seeds give equal file system ids."""
-    needs = piece.target.needs(piece.template)
+def disk_spec(context: BuildContext, where: Kernel, seed: str) -> DiskSpec:
+    """The disk of `context`; equal seeds give equal file system ids."""
+    needs = context.target.needs(context.template)
     names = () if needs.predictable_names else ("net.ifnames=0",)
-    parameters = (*names, *needs.kernel_parameters, *split_parameters(piece.template.os.kernel_parameters))
+    parameters = (*names, *needs.kernel_parameters, *split_parameters(context.template.os.kernel_parameters))
     return DiskSpec(
-        piece.template.os.arch.value,
+        context.template.os.arch.value,
         where.image,
         where.initrd,
         seed,
-        piece.template.disk_size,
+        context.template.disk_size,
         tuple(dict.fromkeys(parameters)),
     )
 
 
-def _icicle(piece: BuildContext, packages: tuple[PackageInfo, ...]) -> bytes:
-    return render_icicle(piece.template.description, packages)
+def _icicle(context: BuildContext, packages: tuple[PackageInfo, ...]) -> bytes:
+    return render_icicle(context.template.description, packages)

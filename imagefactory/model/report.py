@@ -56,6 +56,22 @@ class Progress(Report, Protocol):
         ...
 
 
+class PercentRange:
+    """A part of the way: 0 to 100 here are `low` to `high` of the whole."""
+
+    def __init__(self, whole: Progress, low: int, high: int) -> None:
+        self._whole = whole
+        self._low = low
+        self._width = high - low
+        self.activity = whole.activity
+        self.line = whole.line
+        self.stage = whole.stage
+
+    def progress(self, percent: float) -> None:
+        """How far this part is."""
+        self._whole.reached(self._low + int(self._width * min(max(percent, 0.0), 100.0) / 100))
+
+
 class Silence:
     """A `Report` that nobody listens to."""
 

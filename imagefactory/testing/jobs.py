@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 
 from twisted.internet.defer import CancelledError, Deferred
 
-from imagefactory.build.actions import BuildContext
 from imagefactory.build.interface import BuildOrder
 from imagefactory.lib.errors import FactoryError, InvalidInput, Unsupported
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.jobs import Completed
 from imagefactory.model.providers import Provider
 from imagefactory.model.records import BuildRecord, ImageRecord, Kind, ProviderImageRecord, TargetImageRecord
-from imagefactory.model.report import Progress, Report, StageOutcome
+from imagefactory.model.report import Progress, StageOutcome
 from imagefactory.model.template import Arch, OperatingSystem, Template, UrlInstall
 from imagefactory.push.interface import PushOrder
 
@@ -208,55 +206,3 @@ class FakePusher:
             ProviderImageRecord(order.id, order.target_image_id, order.provider.name, f"ami-{order.id[-4:]}")
         )
         return Completed(identifier=f"ami-{order.id[-4:]}")
-
-
-class FakeActions:
-    """A `StageActions` whose systems are text files: each step adds a line.
-
-    `steps` notes what was done; `pause` is awaited before each step, `broken` fails the step it names. Without
-    `layers` no system can be laid over another.
-    """
-
-    def __init__(self) -> None:
-        self.steps: list[str] = []
-        self.pause: Callable[[str], Awaitable[None]] = _without_pause
-        self.broken: dict[str, Exception] = {}
-        self.layers = True
-
-    async def base(self, piece: BuildContext, room: Path, report: Report) -> None:
-        await self._step("base", room / "root", piece.template.os.version)
-
-    async def customise(self, piece: BuildContext, room: Path, report: Report) -> bytes:
-        await self._step("customise", room / "root", *piece.template.packages)
-        return b"<icicle/>"
-
-    async def lay(self, below: Path, room: Path) -> bool:
-        if self.layers:
-            (room / "root").write_text((below / "root").read_text())
-        return self.layers
-
-    async def adapt(self, piece: BuildContext, room: Path, image: Path, seed: str, report: Report) -> bytes:
-        await self._step("adapt", room / "root", piece.target.name)
-        image.write_text((room / "root").read_text())
-        return b"<icicle/>"
-
-    async def pack(self, room: Path, archive: Path) -> None:
-        await self._step("pack", None)
-        archive.write_text((room / "root").read_text())
-
-    async def unpack(self, archive: Path, room: Path) -> None:
-        await self._step("unpack", None)
-        (room / "root").write_text(archive.read_text())
-
-    async def _step(self, name: str, system: Path | None, *words: str) -> None:
-        await self.pause(name)
-        self.steps.append(name)
-        if name in self.broken:
-            raise self.broken[name]
-        if system is not None:
-            with system.open("a") as file:
-                file.write(" ".join((name, *words)) + "\n")
-
-
-async def _without_pause(_step: str) -> None:
-    pass

@@ -10,6 +10,7 @@ from imagefactory.build.cache.cache import DirectoryCache
 from imagefactory.build.pipeline import Pipeline
 from imagefactory.lib.errors import BuildFailed, NoSpace
 from imagefactory.lib.process.workspaces import Workspaces
+from imagefactory.testing.build import remove_flat
 from imagefactory.testing.jobs import template
 from imagefactory.testing.threads import ImmediateThreads
 from tests.build import test_pipeline
@@ -54,6 +55,7 @@ class PackingTests(test_pipeline.PipelineCase):
     def test_one_after_the_other_where_no_tree_can_be_laid_over_another(self) -> None:
         """The tree must not be changed while it is packed."""
         self.actions.layers = False
+        self.pipeline = Pipeline(self.tools)
         build = self.edit()
         self.assertEqual(["unpack", "customise"], self.actions.steps)
         self.gates["pack"].callback(None)
@@ -131,10 +133,10 @@ class PackingTests(test_pipeline.PipelineCase):
             self.assert_clean()
 
     async def remove(self, path: Path) -> None:
-        """Waits, unless the room is one in which nothing was made."""
+        """Waits, unless the workspace is one in which nothing was made."""
         if (path / "root").exists():
             await self.pause("remove")
-        await test_pipeline.remove(path)
+        await remove_flat(path)
 
     async def proof(self, *_: object) -> dict[str, str]:
         await self.pause("prove")

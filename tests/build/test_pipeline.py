@@ -22,7 +22,7 @@ from imagefactory.lib.concurrency.queue import Queue
 from imagefactory.lib.errors import BuildFailed, Conflict, InvalidInput, NoSpace, NotBooting, Unavailable
 from imagefactory.lib.process.workspaces import Workspaces
 from imagefactory.model.records import BuildRecord, Kind
-from imagefactory.model.report import Report, StageOutcome
+from imagefactory.model.report import Report
 from imagefactory.model.template import Template
 from imagefactory.systems.disk.interface import Conversion
 from imagefactory.systems.disk.layout import LARGEST_DISK
@@ -30,42 +30,14 @@ from imagefactory.systems.engines.interface import BasePlan
 from imagefactory.systems.families.interface import Bootstrap, Needs
 from imagefactory.systems.families.registry import find
 from imagefactory.targets.interface import Target
-from imagefactory.testing.jobs import FakeActions, ids, template
+from imagefactory.testing.build import FakeActions, FakeJournal, ReportNotes, remove_flat
+from imagefactory.testing.jobs import ids, template
 from imagefactory.testing.threads import ImmediateThreads
 from imagefactory.warehouse.records import Records
 from imagefactory.warehouse.store.embedded import EmbeddedWarehouse, open_store
 
 T = TypeVar("T")
 TEMPLATE = template()
-
-
-class Notes:
-    """A `Progress` that remembers."""
-
-    def __init__(self) -> None:
-        self.outcomes: dict[str, StageOutcome] = {}
-        self.percent = 0
-
-    def activity(self, text: str) -> None:
-        pass
-
-    def progress(self, percent: float) -> None:
-        pass
-
-    def line(self, text: str) -> None:
-        pass
-
-    def stage(self, outcome: StageOutcome) -> None:
-        self.outcomes[outcome.kind] = outcome
-
-    def reached(self, percent: int) -> None:
-        self.percent = percent
-
-    def between(self, low: int, high: int) -> Report:
-        return self
-
-    def hits(self) -> dict[str, bool]:
-        return {kind: outcome.hit for kind, outcome in self.outcomes.items()}
 
 
 class Cloud(Target):
@@ -107,29 +79,6 @@ class FakePlanner:
         return BasePlan({"version": template.os.version}, family, release, bootstrap)
 
 
-class FakeJournal:
-    """Which workspaces there are."""
-
-    def __init__(self) -> None:
-        self.noted: set[Path] = set()
-
-    async def add_workspace(self, path: Path) -> None:
-        assert not path.exists()
-        self.noted.add(path)
-
-    async def drop_workspace(self, path: Path) -> None:
-        assert not path.exists()
-        self.noted.remove(path)
-
-
-async def remove(path: Path) -> None:
-    """The tree is flat."""
-    if path.exists():
-        for child in path.iterdir():
-            child.unlink()
-        path.rmdir()
-
-
 async def as_it_is(template: Template, _target: str) -> Template:
     """The administrator adds nothing for any target."""
     return template
@@ -159,7 +108,7 @@ class PipelineCase(SynchronousTestCase):
             prove=self.prove,
             results=ImageWriter(self.records),
             unstored=PendingUploads(self.root / "unstored", threads, lambda: self.now),
-            workspaces=Workspaces(self.imgdir, self.journal, remove, threads),
+            workspaces=Workspaces(self.imgdir, self.journal, remove_flat, threads),
             threads=threads,
             processors=Queue(2),
         )
@@ -178,14 +127,14 @@ class PipelineCase(SynchronousTestCase):
     def order(self, target: str = "ec2", template: Template = TEMPLATE, *, boot_check: bool = False) -> BuildOrder:
         return BuildOrder(self.new_id(), "image", "build", target, template, "template-id", boot_check)
 
-    def build(self, order: BuildOrder) -> Notes:
-        notes = Notes()
+    def build(self, order: BuildOrder) -> ReportNotes:
+        notes = ReportNotes()
         self.get(self.pipeline.build(order, notes))
         self.assert_clean()
         return notes
 
     def begin(self, order: BuildOrder) -> Deferred[object]:
-        return Deferred.fromCoroutine(self.pipeline.build(order, Notes()))
+        return Deferred.fromCoroutine(self.pipeline.build(order, ReportNotes()))
 
     def assert_clean(self) -> None:
         """No workspace is left, on the disk or in the journal."""
@@ -249,7 +198,7 @@ class PipelineTests(PipelineCase):
         shutil.rmtree(self.imgdir)
         self.imgdir.write_text("a file")
         order = self.order(boot_check=True)
-        self.get(self.pipeline.build(order, Notes()))
+        self.get(self.pipeline.build(order, ReportNotes()))
         (entry,) = (self.root / "cache" / "adapt").glob("*/body")
         self.assertEqual([entry], self.proofs)
         stored = self.get(self.records.warehouse.path("target_images", order.id))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.build.actions import BuildContext
-from imagefactory.build.tree_actions import disk_inputs, disk_spec
+from imagefactory.build.tree_actions import TreeActions, disk_spec
 from imagefactory.model.template import Arch, OperatingSystem, Template, UrlInstall
 from imagefactory.systems.engines.interface import BasePlan
 from imagefactory.systems.families.interface import Bootstrap, Kernel
@@ -49,6 +49,7 @@ class DiskSpecTests(SynchronousTestCase):
 
     def test_both_make_another_image(self) -> None:
         """They are in the key."""
-        before = disk_inputs(piece(Template("web", OS)))
-        self.assertNotEqual(disk_inputs(piece(Template("web", OS, disk_size=5 << 30))), before)
-        self.assertNotEqual(disk_inputs(piece(Template("web", replace(OS, kernel_parameters="quiet")))), before)
+        inputs = TreeActions(*[None] * 7).inputs
+        before = inputs(piece(Template("web", OS)))
+        self.assertNotEqual(inputs(piece(Template("web", OS, disk_size=5 << 30))), before)
+        self.assertNotEqual(inputs(piece(Template("web", replace(OS, kernel_parameters="quiet")))), before)

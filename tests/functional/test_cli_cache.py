@@ -32,7 +32,7 @@ class SharedTests(CommandCase):
         first = self.start("--template", tdl, *TARGET)
         first.until("command first")
         second = self.start("--template", tdl, *TARGET)
-        second.until("customise")
+        second.until("waiting for another process")
         first.signal(2)
         self.assertEqual(first.wait(10).status, 1)
         done = second.wait()

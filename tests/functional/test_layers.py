@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from unittest import SkipTest
 
+from imagefactory.lib.errors import CommandFailed
 from imagefactory.lib.process.interface import Command, Privilege
-from imagefactory.lib.process.layers import laid, lay, within
+from imagefactory.lib.process.layers import can_lay, laid, lay, within
 from imagefactory.lib.process.trees import remove_tree
 from imagefactory.systems.guests.chroot import ChrootGuest
 from imagefactory.testing.guests import GuestContract
@@ -28,24 +29,27 @@ class LayersCase(test_chroot.ChrootCase):
 
     async def setUp(self) -> None:
         await super().setUp()
-        self.room = self.tree.parent / "room, of: one"
-        self.addCleanup(self.room_goes)
-        await self.as_root("mkdir", str(self.room))
+        self.workspace = self.tree.parent / "workspace, of: one"
+        self.addCleanup(self.workspace_goes)
+        await self.as_root("mkdir", str(self.workspace))
         await self.as_root("sh", "-c", 'echo text > "$1/bin/text"; chmod 0751 "$1"', "sh", str(self.tree))
-        self.above = self.room / "root"
-        if not await lay(self.tree, self.above, self.processes, self.privilege):
+        self.above = self.workspace / "root"
+        probe = self.tree.parent / "probe"
+        await self.as_root("mkdir", str(probe))
+        if not await can_lay(probe, self.processes, self.privilege):
             raise SkipTest("no tree can be laid over another here")
+        await lay(self.tree, self.above, self.processes, self.privilege)
         self.within = within(self.above, self.privilege)
         self.guest = ChrootGuest(self.above, self.processes, self.within, resolv=self.resolv)
 
     async def as_root(self, *argv: str) -> None:
         await self.processes.check(Command(self.privilege.argv(*argv), "preparing"))
 
-    async def room_goes(self) -> None:
+    async def workspace_goes(self) -> None:
         """Like any other."""
-        self.assertNotIn(str(self.room.name), Path("/proc/self/mountinfo").read_text())
-        await remove_tree(self.room, self.processes, self.privilege, ImmediateThreads())
-        self.assertFalse(self.room.exists())
+        self.assertNotIn(str(self.workspace.name), Path("/proc/self/mountinfo").read_text())
+        await remove_tree(self.workspace, self.processes, self.privilege, ImmediateThreads())
+        self.assertFalse(self.workspace.exists())
 
     async def output(self, privilege: Privilege, script: str, tree: Path) -> str:
         argv = privilege.argv("sh", "-c", f'cd "$1" && {script}', "sh", str(tree))
@@ -74,18 +78,25 @@ class ChangeTests(LayersCase):
         """They do not see each other's changes."""
         other = self.tree.parent / "other"
         await self.as_root("mkdir", str(other))
-        self.assertTrue(await lay(self.tree, other / "root", self.processes, self.privilege))
+        await lay(self.tree, other / "root", self.processes, self.privilege)
         await self.output(self.within, CHANGE, self.above)
         seen = await self.output(within(other / "root", self.privilege), "cat bin/text", other / "root")
         self.assertEqual(seen, "text\n")
         await remove_tree(other, self.processes, self.privilege, ImmediateThreads())
 
     async def test_where_it_cannot_be(self) -> None:
-        """A tree cannot be changed above another that was laid itself; nothing is left of the attempt."""
-        room = self.above / "inner"
+        """The probe says so: a tree cannot be changed above another that was laid itself."""
         await self.output(self.within, "mkdir inner", self.above)
-        self.assertFalse(await lay(self.tree, room / "root", self.processes, self.within))
-        self.assertEqual(await self.output(self.within, "ls inner", self.above), "")
+        self.assertFalse(await can_lay(self.above / "inner", self.processes, self.within))
+
+    async def test_what_fails_later(self) -> None:
+        """It is an error with the tool's reason: that this host can overlay was proved before."""
+        workspace = self.tree.parent / "taken"
+        await self.as_root("mkdir", "-p", str(workspace / "root"))
+        with self.assertRaises(CommandFailed) as caught:
+            await lay(self.tree, workspace / "root", self.processes, self.privilege)
+        self.assertIn("File exists", str(caught.exception))
+        await remove_tree(workspace, self.processes, self.privilege, ImmediateThreads())
 
 
 class UserTests(OrdinaryUser, ChangeTests):

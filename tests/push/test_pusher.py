@@ -18,13 +18,13 @@ from imagefactory.push.leftovers import Leftovers
 from imagefactory.push.pusher import CloudPusher
 from imagefactory.targets.descriptor import TargetDescriptor
 from imagefactory.targets.interface import PushContext, Pushed, Ready
+from imagefactory.testing.build import FakeJournal, ReportNotes, remove_flat
 from imagefactory.testing.jobs import parse, template
 from imagefactory.testing.ledger import MemoryLedger
 from imagefactory.testing.targets import installed
 from imagefactory.testing.threads import ImmediateThreads
 from imagefactory.warehouse.records import Records
 from imagefactory.warehouse.store.embedded import EmbeddedWarehouse, open_store
-from tests.build.test_pipeline import FakeJournal, Notes, remove
 
 T = TypeVar("T")
 PROVIDER = Provider("ec2-us-east-1", "ec2")
@@ -59,7 +59,7 @@ class PusherTests(SynchronousTestCase):
         root, threads = Path(self.mktemp()), ImmediateThreads()
         self.records = Records(EmbeddedWarehouse(open_store(root / "warehouse"), threads))
         self.cloud, self.journal = FakeCloud(), FakeJournal()
-        workspaces = Workspaces(root / "img", self.journal, remove, threads)
+        workspaces = Workspaces(root / "img", self.journal, remove_flat, threads)
         targets = installed(TargetDescriptor("ec2", "for this test", lambda _: self.cloud, concurrency=lambda _: 3))  # type: ignore[arg-type,return-value]
         leftovers = Leftovers(MemoryLedger(), self.records, targets, Clock())
         self.pusher = CloudPusher(self.records, targets, leftovers, parse=parse, workspaces=workspaces, threads=threads)
@@ -71,7 +71,7 @@ class PusherTests(SynchronousTestCase):
         return self.successResultOf(Deferred.fromCoroutine(work))
 
     def begin(self, order: PushOrder = ORDER) -> Deferred[object]:
-        return Deferred.fromCoroutine(self.pusher.push(order, Notes()))
+        return Deferred.fromCoroutine(self.pusher.push(order, ReportNotes()))
 
     def test_all_that_is_known_of_the_image(self) -> None:
         """The cloud gets file, template and parameters; the record has identifier and account."""

@@ -21,11 +21,11 @@ from imagefactory.push.pusher import CloudPusher
 from imagefactory.targets.descriptor import CredentialsForm, TargetDescriptor
 from imagefactory.targets.interface import PushContext, Pushed, Ready
 from imagefactory.targets.resources import Creation, Resource, ResourceState
+from imagefactory.testing.build import ReportNotes
 from imagefactory.testing.jobs import parse
 from imagefactory.testing.ledger import LedgerFile, MemoryLedger
 from imagefactory.testing.targets import installed
 from imagefactory.testing.threads import ImmediateThreads
-from tests.build.test_pipeline import Notes
 
 PROVIDER = Provider("cloud-1", "cloud")
 OPEN = Provider("open-1", "open")
@@ -134,7 +134,7 @@ class Process:
     def push(self, id: str = "p", provider: Provider = PROVIDER) -> Deferred[Completed]:
         """A push under way."""
         order = PushOrder(id, "t", provider, account="me")
-        return Deferred.fromCoroutine(self.pusher.push(order, Notes()))
+        return Deferred.fromCoroutine(self.pusher.push(order, ReportNotes()))
 
     def begin(self, work: Coroutine[Any, Any, Any]) -> Deferred[Any]:
         """Something else under way."""

@@ -17,7 +17,7 @@ from imagefactory.lib.concurrency.clock import Clock, sleep
 from imagefactory.lib.concurrency.shared import SharedRuns
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.files.locks import FileLock
-from imagefactory.model.report import Report, StageOutcome
+from imagefactory.model.report import Progress, Report, StageOutcome
 from imagefactory.systems.disk.layout import human
 from imagefactory.systems.disk.stoppable import stoppable
 
@@ -59,12 +59,12 @@ class DirectoryCache:
         hit = (self._shelf.path(key) / BODY).exists()
         return StageOutcome(key.kind, key.digest, hit, () if hit else self._changed(key))
 
-    async def obtain(self, key: StageKey, produce: Producer, report: Report) -> Entry:
+    async def obtain(self, key: StageKey, produce: Producer, progress: Progress) -> Entry:
         """See `StageCache`. Raises what `produce` raises, and NoSpace."""
         fanout = self._fanouts.setdefault(key.digest, Fanout())
         self._holds.begin(key.digest)
         try:
-            with fanout.heard_by(report):
+            with fanout.heard_by(progress):
                 return await self._runs.run(key.digest, lambda: self._supply(key, produce, fanout))
         except BaseException:
             self._holds.end(key.digest)
@@ -77,13 +77,13 @@ class DirectoryCache:
         """See `StageCache`."""
         self._holds.end(entry.key.digest)
 
-    async def _supply(self, key: StageKey, produce: Producer, report: Report) -> Entry:
+    async def _supply(self, key: StageKey, produce: Producer, report: Progress) -> Entry:
         entry = await self._find(key, report)
         if entry is not None:
             return entry
         return await self._make_alone(key, produce, report)
 
-    async def _make_alone(self, key: StageKey, produce: Producer, report: Report) -> Entry:
+    async def _make_alone(self, key: StageKey, produce: Producer, report: Progress) -> Entry:
         """Make it, or find that another process has made it while we waited."""
         lock = self._shelf.making(key.digest)
         try:
@@ -135,7 +135,7 @@ class DirectoryCache:
         report.line(f"the cached {key.kind} stage {key.digest[:12]} is damaged ({damage}); it is made again")
         await self._threads.run(self._shelf.discard, lease.entry)
 
-    async def _make(self, key: StageKey, produce: Producer, report: Report) -> Entry:
+    async def _make(self, key: StageKey, produce: Producer, report: Progress) -> Entry:
         started = self._clock.seconds()
         outcome = await self._threads.run(self.look, key)
         report.stage(outcome)
@@ -155,7 +155,7 @@ class DirectoryCache:
         await self._evict()
         return entry
 
-    async def _produced(self, key: StageKey, produce: Producer, work: Path, report: Report) -> EntryMetadata:
+    async def _produced(self, key: StageKey, produce: Producer, work: Path, report: Progress) -> EntryMetadata:
         facts = await produce(work / BODY, report)
         now = self._clock.seconds()
         return await stoppable(self._threads, lambda watch: self._shelf.finish(key, work, facts, now, watch))

@@ -1,30 +1,30 @@
-"""One run, several who want to hear of it."""
+"""Passes the progress of one run to several jobs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from imagefactory.model.report import Report, StageOutcome
+from imagefactory.model.report import PercentRange, Progress, Report, StageOutcome
 
 
 class Fanout:
-    """A `Report` that passes everything on to those who listen at the moment.
+    """A `Progress` that passes everything on to its listeners.
 
-    Whoever comes late is told at once what the others know: the stage, the activity, how far it is.
+    A listener that joins later gets the stage, the activity and the percentage at once.
     """
 
     def __init__(self) -> None:
-        self._listeners: list[Report] = []
+        self._listeners: list[Progress] = []
         self._outcome: StageOutcome | None = None
         self._activity = ""
-        self._percent: float | None = None
+        self._percent = 0
 
     def __bool__(self) -> bool:
         return bool(self._listeners)
 
     @contextmanager
-    def heard_by(self, report: Report) -> Iterator[None]:
+    def heard_by(self, report: Progress) -> Iterator[None]:
         """`report` gets everything from now until the block ends."""
         self._catch_up(report)
         self._listeners.append(report)
@@ -35,15 +35,12 @@ class Fanout:
 
     def activity(self, text: str) -> None:
         """See `Report`."""
-        self._activity, self._percent = text, None
+        self._activity = text
         for listener in self._listeners:
             listener.activity(text)
 
     def progress(self, percent: float) -> None:
-        """See `Report`."""
-        self._percent = percent
-        for listener in self._listeners:
-            listener.progress(percent)
+        """Not passed on: what is made for several jobs reports through `between`."""
 
     def line(self, text: str) -> None:
         """See `Report`."""
@@ -56,11 +53,21 @@ class Fanout:
         for listener in self._listeners:
             listener.stage(outcome)
 
-    def _catch_up(self, report: Report) -> None:
+    def reached(self, percent: int) -> None:
+        """See `Progress`."""
+        self._percent = max(self._percent, percent)
+        for listener in self._listeners:
+            listener.reached(percent)
+
+    def between(self, low: int, high: int) -> Report:
+        """See `Progress`."""
+        return PercentRange(self, low, high)
+
+    def _catch_up(self, report: Progress) -> None:
         if self._outcome is not None:
             report.stage(self._outcome)
             report.line(f"{self._outcome.kind} {self._outcome.key[:12]} is being made already: joining in")
         if self._activity:
             report.activity(self._activity)
-        if self._percent is not None:
-            report.progress(self._percent)
+        if self._percent:
+            report.reached(self._percent)

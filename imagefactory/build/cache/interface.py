@@ -1,4 +1,4 @@
-"""The cache of stage results, as the runner sees it."""
+"""The cache of stage results, as the stages of a build see it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from imagefactory.model.report import Report, StageOutcome
+from imagefactory.model.report import Progress, StageOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,12 @@ class Entry:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
-Producer = Callable[[Path, Report], Awaitable[Mapping[str, str]]]
-"""Makes the result at the path given (a file, not yet there) and answers the facts to keep beside it."""
+Producer = Callable[[Path, Progress], Awaitable[Mapping[str, str]]]
+"""Makes the result at the path given (a file, not yet there) and returns the facts to keep beside it."""
 
 
 class StageCache(Protocol):
-    """Same key, same result: made once, whoever asks, in this process or another."""
+    """Same key, same result: made once, for all jobs of all processes."""
 
     def look(self, key: StageKey) -> StageOutcome:
         """Would it be a hit?
@@ -51,14 +51,13 @@ class StageCache(Protocol):
         """
         ...
 
-    async def obtain(self, key: StageKey, produce: Producer, report: Report) -> Entry:
-        """The entry of `key`: from the cache, or by waiting for whoever makes it now (all waiters get the reports), or
-        by making it.
+    async def obtain(self, key: StageKey, produce: Producer, progress: Progress) -> Entry:
+        """The entry of `key`: from the cache, from a run that makes it now (all waiters get its reports), or made.
 
-        The run is cancelled only when all who wait for it are. A damaged entry is made again.
+        The run is cancelled only when all that wait for it are. A damaged entry is made again.
         """
         ...
 
     def release(self, entry: Entry) -> None:
-        """Done with the entry; it may be evicted from now on."""
+        """Give the entry back; it may be evicted from now on."""
         ...

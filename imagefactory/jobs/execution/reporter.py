@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from imagefactory.jobs.state.job_log import JobLog
-from imagefactory.model.report import Report, StageOutcome
+from imagefactory.model.report import PercentRange, Report, StageOutcome
 
 #: A program that prints without end shall not fill the log; longer lines are cut.
 LINE_LIMIT = 8192
@@ -66,19 +66,4 @@ class Reporter:
 
     def between(self, low: int, high: int) -> Report:
         """A part of this job's way."""
-        return _Stretch(self, low, high)
-
-
-class _Stretch:
-    """Percent of a part, in percent of the whole."""
-
-    def __init__(self, whole: Reporter, low: int, high: int) -> None:
-        self._whole = whole
-        self._low = low
-        self._width = high - low
-        self.activity = whole.activity
-        self.line = whole.line
-        self.stage = whole.stage
-
-    def progress(self, percent: float) -> None:
-        self._whole.reached(self._low + int(self._width * min(max(percent, 0.0), 100.0) / 100))
+        return PercentRange(self, low, high)

@@ -10,7 +10,7 @@ from pathlib import Path
 from imagefactory.lib.process.interface import Command, Privilege, Processes
 
 LOWER, UPPER, WORK = "below", "upper", "work"
-"""What is in a room beside the place of the whole tree; the first is a link to the lower tree."""
+"""What is in a workspace beside the place of the whole tree; the first is a link to the lower tree."""
 
 # Without an index, whatever the kernel's default: it is for file handles, and keeps a tree from being mounted again.
 _PARTS = f"lowerdir={LOWER},upperdir={UPPER},workdir={WORK},index=off"
@@ -21,9 +21,8 @@ ENTER = '(cd "$1" && mount -t overlay -o "$2" overlay "$3") && shift 4 && exec "
 The parts have names without a path: overlayfs gives `:` and `,` in its options meanings of their own.
 """
 
-# First the same with two files: a kernel, a container or a file system may refuse it, or what comes after it. The root
-# directory of the whole is the upper one.
-_LAY = f"""\
+# A kernel, a container or a file system may refuse the mount, or what comes after it.
+_PROBE = f"""\
 set -e
 cd "$1"
 mkdir -p try/{LOWER}/gone try/{UPPER} try/{WORK} try/root
@@ -34,9 +33,12 @@ rm root/file
 rmdir root/gone
 mkdir root/gone
 chown 1:1 root/gone
-umount root
-cd ..
-rm -rf try
+umount root"""
+
+# The root directory of the whole is the upper one.
+_LAY = f"""\
+set -e
+cd "$1"
 mkdir "$3" {UPPER} {WORK}
 ln -s "$4" {LOWER}
 chown --reference={LOWER}/. {UPPER}
@@ -46,20 +48,21 @@ touch --reference={LOWER}/. {UPPER}"""
 _MOUNTS = ("unshare", "--mount", "--")
 
 
-async def lay(lower: Path, tree: Path, processes: Processes, privilege: Privilege) -> bool:
-    """Let `tree`, a new directory in an empty one, be all that is in `lower`, wherever `within` is asked.
+async def can_lay(workspace: Path, processes: Processes, privilege: Privilege) -> bool:
+    """Whether this host can lay trees over each other, tried with two files in an empty workspace."""
+    argv = privilege.argv(*_MOUNTS, "sh", "-c", _PROBE, "sh", str(workspace), _options(privilege))
+    return (await processes.run(Command(argv, "trying overlayfs"))).ok
 
-    False, with nothing left of it, if this host cannot; `lower` must not be changed any more.
+
+async def lay(lower: Path, tree: Path, processes: Processes, privilege: Privilege) -> None:
+    """Let `tree`, a new directory in an empty workspace, be all that is in `lower`, wherever `within` is asked.
+
+    `lower` must not be changed any more. Raises CommandFailed.
     """
-    room = tree.parent
-    arguments = (str(room), _options(privilege), tree.name, str(lower.absolute()))
-    title = f"laying {room.name} over {lower.parent.name}"
-    argv = privilege.argv(*_MOUNTS, "sh", "-c", _LAY, "sh", *arguments)
-    if (await processes.run(Command(argv, title))).ok:
-        return True
-    clear = privilege.argv("rm", "-rf", "--one-file-system", "--", str(room / "try"))
-    await processes.check(Command(clear, "clearing away"))
-    return False
+    workspace = tree.parent
+    title = f"laying {workspace.name} over {lower.parent.name}"
+    argv = privilege.argv("sh", "-c", _LAY, "sh", str(workspace), "", tree.name, str(lower.absolute()))
+    await processes.check(Command(argv, title))
 
 
 def within(tree: Path, privilege: Privilege) -> Privilege:

@@ -13,7 +13,7 @@ from imagefactory.build.cache.interface import Entry, StageKey
 from imagefactory.build.cache.keys import stage_key
 from imagefactory.lib.errors import BuildFailed, Unavailable
 from imagefactory.lib.files.content import content_of
-from imagefactory.model.report import Report, StageOutcome
+from imagefactory.model.report import PercentRange, Progress, Report, StageOutcome
 from imagefactory.testing.threads import ImmediateThreads
 
 KIB = 1 << 10
@@ -21,19 +21,25 @@ BASE = stage_key("base", {"suite": "bookworm", "packages": "a"})
 
 
 class Notes:
-    """A `Report` that remembers."""
+    """A `Progress` that remembers."""
 
     def __init__(self) -> None:
         self.activities: list[str] = []
         self.lines: list[str] = []
         self.outcomes: list[StageOutcome] = []
-        self.percents: list[float] = []
+        self.percents: list[int] = []
 
     def activity(self, text: str) -> None:
         self.activities.append(text)
 
     def progress(self, percent: float) -> None:
+        pass
+
+    def reached(self, percent: int) -> None:
         self.percents.append(percent)
+
+    def between(self, low: int, high: int) -> Report:
+        return PercentRange(self, low, high)
 
     def line(self, text: str) -> None:
         self.lines.append(text)
@@ -50,9 +56,9 @@ class Maker:
         self.runs = 0
         self.cancelled = 0
         self.gate: Deferred[None] | None = Deferred() if waits else None
-        self.report: Report | None = None
+        self.report: Progress | None = None
 
-    async def __call__(self, path: Path, report: Report) -> Mapping[str, str]:
+    async def __call__(self, path: Path, report: Progress) -> Mapping[str, str]:
         self.runs += 1
         self.report = report
         path.write_bytes(self.data)
@@ -186,7 +192,7 @@ class SharingTests(CacheCase):
         assert maker.report is not None
         assert maker.gate is not None
         maker.report.activity("unpacking")
-        maker.report.progress(40)
+        maker.report.between(30, 50).progress(50)
         two = self.obtaining(BASE, maker, second)
         maker.report.line("hello")
         maker.gate.callback(None)
@@ -331,7 +337,7 @@ class SizeTests(CacheCase):
         """A sparse disk counts for what it has allocated."""
         self.small(256 * KIB)
 
-        async def produce(path: Path, report: Report) -> Mapping[str, str]:
+        async def produce(path: Path, report: Progress) -> Mapping[str, str]:
             path.write_bytes(b"x")
             os.truncate(path, 1 << 30)
             return {}
