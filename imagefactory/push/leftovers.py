@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from twisted.logger import Logger
 
-from imagefactory.lib.concurrency.clock import Clock
+from imagefactory.lib.concurrency.clock import Clock, timeout
 from imagefactory.lib.concurrency.shield import shield
 from imagefactory.lib.concurrency.task import Task
 from imagefactory.lib.errors import FactoryError, Unsupported
@@ -19,6 +19,9 @@ from imagefactory.targets.interface import CloudPush
 from imagefactory.targets.registry import InstalledTargets
 from imagefactory.targets.resources import Resource, ResourceState
 from imagefactory.warehouse.records import Records
+
+START_SECONDS = 10
+"""How long a start may be held up by leftovers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +61,23 @@ class Leftovers:
         return await self._reap(provider, account, credentials)
 
     async def reap_without_credentials(self) -> None:
-        """Delete what is left over at clouds that need no credentials. What cannot be deleted stays, and is logged."""
-        for target, provider, account in {(each.target, each.provider, each.account) for each in await self.find()}:
-            try:
-                if self._targets.descriptor(target).credentials is None:
-                    await self._reap(Provider(provider, target), account, None)
-            except FactoryError as error:
-                self._log.warn("leftovers at {provider} stay: {error}", provider=provider, error=error)
+        """Delete what is left over at clouds that need no credentials, within START_SECONDS.
+
+        What cannot be deleted stays, and is logged: a start does not fail for that.
+        """
+        try:
+            await timeout(self._clock, START_SECONDS, self._reap_each())
+        except TimeoutError:
+            self._log.warn("leftovers stay: they were not deleted in time")
+        except FactoryError as error:
+            self._log.warn("leftovers stay: {error}", error=error)
+
+    async def _reap_each(self) -> None:
+        for target, provider, account in {
+            (each.target, each.provider, each.account) for each in await self._ledger.leftovers()
+        }:
+            if self._targets.descriptor(target).credentials is None:
+                await self._reap(Provider(provider, target), account, None)
 
     async def _reap(self, provider: Provider, account: str, credentials: Credentials | None) -> Sequence[Reaped]:
         pushing = self.pushing(provider)

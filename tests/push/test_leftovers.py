@@ -7,6 +7,7 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.lib.errors import Conflict, Unavailable
+from imagefactory.push.leftovers import START_SECONDS
 from tests.push.world import OPEN, PROVIDER, Process, World
 
 
@@ -161,6 +162,22 @@ class KilledTests(SynchronousTestCase):
         self.successResultOf(after.begin(after.leftovers.reap_without_credentials()))
         self.assertEqual({"p/disk", "p/image"}, set(self.world.objects))
         self.assertEqual(["p/disk", "p/image"], [token for token, _ in self.leftovers(after)])
+
+    def test_a_start_that_is_held_up(self) -> None:
+        """A warehouse or a cloud that does not answer delays it for a moment only; what is left stays known."""
+        self.process.push("q", OPEN)
+        self.process.step_to("store")
+        after = self.process.kill()
+        self.world.gated = False
+        after.records.failure = Unavailable("the warehouse is down")
+        self.successResultOf(after.begin(after.leftovers.reap_without_credentials()))
+        after.records.failure = None
+        after.cloud.hanging.add("sweep")
+        start = after.begin(after.leftovers.reap_without_credentials())
+        self.assertNoResult(start)
+        after.clock.advance(START_SECONDS)
+        self.successResultOf(start)
+        self.assertEqual(["q/disk", "q/image"], [token for token, _ in self.leftovers(after)])
 
     def test_what_cannot_be_reaped(self) -> None:
         """It stays a leftover, with the reason; the others are deleted all the same."""

@@ -213,6 +213,8 @@ class FakeRecords:
         return Path(__file__)
 
     async def provider_image(self, id: str) -> ProviderImageRecord | None:
+        if self.failure is not None:
+            raise self.failure
         return self._process.world.stored.get(id)
 
     async def store_provider_image(self, record: ProviderImageRecord, _body: object) -> None:
