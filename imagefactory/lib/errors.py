@@ -84,7 +84,7 @@ class Unavailable(FactoryError):
 
 
 class Busy(FactoryError):
-    """Too many ask at once; the same may be asked again later."""
+    """Too many requests at once; the same may be sent again later."""
 
 
 class BuildFailed(FactoryError):

@@ -1,4 +1,4 @@
-"""A text that must not be seen."""
+"""Texts that must not be shown."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Small things for structured asynchronous work: no image words in here, each tested alone."""
+"""Structured asynchronous work on Twisted: tasks with owners, events, clocks, queues, threads."""

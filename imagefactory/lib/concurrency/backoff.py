@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 def backoff(
     random: Callable[[], float], *, first: float = 1.0, factor: float = 2.0, limit: float = 60.0, jitter: float = 0.5
 ) -> Iterator[float]:
-    """Delays in seconds, without end: `first`, growing by `factor` up to `limit`.
+    """Yields delays in seconds, without end: `first`, growing by `factor` up to `limit`.
 
-    Each is shortened by up to its `jitter` share (0 to 1), so that those who failed together do not come back together;
-    `random` answers numbers from 0 to 1 (`random.random`).
+    Args:
+        random: returns numbers from 0 to 1 (`random.random`).
+        jitter: the share (0 to 1) by which a delay may be shorter, so that clients that failed together do not come
+            back together.
     """
     delay = min(first, limit)
     while True:

@@ -1,4 +1,4 @@
-"""Waiting on a clock that was handed in."""
+"""Waiting on a clock that is handed in."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from imagefactory.lib.concurrency.task import Task
 T = TypeVar("T")
 
 Clock = IReactorTime
-"""What tells the time and calls later: the reactor, or `twisted.internet.task.Clock` in a test."""
+"""Tells the time and calls later: the reactor, or `twisted.internet.task.Clock` in a test."""
 
 
 def wait_steadily(
     reactor: Any, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic
 ) -> None:
-    """Let all that waits go on evenly when somebody sets the computer's clock.
+    """Keep delays and limits right when the computer's clock is set.
 
     Twisted's reactors take `time.time` for everything: a clock that is set back by an hour would stop each limit and
-    pause for an hour. They ask their `seconds` each time, which counts from now on by itself, from what the clock shows
-    now, so that calls that are scheduled already keep their time. What needs the real time (signatures, what people
-    read, files' times) asks a `WallClock`.
+    pause for an hour. Here `reactor.seconds` counts by a monotonic clock, from the time of the call on, so that calls
+    that are scheduled already keep their time. What needs the real time (signatures, times that people read, files'
+    times) uses a `WallClock`.
     """
     offset = wall() - monotonic()
     reactor.seconds = lambda: monotonic() + offset
@@ -34,14 +34,14 @@ def wait_steadily(
 
 @implementer(IReactorTime)
 class WallClock:
-    """Waits as `clock` does and tells the time of the computer's clock."""
+    """Waits as `clock` does, and tells the time of the computer's clock."""
 
     def __init__(self, clock: Clock, wall: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._wall = wall
 
     def seconds(self) -> float:
-        """Since 1970."""
+        """Returns the Unix time in seconds."""
         return self._wall()
 
     def callLater(self, delay: float, callable: Callable[..., Any], *args: object, **kwargs: object) -> IDelayedCall:
@@ -54,7 +54,7 @@ class WallClock:
 
 
 async def sleep(clock: Clock, seconds: float) -> None:
-    """Go on after `seconds`."""
+    """Return after `seconds`."""
     done: Deferred[None] = Deferred(lambda _: call.cancel())
     call = clock.callLater(seconds, done.callback, None)
     await done
@@ -63,8 +63,10 @@ async def sleep(clock: Clock, seconds: float) -> None:
 async def timeout(clock: Clock, seconds: float | None, work: Awaitable[T]) -> T:
     """Await `work`, and cancel it once after `seconds` (None: never).
 
-    Raises TimeoutError when its clean-up is over, however the work took the cancellation: a coroutine that swallows
-    CancelledError makes no timeout vanish. Cancelling from outside waits for the clean-up likewise.
+    Cancelling from outside waits for the work's clean-up, too.
+
+    Raises:
+        TimeoutError: after the clean-up of the cancelled work, also if that swallowed CancelledError.
     """
     task = Task(work)
     expired = False

@@ -1,4 +1,4 @@
-"""Something that happens once, and that any number of coroutines may wait for."""
+"""An event that happens once, and that any number of coroutines may wait for."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ T = TypeVar("T")
 class Event(Generic[T]):
     """Fires once, with a value or a failure.
 
-    A plain Deferred cannot be shared: whoever cancels it takes it from the others, and whoever changes its result
-    changes it for the next. Here each waiter has its own, and cancelling one touches nobody else. A failure that nobody
-    waits for is not logged: whoever fires the event decides what it means.
+    A plain Deferred cannot be shared: cancelling it cancels it for all, and a callback changes the result for the next.
+    Here each waiter has its own Deferred, and cancelling one does not affect the others. A failure without a waiter is
+    not logged: the code that fires the event decides what it means.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Event(Generic[T]):
 
     @property
     def fired(self) -> bool:
-        """Whether it has happened."""
+        """Whether it has fired."""
         return bool(self._outcome)
 
     @property
@@ -34,15 +34,15 @@ class Event(Generic[T]):
         return self._outcome[0] if self._outcome and isinstance(self._outcome[0], Failure) else None
 
     def fire(self, value: T) -> None:
-        """It has happened; a second time is an error of the caller."""
+        """Fire with a value; RuntimeError the second time."""
         self._settle(value)
 
     def fail(self, failure: Failure) -> None:
-        """It has happened, and badly."""
+        """Fire with a failure; RuntimeError the second time."""
         self._settle(failure)
 
     def wait(self) -> Deferred[T]:
-        """A Deferred of the caller's own; at once if it has happened already."""
+        """Returns a Deferred of the caller's own, which has its result already if the event has fired."""
         waiter: Deferred[T] = Deferred(self._forget)
         if self._outcome:
             waiter.callback(self._outcome[0])
@@ -51,10 +51,13 @@ class Event(Generic[T]):
         return waiter
 
     async def outlast(self, on_cancel: Callable[[], None] = lambda: None) -> CancelledError | None:
-        """Wait until it has happened, whatever it is, through any number of cancellations.
+        """Wait until it has fired, with a value or a failure, through any number of cancellations.
 
-        `on_cancel` is called for the first one only. The answer is that first cancellation, for the caller to raise
-        when its clean-up is done: it must not be swallowed.
+        Args:
+            on_cancel: called for the first cancellation only.
+
+        Returns:
+            The first cancellation, which the caller has to raise when its clean-up is done.
         """
         interruption: CancelledError | None = None
         while not self.fired:
@@ -68,9 +71,9 @@ class Event(Generic[T]):
 
     def _settle(self, outcome: T | Failure) -> None:
         if self._outcome:
-            raise RuntimeError("an event happens only once")
+            raise RuntimeError("an event fires only once")
         self._outcome.append(outcome)
-        while self._waiters:  # a waiter that hears of it may cancel one that is still to hear of it
+        while self._waiters:  # the callback of one may cancel a later one, which leaves the list then
             self._waiters.pop(0).callback(outcome)
 
     def _forget(self, waiter: Deferred[T]) -> None:
@@ -78,7 +81,7 @@ class Event(Generic[T]):
 
 
 async def either(*events: Event[Any]) -> None:
-    """Wait until one of them has happened, well or not."""
+    """Wait until one of them has fired, with a value or a failure."""
     first: Event[None] = Event()
 
     def happened(_outcome: object) -> None:
@@ -94,5 +97,5 @@ async def either(*events: Event[Any]) -> None:
 
 
 def _unless_cancelled(failure: Failure, event: Event[T]) -> Failure | None:
-    """The event's own failure is no interruption of the wait, even if it is a CancelledError."""
+    """Tell the event's own failure, which may be a CancelledError, from an interruption of the wait."""
     return None if event.fired else failure

@@ -1,4 +1,4 @@
-"""The same for many things, some at a time."""
+"""One coroutine function for many items, some at a time."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ V = TypeVar("V")
 
 
 async def in_parallel(ask: Callable[[K], Awaitable[V]], things: Iterable[K], at_once: int = 8) -> list[V]:
-    """`ask` for each, never more than `at_once` under way; the answers in the order of the things.
+    """Returns the results of `ask` for each item, in their order; at most `at_once` run at a time.
 
     The first failure cancels the others and is raised.
     """
     waiting = iter(enumerate(things))
-    answers: dict[int, V] = {}
+    results: dict[int, V] = {}
 
     async def one_after_the_other() -> None:
         for number, thing in waiting:
-            answers[number] = await ask(thing)
+            results[number] = await ask(thing)
 
     async with Scope() as scope:
         for _ in range(at_once):
             scope.start(one_after_the_other())
-    return [answers[number] for number in sorted(answers)]
+    return [results[number] for number in sorted(results)]

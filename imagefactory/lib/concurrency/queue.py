@@ -1,4 +1,4 @@
-"""First come, first served: how much is done at once."""
+"""Limits how much is done at once: first come, first served."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from twisted.internet.defer import Deferred
 
 
 class Queue:
-    """A queue with `places` at its end; None: nobody waits.
+    """Hands out `places` in order of arrival; None: without a limit.
 
-    The members of a party share one place: whoever joins a party that has one need not wait.
+    Members of one party share a place: one that joins a party with a place does not wait.
     """
 
     def __init__(self, places: int | None) -> None:
@@ -22,9 +22,10 @@ class Queue:
 
     @asynccontextmanager
     async def place(self, id: str, party: str = "") -> AsyncIterator[None]:
-        """Wait for a place and keep it; cancelled while it waits, `id` leaves the queue without having had one.
+        """Wait for a place and keep it for the block. Cancelled while it waits, `id` leaves the queue.
 
-        Without a `party` it is alone.
+        Args:
+            party: whose place it shares; its own without one.
         """
         party = party or id
         await self._enter(id, party)
@@ -34,7 +35,7 @@ class Queue:
             self._leave(party)
 
     def position(self, id: str) -> int | None:
-        """1 is next; None: does not wait here."""
+        """Returns the position of `id`, 1 for the next one; None if it does not wait here."""
         if id not in self._waiting:
             return None
         return list(self._waiting).index(id) + 1
@@ -58,14 +59,14 @@ class Queue:
             self._fill()
 
     def _fill(self) -> None:
-        self._inside = +self._inside  # forgets parties that have left
+        self._inside = +self._inside  # without parties that have left
         while self._free and self._waiting:
             self._free -= 1
             party, _ = next(iter(self._waiting.values()))
             self._admit(party)
 
     def _admit(self, party: str) -> None:
-        """Let in all that wait of this party, which has a place."""
+        """Admit all waiting members of a party that has a place."""
         ids = [id for id, (wanted, _) in self._waiting.items() if wanted == party]
         turns = [self._waiting.pop(id)[1] for id in ids]
         self._inside[party] += len(turns)

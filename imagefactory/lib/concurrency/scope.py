@@ -1,4 +1,4 @@
-"""Several coroutines that live and end together."""
+"""Several coroutines that end together."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Scope:
             scope.start(serve())
             answer = await scope.start(ask())
 
-    The first that fails, the block itself included, cancels all others once; leaving waits until every one of them has
-    ended and raises that first failure. Cancelling whoever runs the block cancels the children once; more cancellations
-    only wait. A child's failure interrupts the block where it awaits another child; anything else that takes long
-    should be started as a child, too.
+    The first that fails, the block itself included, cancels all others once; leaving the block waits until every one
+    has ended, and raises that first failure. Cancelling the block cancels the children once; further cancellations only
+    wait. A child's failure interrupts the block where it awaits another child: anything else that takes long should be
+    a child, too.
     """
 
     _log = Logger()
@@ -41,7 +41,7 @@ class Scope:
         return self
 
     def start(self, work: Awaitable[T]) -> Task[T]:
-        """Run `work` as a child. In a scope that is ending already it is cancelled at its first await."""
+        """Run `work` as a child; in a scope that is ending it is cancelled at its first await."""
         task = Task(work)
         if not task.ended.fired:
             self._children.add(task)
@@ -77,7 +77,7 @@ class Scope:
         self._leave(task)
 
     def _is_like_the_first(self, failure: Failure) -> bool:
-        """Of several that fail alike at the same time one is enough to tell."""
+        """Whether it is of the kind that the scope raises: several children often fail for one reason."""
         return self._first is not None and type(self._first.value) is type(failure.value)
 
     def _leave(self, task: Task[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Work that several ask for and that is done once."""
+"""Work that several callers ask for, and that is done once."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ T = TypeVar("T")
 class _SharedRun(Generic[T]):
     task: Task[T]
     waiters: int = 0
-    dying: bool = False
+    ending: bool = False
 
 
 class SharedRuns(Generic[K, T]):
-    """One run per key at a time; all who ask meanwhile get its outcome.
+    """One run per key at a time; all callers meanwhile get its outcome.
 
-    A waiter that is cancelled leaves at once, the last one cancels the run and leaves when that has ended. Whoever asks
-    while a cancelled run ends waits for that end and gets a new run.
+    A waiter that is cancelled leaves at once; the last one cancels the run and leaves when that has ended. A caller
+    that comes while a cancelled run ends waits for that, and gets a new run.
     """
 
     def __init__(self) -> None:
         self._runs: dict[K, _SharedRun[T]] = {}
 
     def running(self, key: K) -> bool:
-        """Whether somebody works on `key` now."""
+        """Whether there is a run of `key` now."""
         return key in self._runs
 
     async def run(self, key: K, start: Callable[[], Awaitable[T]]) -> T:
-        """The outcome of the run of `key`, started with `start()` if there is none."""
-        while (run := self._runs.get(key)) is not None and run.dying:
+        """Returns or raises the outcome of the run of `key`, begun with `start()` if there is none."""
+        while (run := self._runs.get(key)) is not None and run.ending:
             interruption = await run.task.settled()
             if interruption is not None:
                 raise interruption
@@ -57,7 +57,7 @@ class SharedRuns(Generic[K, T]):
         except CancelledError:
             run.waiters -= 1
             if not run.task.ended.fired and run.waiters == 0:
-                run.dying = True
+                run.ending = True
                 run.task.cancel()
                 await run.task.settled()
             raise

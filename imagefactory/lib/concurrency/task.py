@@ -15,8 +15,8 @@ T = TypeVar("T")
 class Task(Generic[T]):
     """Runs `work` from now on.
 
-    It may be awaited by many; cancelling one that awaits does not touch the work, only `cancel()` does. A failure that
-    nobody awaits is not logged: a task belongs to something (a Scope) that looks at it.
+    It may be awaited by many; cancelling one of them does not affect the work, only `cancel()` does. A failure that is
+    not awaited is not logged: a task belongs to an owner (`Scope`, `TaskSet`) that looks at it.
     """
 
     def __init__(self, work: Awaitable[T]) -> None:
@@ -31,7 +31,7 @@ class Task(Generic[T]):
         return self.ended.wait().__await__()
 
     def cancel(self) -> None:
-        """Ask it to end; a second time does nothing, because a second CancelledError would interrupt the clean-up."""
+        """Cancel the work, once: a second CancelledError would interrupt its clean-up."""
         if self._cancelled or self.ended.fired:
             return
         self._cancelled = True
@@ -41,14 +41,14 @@ class Task(Generic[T]):
             self._running.cancel()
 
     async def settled(self, on_cancel: Callable[[], None] = lambda: None) -> CancelledError | None:
-        """Wait until it has ended, well or not, through any number of cancellations (see `Event.outlast`)."""
+        """Wait until it has ended, with a result or a failure; see `Event.outlast`."""
         return await self.ended.outlast(on_cancel)
 
     def _steps(self, work: Awaitable[T]) -> Generator[Deferred[Any], Any, T]:
         """Run `work` step by step.
 
-        Twisted loses a cancel() that comes while the coroutine itself is executing (it fires an event, and somebody
-        who hears it cancels this task). Here it takes effect at the next await.
+        Twisted loses a cancel() that comes while the coroutine itself is executing (it fires an event, and a waiter of
+        that cancels this task). Here it takes effect at the next await.
         """
         steps = work.__await__()
         step: Callable[[], Deferred[Any]] = steps.__next__
@@ -57,8 +57,8 @@ class Task(Generic[T]):
             try:
                 awaited = step()
             except StopIteration as end:
-                answer: T = end.value
-                return answer
+                result: T = end.value
+                return result
             finally:
                 self._executing = False
             if self._cancel_later:

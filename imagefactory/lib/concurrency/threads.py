@@ -29,7 +29,7 @@ class Threads(Protocol):
     """Runs blocking functions."""
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call it in a thread.
+        """Returns what `function` returns, called in a thread.
 
         A thread cannot be interrupted: cancelling waits for the call to end.
         """
@@ -115,7 +115,7 @@ class ThreadPools:
         self.bulk.start()
 
     async def stop(self) -> None:
-        """Stop both, the database last: it is written down there what became of the rest."""
+        """Stop both, the database last: the end of the bulk work is recorded there."""
         try:
             await self.bulk.stop()
         finally:

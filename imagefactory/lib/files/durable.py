@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and still there after a power cut. Everything blocks."""
+"""Files that are written whole or not at all, and survive a power cut. Everything blocks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if _sync_file_range is not None:
 
 
 def synchronise(path: Path) -> None:
-    """Have what is in a file, or the names that are in a directory, on the disk (fsync(2))."""
+    """Write the content of a file, or the names in a directory, to the disk (fsync(2))."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -23,18 +23,21 @@ def synchronise(path: Path) -> None:
 
 
 def start_writing(descriptor: int, start: int, length: int) -> None:
-    """Have a part of a file written to the disk soon, without waiting for it (sync_file_range(2)).
+    """Begin to write a part of a file to the disk, without waiting for it (sync_file_range(2)).
 
-    It promises nothing: what fails now fails again in fsync. Without that call in the C library it does nothing.
+    Errors are not reported here: fsync fails with them, too. Does nothing if the C library lacks the call.
     """
     if _sync_file_range is not None:
         _sync_file_range(descriptor, start, length, _START)
 
 
 def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write the file in one step, over what is there; nobody sees it with another mode or half of its content.
+    """Write the file in one step, over what is there: it is never seen with another mode or half of its content.
 
-    Makes the directory. Raises OSError, and leaves nothing behind then.
+    Makes the directory.
+
+    Raises:
+        OSError: it cannot be written; nothing is left of it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}")

@@ -1,4 +1,4 @@
-"""Locks between processes that die with their owner."""
+"""Locks between processes, which end with the process that holds them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 class FileLock:
     """flock(2) on `path`: one exclusive owner, or many shared ones.
 
-    The kernel ends the lock with the process that has it, however that ends. Two locks on one path exclude each other
-    within a process as well. No call ever waits; all of them touch the disk, so they belong into a thread.
+    The kernel ends the lock with the process that holds it, however that ends. Two locks on one path exclude each other
+    within a process, too. No call waits for a lock; all touch the disk, so they belong into a thread.
     """
 
     def __init__(self, path: Path) -> None:
@@ -20,7 +20,7 @@ class FileLock:
 
     @property
     def held(self) -> bool:
-        """Whether this is the owner, or one of them."""
+        """Whether this is an owner of the lock."""
         return self._descriptor >= 0
 
     def take(self, *, shared: bool = False, create: bool = False, mode: int = 0o600) -> bool:

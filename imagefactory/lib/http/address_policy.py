@@ -1,6 +1,6 @@
-"""Which addresses a daemon may be sent to by a URL that somebody else chose.
+"""Which addresses a daemon may fetch from when a user chose the URL.
 
-Whoever may name a URL could otherwise make the daemon talk to what only the daemon can reach.
+A user could otherwise make it send requests to hosts that only the daemon can reach.
 """
 
 from __future__ import annotations

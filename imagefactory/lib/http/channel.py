@@ -1,4 +1,4 @@
-"""A connection whose client gets as much at a time as it takes."""
+"""A connection that sends no faster than its client reads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GOODBYE_SECONDS = 1.0
 
 
 class PacedChannel(ChannelInternals):
-    """At most one answer waits in memory for a client to take it.
+    """At most one response waits in memory for a client to read it.
 
     twisted.web begins a pipelined request as soon as the one before it is answered, whether or not anything of that
     answer has gone out, and goes on reading meanwhile: a client that sends and never reads would fill the memory. Here
@@ -41,14 +41,14 @@ class PacedChannel(ChannelInternals):
             self.pause_reading()
 
     def resumeProducing(self) -> None:
-        """The transport has taken what was written: this client is slow, and not gone."""
+        """The transport has taken what was written: the client is slow, not gone."""
         super().resumeProducing()
         self.resetTimeout()
         if self._held:
             self._take_turn()
 
     def timeoutConnection(self) -> None:  # noqa: N802
-        """A client that takes nothing gets no goodbye, because it would not take that either."""
+        """Abort a client that reads nothing, without a TLS goodbye, which it would not read either."""
         if self.transport_is_full:
             self.forceAbortClient()
             return
@@ -56,7 +56,7 @@ class PacedChannel(ChannelInternals):
         self.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """It is gone, and what it asked for last with it."""
+        """Drop the request that has not begun."""
         if self._turn is not None:
             self._turn.cancel()
             self._turn = None

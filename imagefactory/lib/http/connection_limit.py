@@ -15,7 +15,7 @@ LINGER_SECONDS = 1.0
 
 
 class ConnectionLimit:
-    """The connections of one port, at most so many; `words` are what one too many is told."""
+    """The connections of one port, at most so many; `words` are the reply to one more."""
 
     def __init__(self, clock: IReactorTime, most: int, words: bytes) -> None:
         self._clock = clock

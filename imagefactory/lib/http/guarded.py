@@ -1,4 +1,4 @@
-"""Fetching what a template's author named by URL, under rules that keep the daemon from being misused."""
+"""Fetches what a template names by URL, under rules that protect the hosts around the daemon."""
 
 from __future__ import annotations
 
@@ -35,14 +35,16 @@ REDIRECTS = 5
 _MOVED = {301, 302, 303, 307, 308}
 
 Resolve = Callable[[str], Awaitable[Sequence[str]]]
-"""Addresses of a host name; OSError if there are none."""
+"""Returns the addresses of a host name; OSError if there are none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What may be fetched: schemes, networks beside the public ones, bytes and seconds per document.
 
-    Hosts that are `trusted` may be anywhere. `setting` is where an administrator allows more networks.
+    Attributes:
+        trusted: hosts that may have any address.
+        setting: where an administrator allows more networks, for error messages.
     """
 
     schemes: Sequence[str] = ("https", "http")
@@ -55,7 +57,7 @@ class Rules:
 
 @implementer(IStreamClientEndpoint)
 class CheckedEndpoint:
-    """Resolves a host, checks what it got, and connects to exactly that.
+    """Resolves a host, checks all its addresses, and connects to one of exactly these.
 
     A name that is resolved for the check and once more for the connection may change its meaning in between.
     """
@@ -130,9 +132,15 @@ class GuardedFetcher:
         self._clock = clock
 
     async def fetch(self, url: str) -> bytes:
-        """What is at `url`.
+        """Returns the document at `url`.
 
-        Raises InvalidInput, Forbidden, TooLarge, Unavailable; no error repeats anything of an answer's body.
+        No error shows anything of the body of a response.
+
+        Raises:
+            InvalidInput: it is no URL.
+            Forbidden: the rules do not allow it.
+            TooLarge: it has more bytes than they allow.
+            Unavailable: it cannot be fetched.
         """
         try:
             return await timeout(self._clock, self._rules.seconds, self._follow(url))

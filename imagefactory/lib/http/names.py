@@ -88,8 +88,8 @@ class TwistedResolver:
 class NameResolver:
     """Resolves names for the whole process between `start()` and `stop()`, whatever else its threads do.
 
-    Slow look-ups delay only each other, and each is given up after `seconds`: a name of somebody else's choice may be
-    served by somebody who never answers.
+    Slow look-ups delay only each other, and each is given up after `seconds`: users choose names, and may choose ones
+    whose servers never answer.
     """
 
     _log = Logger()

@@ -1,4 +1,4 @@
-"""A URL that somebody else wrote, taken apart for fetching."""
+"""Parses and checks URLs that users of the daemon wrote, for fetching."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ _NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_.])?")
 
 @dataclass(frozen=True, slots=True)
 class ParsedUrl:
-    """Where to ask, and as whom: `authorization` is that of the user and password in the URL (RFC 7617), or empty."""
+    """What is fetched; `authorization` is made of user and password in the URL (RFC 7617), or empty."""
 
     url: bytes = field(repr=False)
     authorization: str = field(repr=False)
 
 
 def parse_url(url: str, schemes: Sequence[str]) -> ParsedUrl:
-    """What to ask for `url`; user and password are not in it any more, so that no message can show them.
+    """Returns what to fetch for `url`; user and password are taken out of it, so that no message shows them.
 
-    Raises InvalidInput for what is no URL, Forbidden for another scheme.
+    Raises:
+        InvalidInput: it is no URL.
+        Forbidden: it has another scheme.
     """
     shown = without_secrets(url)
     try:

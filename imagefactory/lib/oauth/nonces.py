@@ -1,4 +1,4 @@
-"""Which signed requests were seen: each is good once."""
+"""Used nonces: each signed request is good once."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _FORGETFUL = Forgetful()
 class Nonces:
     """Remembers nonces for as long as their timestamp is inside the window (seconds, both ways).
 
-    What `memory` has of an earlier process counts, too. Full of living ones it raises Busy: forgetting would let
-    replays in, and only signed requests get here.
+    Nonces of an earlier process, from `memory`, count, too. When it is full of living ones it raises Busy: forgetting
+    would let replays in, and only signed requests get here.
     """
 
     def __init__(self, now: Callable[[], float], window: float, most: int = MOST, memory: Memory = _FORGETFUL) -> None:
@@ -29,7 +29,7 @@ class Nonces:
         return len(self._expiry)
 
     def known(self, client: str, timestamp: int, nonce: str) -> bool:
-        """Whether this was seen."""
+        """Whether it was used."""
         return (client, timestamp, nonce) in self._expiry
 
     async def add(self, client: str, timestamp: int, nonce: str) -> None:

@@ -1,8 +1,8 @@
-"""Checks signatures: HMAC-SHA1 and HMAC-SHA256, a window of time, each nonce once, the body's hash if there is one.
+"""Verifies OAuth 1.0 signatures: HMAC-SHA1 and HMAC-SHA256, a window of time, each nonce once, the body's hash if any.
 
 What oauthlib leaves open is decided here. It reads the system's clock; the window is checked on the injected one. It
-asks for the nonce before it knows the signature to be good; here the nonce is noted afterwards, so that nobody but a
-known client can fill the memory.
+asks for the nonce before it knows the signature to be good; here the nonce is recorded afterwards, so that only known
+clients fill the memory.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ METHODS = ("HMAC-SHA1", "HMAC-SHA256")
 
 @dataclass(frozen=True, slots=True)
 class SignatureLimits:
-    """What a door accepts: seconds of difference between the clocks, both ways; shortest and longest nonce and key."""
+    """What a site accepts: seconds of difference between the clocks, both ways; shortest and longest nonce and key."""
 
     window: int
     nonce: tuple[int, int] = (1, 255)
@@ -41,10 +41,11 @@ class SignatureLimits:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A request as far as a signature looks at it.
+    """The parts of a request that a signature covers.
 
-    `forms` answers the form fields (urlencoded) that may be part of what was signed: any of them will do, "" is none.
-    `body` is what `oauth_body_hash` is compared with; None for one that is streamed, which is not looked at.
+    Attributes:
+        forms: returns the form fields (urlencoded) that may be part of what was signed: any will do, "" is none.
+        body: what `oauth_body_hash` is compared with; None for one that is streamed, which is not checked.
     """
 
     method: str
@@ -55,7 +56,7 @@ class Signed:
 
 
 class Verifier:
-    """Knows the clients (keys and secrets); `now` is the time in Unix seconds, `memory` what outlives a restart."""
+    """Verifies requests of clients (secrets by key); `now` is the Unix time, `memory` keeps nonces over restarts."""
 
     def __init__(
         self,
@@ -141,9 +142,9 @@ def _announced(request: Signed, rules: _Rules) -> dict[str, str]:
 
 
 class _Rules(RequestValidator):
-    """What oauthlib asks us; `refusal` is the reason for people, which oauthlib does not tell."""
+    """What oauthlib asks for; `refusal` is the reason for people, which oauthlib does not give."""
 
-    enforce_ssl = False  # TLS is the door's, or that of a trusted proxy
+    enforce_ssl = False  # TLS is the listener's, or that of a trusted proxy
     allowed_signature_methods = METHODS
     timestamp_lifetime = 1 << 40
     dummy_client = "-"
@@ -165,7 +166,7 @@ class _Rules(RequestValidator):
         self.refusal = refused("oauth parameters are missing, malformed, repeated, or in more than one place")
 
     def judge(self, parameters: Mapping[str, str]) -> None:
-        """Raises Unauthorized for what cannot become a good signature; which keys there are is not said."""
+        """Raises Unauthorized for what cannot become a good signature, without showing which keys exist."""
         client, timestamp, nonce = (parameters.get(name, "") for name in _IDENTITY)
         if not (self.check_client_key(client) and self.check_nonce(nonce) and _NUMBER.fullmatch(timestamp)):
             raise self.refusal
@@ -183,7 +184,7 @@ class _Rules(RequestValidator):
     def validate_timestamp_and_nonce(
         self, client_key: str, timestamp: str, nonce: str, request: object, *tokens: object
     ) -> bool:
-        """Only looks."""
+        """Records nothing."""
         skew = self._now() - int(timestamp)
         if abs(skew) > self._limits.window:
             side = "old" if skew > 0 else "in the future"
@@ -218,14 +219,14 @@ def _used() -> Unauthorized:
 def refused(
     reason: str, *, hint: str = "sign the request with OAuth 1.0, a client's key and secret, and no token"
 ) -> Unauthorized:
-    """The error for a request that is not let in."""
+    """Returns the error for a request that is refused."""
     return Unauthorized(f"OAuth: {reason}", hint=hint)
 
 
 class BodyHash:
-    """What a client said of the body it sends (OAuth Request Body Hash extension), against what came.
+    """Compares the hash that a client announced (OAuth Request Body Hash extension) with the body that came.
 
-    The extension knows SHA-1 only; clients that sign with SHA-256 hash with it, too.
+    The extension has SHA-1 only; clients that sign with SHA-256 hash with it, too.
     """
 
     def __init__(self, announced: str) -> None:
@@ -233,12 +234,12 @@ class BodyHash:
         self._hashes = (hashlib.sha1(usedforsecurity=False), hashlib.sha256())
 
     def update(self, data: bytes) -> None:
-        """More of the body."""
+        """Add a part of the body."""
         for each in self._hashes:
             each.update(data)
 
     def check(self) -> None:
-        """It has all come. Unauthorized if it is another."""
+        """Raises Unauthorized unless all that came is the body that was announced."""
         expected = [base64.b64encode(each.digest()) for each in self._hashes]
         if not any(hmac.compare_digest(each, self._announced) for each in expected):
             raise refused("the body is not the one that oauth_body_hash was made of")

@@ -24,10 +24,12 @@ Kill = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class EndTimeouts:
-    """Seconds given to a child that should end.
+    """Seconds that a child has to end.
 
-    `grace`: from TERM to KILL. `linger`: what a child leaves running may hold its output for so long after its exit.
-    `backup`: from KILL until the child is given up, whatever the kernel does with it.
+    Attributes:
+        grace: from TERM to KILL.
+        linger: how long what a child leaves running may hold its output after its exit.
+        backup: from KILL until the child is given up, whatever the kernel does with it.
     """
 
     grace: float = 5.0
@@ -39,7 +41,7 @@ DEFAULT_TIMEOUTS = EndTimeouts()
 
 
 class Sink(Protocol):
-    """Where output goes."""
+    """Takes output."""
 
     def feed(self, data: bytes) -> None: ...
 
@@ -49,8 +51,12 @@ class Sink(Protocol):
 class Child(ProcessProtocol):
     """Feeds output to `out` and `err`, keeps the two clocks, and ends the group when asked or when a clock runs out.
 
-    The child must be the leader of its own group (`setsid` in front). `ended` fires once, when the child and its group
-    are gone: with None if it could not be ended. `late` says which clock ran out, `fault` what a sink raised.
+    The child must be the leader of its own group (`setsid` in front).
+
+    Attributes:
+        ended: fires when the child and its group are gone; with None if it could not be ended.
+        late: which clock ran out, "silence" or "total"; empty if none.
+        fault: what a sink raised.
     """
 
     _log = Logger()
@@ -85,7 +91,7 @@ class Child(ProcessProtocol):
         self._calls: dict[str, IDelayedCall] = {}
 
     def connectionMade(self) -> None:
-        """It runs: give it its input and start the clocks."""
+        """Give it its input and start the clocks."""
         assert self.transport is not None
         self.pid = self.transport.pid
         if self._stdin:
@@ -96,21 +102,21 @@ class Child(ProcessProtocol):
                 self._later(name, seconds, self._expire, name)
 
     def childDataReceived(self, fd: int, data: bytes) -> None:
-        """It said something."""
+        """Output has come."""
         if "silence" in self._calls and self._limits["silence"] is not None:
             self._calls["silence"].reset(self._limits["silence"])
         if self.fault is None:
             self._guarded(self._sinks[fd].feed, data)
 
     def processExited(self, reason: Failure) -> None:  # noqa: ARG002 - processEnded gets it again
-        """The leader is gone; others may still hold its output."""
+        """The leader has ended; others may still hold its output."""
         self._exited = True
         for name in ("silence", "total"):
             self._stop(name)
         self._later("linger", self._timeouts.linger, self._cut)
 
     def processEnded(self, reason: Failure) -> None:
-        """The leader is gone and its output closed; now for what it left behind."""
+        """The leader has ended and its output is closed: end what it left running."""
         self._exited = True
         self._stop_all()
         if self.ended.fired:
@@ -121,7 +127,7 @@ class Child(ProcessProtocol):
         self._sweep(_exit(reason), self._clock.seconds() + self._timeouts.backup)
 
     def end(self) -> None:
-        """Ask the group to end, then make it."""
+        """Ask the group to end, and kill it after the grace."""
         if self._ending or self.ended.fired:
             return
         self._ending = True
@@ -147,7 +153,7 @@ class Child(ProcessProtocol):
         self.transport.loseConnection()
 
     def _sweep(self, outcome: Exit, deadline: float) -> None:
-        """Kill what is left of the group and report when it is gone, or at `deadline`."""
+        """Kill what is left of the group; fire `ended` when it is gone, or at `deadline`."""
         left = self._signal(signal.SIGKILL) and self._lives(self.pid)
         if left and self._clock.seconds() < deadline:
             self._later("sweep", self._POLL, self._sweep, outcome, deadline)
@@ -159,7 +165,7 @@ class Child(ProcessProtocol):
         self.end()
 
     def _signal(self, number: signal.Signals) -> bool:
-        """Signal the group; whether there was anything to signal."""
+        """Signal the group; returns whether there was anything to signal."""
         try:
             self._kill(-self.pid, number)
         except ProcessLookupError:

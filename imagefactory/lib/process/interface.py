@@ -1,4 +1,4 @@
-"""What a child process is to the rest of the house."""
+"""What other packages know of child processes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ from typing import Protocol
 class Command:
     """One program to run.
 
-    `argv` holds no secret (everybody can read an argv); what is secret goes into `stdin`. `env` is the whole
-    environment: a small fixed one (PATH, LANG=C.UTF-8, HOME, TMPDIR) plus these. `silence` and `total` are seconds:
-    how long the program may say nothing, how long it may take; None is no limit. `title` names it in logs and errors.
-    With `merge`, stderr is read as stdout. `needs` are other programs of this host that this one will call.
+    Attributes:
+        argv: without secrets, because all users of a host can read it.
+        title: names it in logs and errors.
+        env: in addition to a small fixed environment (PATH, LANG=C.UTF-8, HOME, TMPDIR).
+        stdin: its input; secrets go in here.
+        silence: seconds for which it may print nothing (None: no limit).
+        total: seconds that it may take (None: no limit).
+        merge: whether stderr is read as stdout.
+        needs: other programs of this host that this one calls.
     """
 
     argv: tuple[str, ...]
@@ -60,9 +65,12 @@ class Processes(Protocol):
     ) -> Exit:
         """Run to the end.
 
-        A carriage return ends a line too (progress bars). Raises MissingTool (not installed; with the package that has
-        it), TimedOut. Cancelling ends the group: TERM, grace, KILL, and the Deferred fires only after the last of the
-        group is gone.
+        A carriage return ends a line, too (progress bars). Cancelling ends the group (TERM, grace, KILL) and waits
+        until the last process of it is gone.
+
+        Raises:
+            MissingTool: it is not installed; the hint names the package that has it.
+            TimedOut: it was silent for too long, or took too long.
         """
         ...
 
@@ -73,7 +81,7 @@ class Processes(Protocol):
         ...
 
     async def output(self, command: Command, limit: int = 1 << 20) -> str:
-        """As `check` (never merged); the answer is stdout as text, at most `limit` characters, else CommandFailed."""
+        """As `check` (never merged); returns stdout as text; CommandFailed if it has more than `limit` characters."""
         ...
 
 
@@ -82,12 +90,12 @@ class Privilege:
     """How this process works on files that belong to the system being built.
 
     As root `prefix` is empty. As an ordinary user with subordinate ids it enters a user namespace in which that user
-    is root and the subordinate ids are everybody else; all work on a tree (bootstrap, chroot, packing, making the
+    is root and the subordinate ids are all other users; all work on a tree (bootstrap, chroot, packing, making the
     file system, removing) then goes through it, because only there the owners are what they seem.
     """
 
     prefix: tuple[str, ...] = ()
 
     def argv(self, *argv: str) -> tuple[str, ...]:
-        """The command line that runs `argv` as the tree's root."""
+        """Returns the command line that runs `argv` as the tree's root."""
         return (*self.prefix, *argv)

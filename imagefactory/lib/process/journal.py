@@ -1,9 +1,9 @@
-"""What this program run has started outside itself, written down so that the next one can clear it away.
+"""Records what this run has started outside itself, so that a later one can remove it.
 
 A run has one small JSON file, `TOKEN.json`, and holds a lock on `TOKEN.lock` while it lives (flock(2): the kernel
-releases it however we end, it survives daemonising, and it tells the truth over container borders, where a pid does
-not). Every child carries the token in its environment from its first moment, so that none can be missed between being
-started and being written down.
+releases it however the process ends, it survives daemonising, and it holds over container borders, where a pid means
+another process). Every child carries the token in its environment from its first moment, so that none is missed between
+its start and its record.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class ChildRecord:
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """What one run left, should it die now. `boot` is the kernel's boot id: after a reboot no process is left."""
+    """What one run leaves if it is killed now. `boot` is the kernel's boot id: after a reboot no process is left."""
 
     token: str
     owner: int
@@ -51,12 +51,12 @@ class JournalEntry:
 
 
 def encode(entry: JournalEntry) -> str:
-    """The text of an entry's file."""
+    """Returns the text of an entry's file."""
     return json.dumps(asdict(entry), indent=1) + "\n"
 
 
 def decode(text: str) -> JournalEntry:
-    """Read an entry; ValueError if it is damaged in any way."""
+    """Returns the entry in a text; ValueError if it is damaged."""
     try:
         raw = json.loads(text)
         entry = JournalEntry(
@@ -78,7 +78,7 @@ def decode(text: str) -> JournalEntry:
 
 
 def boot_id() -> str:
-    """Names this boot of this machine."""
+    """Returns the name of this boot of this machine."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
@@ -110,7 +110,7 @@ class Journal:
 
     @classmethod
     async def open(cls, directory: Path, threads: Threads) -> Journal:
-        """Begin an entry in `directory` (made if absent); FactoryError if it cannot be written."""
+        """Begin an entry in `directory`, which is made if absent; FactoryError if it cannot be written."""
         token = secrets.token_hex(16)
         try:
             journal = cls(directory, threads, token, await threads.run(_begin, directory, token))
@@ -121,13 +121,14 @@ class Journal:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """To be put into the environment of every child."""
+        """The variables that every child has in its environment."""
         return {VARIABLE: self.token}
 
     async def add_workspace(self, path: Path) -> None:
-        """To be called before `path` is made: it is on the disk when this returns.
+        """Record `path` before it is made; the record is on the disk when this returns.
 
-        Raises FactoryError if it could not be written; then nothing is remembered.
+        Raises:
+            FactoryError: it could not be written, and nothing is recorded.
         """
         self._workspaces.append(path)
         try:
@@ -137,11 +138,11 @@ class Journal:
             raise unwritable(self._path.parent, error) from error
 
     async def drop_workspace(self, path: Path) -> None:
-        """To be called when `path` is gone, or belongs to somebody else."""
+        """Forget `path`, which is removed, or belongs to something else by now."""
         self._workspaces.remove(path)
         try:
             await self._save(durable=True)
-        except OSError as error:  # harmless: to remove what is gone already is no error
+        except OSError as error:  # harmless: removing what is gone is no error
             self._log.error("the journal cannot be written: {error}", error=str(error))
 
     def started(self, pid: int) -> None:
@@ -171,7 +172,7 @@ class Journal:
         await shield(self._threads.run(self._lock.release))
 
     def _save_soon(self) -> None:
-        """Children come and go by the hundred: one write after the other, each with all there is to say then."""
+        """Write once for all that changed meanwhile: children come and go by the hundred."""
         self._stale = True
         if self._saving is None or self._saving.ended.fired:
             self._saving = Task(self._save_while_stale())
@@ -197,7 +198,7 @@ class Journal:
 
 
 def unwritable(directory: Path, error: OSError) -> FactoryError:
-    """The error for a journal that cannot be kept: without it nothing may be started."""
+    """Returns the error for a journal that cannot be written: without it nothing may be started."""
     hint = "make room there and let this user write, or set another state_dir"
     return FactoryError(f"the journal cannot be written: {error.strerror}", where=str(directory), hint=hint)
 

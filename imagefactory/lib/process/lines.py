@@ -13,7 +13,7 @@ LONGEST = 16_384
 
 
 class LineSplitter:
-    """Cuts output into lines and delivers each when it is complete.
+    """Splits output into lines and delivers each when it is complete.
 
     A carriage return alone ends a line, too (progress bars). Bytes that are no UTF-8 become replacement characters; a
     character may be split between two reads.
@@ -27,11 +27,11 @@ class LineSplitter:
         self._returned = False
 
     def feed(self, data: bytes) -> None:
-        """More output."""
+        """Add output."""
         self._take(self._decoder.decode(data))
 
     def close(self) -> None:
-        """No more output: what is left is a line without an end."""
+        """Deliver what is left: a line without an end."""
         self._take(self._decoder.decode(b"", final=True))
         if self._rest:
             rest, self._rest = self._rest, ""
@@ -65,11 +65,11 @@ class CappedText:
         self._size = 0
 
     def feed(self, data: bytes) -> None:
-        """More output; OverflowError if it is too much."""
+        """Add output; OverflowError if it is too much."""
         self._keep(self._decoder.decode(data))
 
     def close(self) -> None:
-        """No more output."""
+        """Add what is left of a split character."""
         self._keep(self._decoder.decode(b"", final=True))
 
     def __str__(self) -> str:

@@ -22,8 +22,8 @@ NAMESPACE = ("unshare", "--user", "--map-root-user", "--map-auto", "--")
 
 @dataclass(frozen=True, slots=True)
 class HostAbilities:
-    """What matters of this host: our user, the texts of /etc/subuid and /etc/subgid, which programs are there, and how
-    many user namespaces the kernel allows (None: it does not say)."""
+    """What of this host decides: our user, the texts of /etc/subuid and /etc/subgid, which programs are there, and how
+    many user namespaces the kernel allows (None: not known)."""
 
     uid: int
     user: str
@@ -34,7 +34,7 @@ class HostAbilities:
 
 
 def look_at_host() -> HostAbilities:
-    """Ask the system (reads a few small files)."""
+    """Returns the abilities of this host. Blocks: reads a few small files."""
     uid = os.getuid()
     limit = _read(Path("/proc/sys/user/max_user_namespaces")).strip()
     wanted = ("unshare", "newuidmap", "newgidmap")
@@ -49,9 +49,11 @@ def look_at_host() -> HostAbilities:
 
 
 def decide(host: HostAbilities) -> Privilege:
-    """What `host` gives us.
+    """Returns how trees are worked on on `host`.
 
-    Raises MissingTool, or Unsupported with what an administrator has to do.
+    Raises:
+        MissingTool: a program is not installed.
+        Unsupported: an administrator has to change something; the hint says what.
     """
     if host.uid == 0:
         return Privilege()
@@ -85,9 +87,10 @@ def enough(text: str, host: HostAbilities) -> bool:
 
 
 async def find_privilege(processes: Processes, threads: Threads) -> Privilege:
-    """How we can work on trees here; for an ordinary user proved by entering a namespace once.
+    """Returns how trees are worked on here; for an ordinary user a namespace is entered once to prove it.
 
-    Raises MissingTool, Unsupported.
+    Raises:
+        MissingTool, Unsupported: see `decide`.
     """
     privilege = decide(await threads.run(look_at_host))
     if privilege.prefix:

@@ -1,6 +1,6 @@
 """What /proc says about processes.
 
-Reading it never blocks on a disk, so that is allowed on the reactor thread.
+Reading it never waits for a disk, so it may be read on the reactor thread.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Stat:
 
 
 def stat(pid: int, proc: Path = PROC) -> Stat | None:
-    """The process with that id; None if there is none."""
+    """Returns the process with that id; None if there is none."""
     try:
         text = (proc / str(pid) / "stat").read_text(errors="replace")
     except OSError:
@@ -40,14 +40,14 @@ def stat(pid: int, proc: Path = PROC) -> Stat | None:
 
 
 def everybody(proc: Path = PROC) -> Iterator[Stat]:
-    """All processes there are now."""
+    """Yields all processes."""
     for entry in proc.iterdir():
         if entry.name.isdecimal() and (found := stat(int(entry.name), proc)) is not None:
             yield found
 
 
 def carries(pid: int, variable: bytes, proc: Path = PROC) -> bool:
-    """Whether the process was started with this `NAME=value` in its environment; False if one may not know."""
+    """Whether the process was started with this `NAME=value` in its environment; False if that may not be read."""
     try:
         return variable in (proc / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:
@@ -55,5 +55,5 @@ def carries(pid: int, variable: bytes, proc: Path = PROC) -> bool:
 
 
 def group_lives(group: int, proc: Path = PROC) -> bool:
-    """Whether anybody in the process group still runs; the dead that nobody reaped do not count."""
+    """Whether a process of the group still runs; ended ones that were not reaped do not count."""
     return any(one.group == group and not one.dead for one in everybody(proc))

@@ -1,4 +1,4 @@
-"""Clears away what runs that died left behind: exactly what their journal entries say, and nothing by its name."""
+"""Removes what runs that were killed have left: exactly what their journal entries say, and nothing by its name."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TRIES, _PAUSE = 100, 0.05
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An entry of a dead run, locked by us so that nobody else reaps it meanwhile."""
+    """The entry of a run that has ended, locked so that no other process reaps it meanwhile."""
 
     path: Path
     lock: FileLock
@@ -37,10 +37,13 @@ class Claim:
 async def reap(
     directory: Path, *, threads: Threads, clock: IReactorTime, processes: Processes, privilege: Privilege
 ) -> list[JournalEntry]:
-    """Kill the processes and remove the workspaces of all runs in `directory` whose owner is dead.
+    """Kill the processes and remove the workspaces of all runs in `directory` that have ended.
 
-    Entries of the living are not touched. A damaged entry is set aside (`.damaged`), one that cannot be cleared is kept
-    for the next time; neither is fatal, both are logged. The answer is what was cleared.
+    Entries of runs that last are not touched. A damaged entry is set aside (`.damaged`), one that cannot be cleared is
+    kept for the next time; neither is fatal, both are logged.
+
+    Returns:
+        The entries that were cleared.
     """
     cleared = []
     for path in await threads.run(_entries, directory):
@@ -73,7 +76,7 @@ async def _clear(
 
 
 async def _kill(entry: JournalEntry, threads: Threads, clock: IReactorTime) -> bool:
-    """Again and again, because what is being killed may be starting more."""
+    """Kill again and again, because what is being killed may be starting more; False if processes are left."""
     for _ in range(_TRIES):
         if not await threads.run(_strike, entry):
             return True
@@ -82,7 +85,7 @@ async def _kill(entry: JournalEntry, threads: Threads, clock: IReactorTime) -> b
 
 
 def _strike(entry: JournalEntry) -> bool:
-    """Kill all that are left; whether there were any."""
+    """Kill all that are left; returns whether there were any."""
     victims = list(victims_of(entry, list(everybody()), boot_id()))
     for pid in victims:
         with contextlib.suppress(ProcessLookupError):
@@ -91,8 +94,8 @@ def _strike(entry: JournalEntry) -> bool:
 
 
 def victims_of(entry: JournalEntry, running: list[Stat], boot: str, proc: Path = Path("/proc")) -> Iterator[int]:
-    """The pids that belong to `entry`: who carries its token, and who is in the group of a child that is known by pid
-    and start time."""
+    """Yields the pids that belong to `entry`: processes that carry its token, and those in the group of a child that
+    is known by pid and start time."""
     leaders = {child.pid for child in entry.children if entry.boot == boot}
     known = {(child.pid, child.started) for child in entry.children}
     groups = {one.pid for one in running if one.pid in leaders and (one.pid, one.started) in known}
@@ -107,7 +110,7 @@ def _entries(directory: Path) -> list[Path]:
 
 
 def _claim(path: Path) -> Claim | None:
-    """The entry, if its owner is dead (nobody holds the lock) and it can be read."""
+    """Returns the entry if its run has ended (its lock is free) and it can be read."""
     lock = FileLock(path.with_suffix(".lock"))
     if not lock.take(create=True):
         return None

@@ -24,7 +24,7 @@ TAIL = 20
 
 
 class ChildWatcher(Protocol):
-    """Hears of every child, so that it can be found should we die."""
+    """Is called for every child, so that it can be found if this process is killed."""
 
     def started(self, pid: int) -> None: ...
 
@@ -32,15 +32,16 @@ class ChildWatcher(Protocol):
 
 
 def base_environment(home: Path, tmpdir: Path) -> dict[str, str]:
-    """What every child gets: nothing of our own environment, so that builds do not depend on who started us."""
+    """Returns the environment of every child: nothing of our own, so that builds do not depend on who started us."""
     return {"PATH": SEARCH_PATH, "LANG": "C.UTF-8", "HOME": str(home), "TMPDIR": str(tmpdir)}
 
 
 class TwistedProcesses:
     """`Processes` on a reactor's `spawnProcess`.
 
-    `base_env` is the environment of every child (see `base_environment`); `watchers` hear of each (the journal, the
-    watchdog).
+    Args:
+        base_env: the environment of every child (see `base_environment`).
+        watchers: are called for each (the journal, the watchdog).
     """
 
     def __init__(
@@ -63,8 +64,8 @@ class TwistedProcesses:
         self._lives = lives
 
     def demand(self) -> None:
-        """MissingTool if what stands in front of every child is not there; said before there is anything to clear away,
-        which takes a child, too."""
+        """Raises MissingTool if what stands in front of every child is not there: before there is anything to remove,
+        for which a child is needed, too."""
         for program in programs(in_front(Command(("rm",), "clearing away"))):
             find_tool(program, self._base_env["PATH"])
 
@@ -129,7 +130,7 @@ class TwistedProcesses:
 
 
 def in_front(command: Command) -> tuple[str, ...]:
-    """The whole command line: leader of its own group, killed by the kernel if we die, stderr merged if asked."""
+    """Returns the whole command line: leader of its own group, killed by the kernel with us, stderr merged if asked."""
     merge = ("sh", "-c", 'exec "$@" 2>&1', "sh") if command.merge else ()
     return ("setsid", "--", "setpriv", "--pdeathsig", "KILL", "--", *merge, *command.argv)
 
@@ -168,7 +169,7 @@ def _both(tail: deque[str], on_line: LineReader | None) -> LineReader:
 
 
 def _ignore(line: str) -> None:
-    """Nobody wants it."""
+    """Drop a line."""
 
 
 def _text(path: Path | None) -> str | None:

@@ -65,7 +65,7 @@ FRONTS = frozenset({"setsid", "setpriv", "unshare"})
 
 
 def find_tool(program: str, path: str) -> str:
-    """Where `program` is on the search path `path`; MissingTool, with the package that has it, if it is not there."""
+    """Returns where `program` is on the search path `path`; MissingTool, with the package that has it, if it is not."""
     found = shutil.which(program, path=path)
     if found is None:
         raise missing(program)
@@ -73,7 +73,7 @@ def find_tool(program: str, path: str) -> str:
 
 
 def missing(program: str) -> MissingTool:
-    """The error for a program that is not installed."""
+    """Returns the error for a program that is not installed."""
     name = program.rpartition("/")[2]
     package = PACKAGES.get(name)
     hint = f"apt-get install {package}" if package else f"install the package that has {name}, or put it on the PATH"
@@ -81,7 +81,7 @@ def missing(program: str) -> MissingTool:
 
 
 def programs(argv: Sequence[str]) -> Iterator[str]:
-    """The programs that `argv` runs on this host, fronts first."""
+    """Yields the programs that `argv` runs on this host, fronts first."""
     rest = list(argv)
     while rest:
         yield rest[0]

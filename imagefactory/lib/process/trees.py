@@ -1,4 +1,4 @@
-"""Taking away what was built, and nothing else."""
+"""Removing what was built, and nothing else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
 def mounts_below(path: Path, mountinfo: str) -> list[str]:
-    """The mount points at or below `path` (absolute, without symbolic links) in the text of a mountinfo file
+    """Returns the mount points at or below `path` (absolute, without symbolic links) in the text of a mountinfo file
     (proc(5))."""
     points = (_unescape(line.split(" ")[4]) for line in mountinfo.splitlines() if line.count(" ") > 4)
     return [point for point in points if Path(point).is_relative_to(path)]

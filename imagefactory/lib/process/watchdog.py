@@ -1,8 +1,7 @@
-"""Takes our children down with us.
+"""Kills the children of this process when it ends, however that happens.
 
-The kernel kills a child whose parent dies (`setpriv --pdeathsig`), but not the child's own children. One small shell
-per program run knows all groups that run; when its standard input ends, we are gone, however we went, and it kills what
-is left.
+The kernel kills a child whose parent ends (`setpriv --pdeathsig`), but not the child's own children. One small shell
+per process knows all groups that run; when its standard input ends, this process has ended, and it kills what is left.
 """
 
 from __future__ import annotations
@@ -40,13 +39,13 @@ class Watchdog:
         self._shell: _Shell | None = None
 
     def start(self) -> None:
-        """Raises MissingTool."""
+        """Start the shell; MissingTool if there is none."""
         self._shell = _Shell()
         argv = ("setsid", "--", "sh", "-c", SCRIPT)
         self._spawner.spawnProcess(self._shell, find_tool(argv[0], self._env["PATH"]), argv, env=self._env)
 
     async def stop(self) -> None:
-        """Fires when it is gone. To be called when no child is left; it kills those that are."""
+        """End the shell and wait for that; it kills children that are left."""
         shell, self._shell = self._shell, None
         if shell is not None:
             shell.close()
@@ -64,7 +63,7 @@ class Watchdog:
 
 
 class _Shell(ProcessProtocol):
-    """The shell; its input is what matters."""
+    """The shell, which is told of groups on its standard input."""
 
     _log = Logger()
 

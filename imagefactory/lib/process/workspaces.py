@@ -1,4 +1,4 @@
-"""A directory of its own for each run, gone when the run is over."""
+"""A directory for each run of a job, removed when the run is over."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _GET_FLAGS, _SET_FLAGS, _TOP = 0x80086601, 0x40086602, 0x00020000
 """FS_IOC_GETFLAGS, FS_IOC_SETFLAGS and FS_TOPDIR_FL of linux/fs.h."""
 
 Remove = Callable[[Path], Awaitable[None]]
-"""Removes a tree, whoever owns what is in it."""
+"""Removes a tree, also of files of other users."""
 
 
 class DirectoryJournal(Protocol):
-    """Remembers directories, so that the next start removes what a killed process left."""
+    """Records directories, so that the next start removes what a killed process left."""
 
     async def add_workspace(self, path: Path) -> None:
-        """Before it is made."""
+        """Record it before it is made."""
 
     async def drop_workspace(self, path: Path) -> None:
-        """After it is gone."""
+        """Forget it after it is removed."""
 
 
 class Workspaces:
@@ -44,9 +44,11 @@ class Workspaces:
 
     @asynccontextmanager
     async def open(self, id: str) -> AsyncIterator[Path]:
-        """An empty directory for one run of job `id`.
+        """An empty directory for one run of job `id`, removed after the block.
 
-        Raises BuildFailed (not writable), NoSpace.
+        Raises:
+            BuildFailed: imgdir is not writable.
+            NoSpace: it is full.
         """
         directory = await self.make(id)
         try:
@@ -55,7 +57,7 @@ class Workspaces:
             await shield(self.remove(directory))
 
     async def make(self, id: str) -> Path:
-        """As `open`; whoever asks has to call `remove`."""
+        """As `open`, for a caller that calls `remove`."""
         directory = self._imgdir / f"imagefactory-{id}-{uuid4().hex[:8]}"
         await self._journal.add_workspace(directory)
         try:
@@ -66,7 +68,7 @@ class Workspaces:
         return directory
 
     async def remove(self, directory: Path) -> None:
-        """Remove it with everything in it."""
+        """Remove a workspace with everything in it."""
         await self._remove(directory)
         await self._journal.drop_workspace(directory)
 
@@ -81,7 +83,7 @@ def _make(directory: Path) -> None:
 
 
 def _scatter(directory: Path) -> None:
-    """Let the file system put each tree in here somewhere else, not where one was removed a moment ago.
+    """Let the file system place each tree in here elsewhere, not where one was removed a moment ago.
 
     ext4 takes no inode again within minutes, yet looks at each before it finds a free one: a tree of ten thousand
     files beside the place of the last one takes seven times as long (measured). The flag is `T` of chattr(1); file

@@ -1,6 +1,6 @@
-"""How many files and connections this process may have open at once, and that its children are not told so.
+"""How many files and connections this process may have open at once; its children keep the old limit.
 
-Programs may take a high limit for a promise: some close every descriptor up to it when they start.
+Some programs close every descriptor up to the limit when they start.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from contextlib import suppress
 
 #: Descriptors for all that is no client: children, databases, bodies of images.
 RESERVE = 256
-#: With fewer connections than this nobody could be served.
+#: Fewer connections than this would serve no client.
 FEWEST = 16
 
 Limit = tuple[int, int]
@@ -22,9 +22,13 @@ SetLimit = Callable[[int, Limit], object]
 def raise_limit(
     connections: int, get: GetLimit = resource.getrlimit, set_: SetLimit = resource.setrlimit, *, each: int = 1
 ) -> Limit:
-    """Raise the soft limit as far as so many connections need and the hard limit allows; the answer is the old one.
+    """Raise the soft limit as far as so many connections need and the hard limit allows.
 
-    `each` is how many descriptors go with one of them.
+    Args:
+        each: how many descriptors go with one connection.
+
+    Returns:
+        The limit before.
     """
     before = soft, hard = get(resource.RLIMIT_NOFILE)
     wanted = connections * each + RESERVE
@@ -36,7 +40,7 @@ def raise_limit(
 
 
 def connections_within(wanted: int, get: GetLimit = resource.getrlimit, *, each: int = 1) -> int:
-    """How many of the wanted connections the limit has room for."""
+    """Returns how many of the wanted connections the limit allows."""
     soft, _ = get(resource.RLIMIT_NOFILE)
     return wanted if soft == resource.RLIM_INFINITY else min(wanted, max(FEWEST, (soft - RESERVE) // each))
 

@@ -1,4 +1,4 @@
-"""Who comes first when the processors are busy: the daemon's answers, then the builds."""
+"""The priority of children: when the processors are busy, the daemon's answers come before builds."""
 
 from __future__ import annotations
 
