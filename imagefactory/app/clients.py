@@ -20,9 +20,12 @@ log = Logger()
 
 
 def clients_of(settings: Settings) -> Mapping[str, Secret]:
-    """The configured clients; without any, one that is made at the first start and kept in a file for our eyes only.
+    """Returns the configured clients; without any, one that is made at the first start and kept in a private file.
 
-    Blocks; FactoryError if the file can be neither read nor made.
+    Blocks.
+
+    Raises:
+        FactoryError: the file can be neither read nor made.
     """
     if settings.no_oauth or settings.clients:
         return settings.clients

@@ -1,4 +1,4 @@
-"""How many clients a daemon serves at once, by what the system lets it open."""
+"""How many clients a daemon serves at once, by how many files the system lets it open."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ log = Logger()
 
 
 def each_of_factory(settings: Settings) -> int:
-    """What one client at each port of the factory's daemon takes."""
+    """Returns how many descriptors one client at each port of the factory's daemon takes."""
     return REST if settings.warehouse else REST + WAREHOUSE
 
 
 def most_connections(settings: Settings, each: int) -> int:
-    """How many a port may have; says so in the log if these are fewer than were asked for."""
+    """Returns how many connections a port may have; logs it if these are fewer than were asked for."""
     most = connections_within(settings.max_connections, each=each)
     if most < settings.max_connections:
         log.warn(

@@ -30,7 +30,7 @@ from imagefactory.service.pidfile import PidFile
 from imagefactory.settings import Settings
 from imagefactory.warehouse.store.embedded import EmbeddedWarehouse
 
-#: Seconds that a stopping daemon has beside those for its jobs: children are ended, everything is written down.
+#: Seconds that a stopping daemon has beside those for its jobs: children are ended, states are stored.
 CLEARING_AWAY = 15
 
 NONCES = "oauth-nonces"
@@ -51,7 +51,7 @@ class FactoryService:
         self._most = 0
 
     async def start(self) -> None:
-        """Queued jobs go on."""
+        """Start it; queued jobs go on."""
         self._factory = await compose(self._settings, self._reactor, resume=True, look=self._look)
         self._stack.push_async_callback(self._factory.stop)
         self._most = most_connections(self._settings, each_of_factory(self._settings))
@@ -61,11 +61,11 @@ class FactoryService:
             self._served = await _serve(self._settings, self._reactor, embedded, self._stack, self._most)
 
     async def stop(self) -> None:
-        """Running jobs are cancelled, bounded in time."""
+        """Cancel running jobs, within a limit of time, and close everything."""
         await self._stack.aclose()
 
     def rest_site(self, clients: Mapping[str, Secret]) -> LimitedSite:
-        """The REST API of the started factory."""
+        """Returns the REST API of the started factory."""
         from imagefactory.rest.site import make_site  # Klein installs a reactor when it is imported
 
         factory = self._started()
@@ -88,7 +88,7 @@ class FactoryService:
         return self._started().pools
 
     def warehouse(self) -> ServedWarehouse:
-        """The embedded warehouse of the started factory."""
+        """Returns the embedded warehouse of the started factory."""
         assert self._served is not None, "its port is only bound for an embedded warehouse, after the start"
         return self._served
 
@@ -120,7 +120,7 @@ class WarehouseService:
         await self._stack.aclose()
 
     def warehouse(self) -> ServedWarehouse:
-        """The opened store."""
+        """Returns the opened store."""
         assert self._served is not None, "it is asked for after the start"
         return self._served
 
@@ -128,7 +128,7 @@ class WarehouseService:
 async def _serve(
     settings: Settings, reactor: Any, embedded: EmbeddedWarehouse, stack: AsyncExitStack, most: int
 ) -> ServedWarehouse:
-    """Do what a warehouse needs that other processes reach, until `stack` ends."""
+    """Start what a warehouse needs that other processes reach; `stack` stops it."""
     nonces = await _open_nonces(Path(settings.warehouse_path), embedded.threads, stack)
     return ServedWarehouse(embedded, start_replication(settings, embedded, reactor, stack), nonces, most)
 
@@ -140,15 +140,16 @@ async def _open_nonces(directory: Path, threads: Threads, stack: AsyncExitStack)
 
 
 def factory_daemon(settings: Settings, *, reopen_log: Callable[[], None] | None, pidfile: bool) -> Daemon:
-    """What `imagefactory --rest` runs; claims the state directory and binds its ports at once.
+    """Returns the daemon of `imagefactory --rest`; claims the state directory and binds its ports at once.
 
-    Raises FactoryErrors for all that keeps it from starting.
+    Raises:
+        FactoryError: something keeps it from starting.
     """
     from twisted.internet import reactor
 
-    marks = PidFile(Path(settings.pid_file)) if pidfile else None
-    if marks is not None:
-        marks.check()
+    pid_file = PidFile(Path(settings.pid_file)) if pidfile else None
+    if pid_file is not None:
+        pid_file.check()
     instance = Instance(settings.state_dir)
     instance.claim()
     clients = clients_of(settings)
@@ -164,19 +165,19 @@ def factory_daemon(settings: Settings, *, reopen_log: Callable[[], None] | None,
         listeners,
         instance=instance,
         notifier=notifier,
-        pidfile=marks,
+        pidfile=pid_file,
         reopen_log=reopen_log,
         patience=settings.stop_timeout + CLEARING_AWAY,
     )
 
 
 def warehouse_daemon(settings: Settings, *, reopen_log: Callable[[], None] | None, pidfile: bool) -> Daemon:
-    """What `imagewarehouse` runs."""
+    """Returns the daemon of `imagewarehouse`, as `factory_daemon` does."""
     from twisted.internet import reactor
 
-    marks = PidFile(Path(settings.pid_file)) if pidfile else None
-    if marks is not None:
-        marks.check()
+    pid_file = PidFile(Path(settings.pid_file)) if pidfile else None
+    if pid_file is not None:
+        pid_file.check()
     instance = Instance(Path(settings.warehouse_path), "warehouse.lock", option="--path", mode=0o700)
     instance.claim()
     service = WarehouseService(settings, reactor)
@@ -184,12 +185,12 @@ def warehouse_daemon(settings: Settings, *, reopen_log: Callable[[], None] | Non
     listeners = [warehouse_listener(socket, settings, reactor, service.warehouse)]
     notifier = Notifier(os.environ, os.getpid(), reactor)
     return Daemon(
-        reactor, service, listeners, instance=instance, notifier=notifier, pidfile=marks, reopen_log=reopen_log
+        reactor, service, listeners, instance=instance, notifier=notifier, pidfile=pid_file, reopen_log=reopen_log
     )
 
 
 def _embedded_socket(settings: Settings) -> BoundSocket | None:
-    """Where the embedded warehouse will listen; None if a warehouse is named, or one has the usual port already."""
+    """Returns where the embedded warehouse will listen; None if one is named, or one has the usual port already."""
     if settings.warehouse:
         return None
     try:

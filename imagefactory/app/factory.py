@@ -1,4 +1,4 @@
-"""The factory put together: job service, templates, catalogue, warehouse."""
+"""Composes the factory: job service, templates, inventory, warehouse."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ class Factory:
     _stack: AsyncExitStack
 
     async def stop(self) -> None:
-        """Cancel what runs, write everything down, end all children."""
+        """Cancel running jobs, store their states, end all children."""
         await self._stack.aclose()
 
 
 async def compose(settings: Settings, reactor: Any, *, resume: bool, look: bool = True) -> Factory:
-    """Start a factory. With `resume` (the daemon) jobs that were queued go on.
+    """Start a factory; what was started is stopped again if a later part cannot start.
 
-    With `look`, a warehouse that answers at the usual address is used if the settings name none.
-
-    `reactor` provides time, processes, threads and connections. What was started is stopped again if a later part
-    cannot start.
+    Args:
+        reactor: provides time, processes, threads and connections.
+        resume: whether queued jobs go on, as in the daemon.
+        look: whether a warehouse that answers at the usual address is used if the settings name none.
     """
     stack = AsyncExitStack()
     try:
@@ -103,7 +103,7 @@ async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, res
     return factory
 
 
-#: Whoever runs the command can reach by other means what this host can reach: a URL gives away nothing.
+#: The user of the command can reach by other means what this host can reach: a URL gives away nothing.
 EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 

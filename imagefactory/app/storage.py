@@ -1,4 +1,4 @@
-"""The warehouse of this run: the embedded one, or one that is reached over HTTP."""
+"""The warehouse of this process: the embedded one, or one that is reached over HTTP."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Storage:
     url: str = ""
 
     async def place(self, kind: Kind, id: str) -> str:
-        """Where people find the body of an object: a file of this host, or a URL; empty if it has none."""
+        """Returns where the body of an object is: a file of this host, or a URL; empty if it has none."""
         bucket = self.records.buckets.of(kind)
         if self.embedded is None:
             return f"{self.url.rstrip('/')}/{bucket}/{id}"
@@ -55,9 +55,11 @@ class Storage:
 async def open_storage(
     settings: Settings, reactor: Any, pools: ThreadPools, stack: AsyncExitStack, *, look: bool
 ) -> Storage:
-    """The warehouse of the settings; without one and with `look`, what answers at the usual address; else the embedded.
+    """Returns the warehouse of the settings; if they name none, the embedded one.
 
-    `stack` closes it.
+    Args:
+        stack: closes it.
+        look: whether a warehouse that answers at the usual address is used instead of the embedded one.
     """
     url = settings.warehouse
     if not url and look and await probe(USUAL, reactor, pools.bulk):
@@ -83,11 +85,11 @@ def _place(settings: Settings, url: str) -> Place:
 
 
 def answers(url: str) -> bool:
-    """As `probe`, for a process whose reactor does not run yet; waits a second at most."""
+    """As `probe`, for a process whose reactor does not run yet; blocks for a second at most."""
     try:
         with urlopen(url, timeout=1) as answer:  # noqa: S310 - the URL is ours
             return SIGN in answer.read(1 << 20)
-    except HTTPError as refusal:  # one of ours may want to know who we are
+    except HTTPError as refusal:  # one of ours may demand a signature
         headers = refusal.headers
         refusal.close()
         return is_ours(lambda name: headers.get(name) or "")
@@ -96,7 +98,7 @@ def answers(url: str) -> bool:
 
 
 async def open_embedded(path: Path, pools: ThreadPools, stack: AsyncExitStack) -> EmbeddedWarehouse:
-    """The store in the directory `path`."""
+    """Returns the warehouse in the directory `path`, which `stack` closes."""
     store = await pools.bulk.run(open_store, path)
 
     async def close() -> None:
@@ -107,7 +109,7 @@ async def open_embedded(path: Path, pools: ThreadPools, stack: AsyncExitStack) -
 
 
 def start_replication(settings: Settings, embedded: EmbeddedWarehouse, reactor: Any, stack: AsyncExitStack) -> Peers:
-    """Make the copies that policies want, until `stack` ends; for the one process that serves the store."""
+    """Make the copies that policies demand, until `stack` ends; for the one process that serves the store."""
     directory = CopyDirectory(Path(settings.warehouse_copies) if settings.warehouse_copies else None)
 
     async def connect(place: Place) -> RemoteWarehouse:
@@ -120,7 +122,7 @@ def start_replication(settings: Settings, embedded: EmbeddedWarehouse, reactor: 
 
 
 def buckets(settings: Settings) -> Buckets:
-    """Which bucket holds what."""
+    """Returns the buckets of the settings."""
     return Buckets(
         image=settings.image_bucket,
         build=settings.build_bucket,

@@ -19,7 +19,7 @@ from imagefactory.service.logs import LogFile, StreamLog, at_least, level_of
 from imagefactory.settings import Settings
 
 Make = Callable[[Callable[[], None] | None], Daemon]
-"""Makes the daemon; gets what reopens the log, None in the foreground."""
+"""Makes the daemon; its argument reopens the log, None in the foreground."""
 
 
 @implementer(IServiceMaker, IPlugin)
@@ -32,7 +32,7 @@ class _Maker:
         self._service = service
 
     def makeService(self, options: usage.Options) -> IService:
-        """What twistd asks for; it was made before, so that its errors reach the terminal as they are."""
+        """Returns the daemon, which was made before, so that its errors reach the terminal as they are."""
         del options
         service: IService = self._service
         return service
@@ -47,20 +47,20 @@ class _TwistdOptions(ServerOptions):
 
     @property
     def subCommands(self) -> list[tuple[str, None, type[usage.Options], str]]:
-        """Ours, whatever plugins there are."""
+        """Ours, whatever plug-ins are installed."""
         self.loadedPlugins = {self._maker.tapname: self._maker}
         return [(self._maker.tapname, None, usage.Options, self._maker.description)]
 
 
 class _Runner(UnixApplicationRunner):
-    """Twistd's, but the process that was started ends only when the daemon answers or has said why it cannot."""
+    """Twistd's, but the process that was started ends only when the daemon answers or has reported why it cannot."""
 
     def __init__(self, options: _TwistdOptions, daemon: Daemon) -> None:
         super().__init__(options)  # type: ignore[no-untyped-call]
         self._daemon = daemon
 
     def daemonize(self, reactor: Any) -> None:
-        """Fork; twistd, which gets no pipe from us, leaves it to us to say how it went."""
+        """Fork; twistd, which gets no pipe, leaves it to the daemon to report how it went."""
         pipe = super().daemonize(reactor)  # type: ignore[no-untyped-call]
 
         def tell(reason: str) -> None:
@@ -71,17 +71,17 @@ class _Runner(UnixApplicationRunner):
         self._daemon.when_decided(tell)
 
 
-#: Where this process logs; twistd asks for it by name, once its own log begins, and brings what was said before.
+#: Where this process logs; twistd asks for it by name when its own log begins, and passes on earlier events.
 _observers: list[ILogObserver] = []
 
 
 def observer() -> ILogObserver:
-    """What twistd logs to."""
+    """Returns what twistd logs to."""
     return _observers[-1]
 
 
 def serve_factory(settings: Settings) -> int:
-    """Run the daemon of `imagefactory --rest`; the answer is the exit status."""
+    """Run the daemon of `imagefactory --rest`; returns the exit status."""
     from imagefactory.app.daemons import factory_daemon
 
     return serve(
@@ -92,7 +92,10 @@ def serve_factory(settings: Settings) -> int:
 
 
 def serve(name: str, settings: Settings, make: Make) -> int:
-    """Log, make the daemon, and run it in the foreground or background; to be ended by a signal is no failure."""
+    """Open the log, make the daemon, and run it in the foreground or background; returns the exit status.
+
+    To be ended by a signal is no failure.
+    """
     os.umask(int(settings.umask, 8))
     reopen = _log(settings)
     daemon = make(reopen)
@@ -104,7 +107,7 @@ def serve(name: str, settings: Settings, make: Make) -> int:
 
 
 def _log(settings: Settings) -> Callable[[], None] | None:
-    """Choose the log; what is answered goes on in a new file after a hang-up (None: there is no file)."""
+    """Choose the log; returns what goes on in a new file after a hang-up (None: there is no file)."""
     file = None if settings.foreground else LogFile(Path(settings.log_file))
     _observers.append(at_least(level_of(settings, LogLevel.info), file or StreamLog()))
     return file.reopen if file else None

@@ -1,1 +1,1 @@
-"""What makes a process a daemon: one per state directory, its pid file, its log, its word to systemd."""
+"""What makes a process a daemon: one per state directory, its pid file, its log, notifications to systemd."""

@@ -1,4 +1,4 @@
-"""The daemon as a Twisted service: starts what it serves, says so, and stops it in good order."""
+"""The daemon as a Twisted service: starts what it serves, reports that, and stops it in good order."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SignalHandler = Callable[[int, FrameType | None], Any]
 
 
 def end_hard() -> None:
-    """End this process at once: children go with it, and the next start clears away what the journal names."""
+    """End this process at once: its children are killed, and the next start removes what the journal names."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -110,7 +110,7 @@ class Daemon(Service):
     def startService(self) -> None:
         """Write the pid file, then start the service; connections wait until it is up."""
         super().startService()  # type: ignore[no-untyped-call]
-        self._reactor.callWhenRunning(self._hear_signals)
+        self._reactor.callWhenRunning(self._handle_signals)
         self._starting = Task(self._start())
         self._starting.ended.wait().addErrback(self._give_up)
 
@@ -188,8 +188,8 @@ class Daemon(Service):
             self._pidfile.remove()
         self._abandon()
 
-    def _hear_signals(self) -> None:
-        """A hang-up ends nothing, with or without a log file; what asks for the end counts once."""
+    def _handle_signals(self) -> None:
+        """A hang-up ends nothing, with or without a log file; a signal that ends the process counts once."""
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._reopen))
         for number in (signal.SIGTERM, signal.SIGINT):
             before = signal.getsignal(number)
@@ -197,14 +197,14 @@ class Daemon(Service):
                 signal.signal(number, self._once(before))
 
     def _once(self, handle: SignalHandler) -> SignalHandler:
-        def heard(number: int, frame: FrameType | None) -> None:
+        def handled_once(number: int, frame: FrameType | None) -> None:
             if self._asked_to_end:  # the reactor cannot be stopped twice
                 self._reactor.callFromThread(self._log.info, "stopping already; SIGKILL would end it at once")
                 return
             self._asked_to_end = True
             handle(number, frame)
 
-        return heard
+        return handled_once
 
     def _reopen(self) -> None:
         if self._reopen_log is None:

@@ -1,5 +1,5 @@
-"""Listening sockets: bound before a daemon forks, so that a port in use is said on the terminal; served after it has
-started."""
+"""Listening sockets: bound before a daemon forks, so that a port in use is reported on the terminal; served after it
+has started."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ BACKLOG = 511
 
 @dataclass(frozen=True, slots=True)
 class BoundSocket:
-    """A socket that connections wait on until somebody serves them."""
+    """A socket on which connections wait until they are served."""
 
     socket: socket.socket
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port; the port is the real one where 0 was asked for."""
+        """Returns host and port; the real port where 0 was asked for."""
         host, port = self.socket.getsockname()[:2]
         return str(host), int(port)
 
@@ -33,12 +33,19 @@ class BoundSocket:
         return port
 
     def close(self) -> None:
-        """Nobody will serve it."""
+        """Close it without serving it."""
         self.socket.close()
 
 
 def bind(address: str, port: int, option: str) -> BoundSocket:
-    """A listening socket; FactoryError with what to do (`option` names the setting) if it cannot be had."""
+    """Returns a listening socket.
+
+    Args:
+        option: the setting, for the hint.
+
+    Raises:
+        FactoryError: the address or port cannot be used.
+    """
     try:
         family, kind, protocol, _, where = socket.getaddrinfo(
             address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

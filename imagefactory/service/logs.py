@@ -26,7 +26,7 @@ NOISY = ("twisted.web.", "twisted.internet.", "klein.")
 
 
 def level_of(settings: Settings, usual: LogLevel = LogLevel.warn) -> LogLevel:
-    """The least important level that is logged: `usual`, with --verbose information, with --debug everything."""
+    """Returns the lowest level that is logged: `usual`, info with --verbose, debug with --debug."""
     level: LogLevel = LogLevel.info if settings.verbose else usual
     if settings.debug:
         level = LogLevel.debug
@@ -34,7 +34,7 @@ def level_of(settings: Settings, usual: LogLevel = LogLevel.warn) -> LogLevel:
 
 
 def line_of(event: LogEvent) -> str:
-    """One event as text: time, level, where from, and its message (a traceback goes on in further lines)."""
+    """Returns an event as text: time, level, namespace, and its message (a traceback goes on in further lines)."""
     level = event.get("log_level", LogLevel.info).name.upper()
     text = eventAsText(event, includeTimestamp=False, includeSystem=False)
     namespace = event.get("log_namespace", "-")
@@ -44,10 +44,7 @@ def line_of(event: LogEvent) -> str:
 
 @implementer(ILogObserver)
 class LogFile:
-    """Appends to a file.
-
-    `reopen()` goes on in a new file of that name after the old one was moved away (logrotate).
-    """
+    """Appends to a file; `reopen` goes on in a new one after logrotate has moved the old one away."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -57,13 +54,13 @@ class LogFile:
         self._file.write(line_of(event))
 
     def reopen(self) -> None:
-        """Go on in the file that now has the name; keep the old one if that cannot be opened."""
+        """Go on in the file that has the name now; FactoryError if it cannot be opened, and the old one is kept."""
         new = self._open()
         old, self._file = self._file, new
         old.close()
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """Close the file."""
         self._file.close()
 
     def _open(self) -> TextIO:
@@ -80,7 +77,7 @@ class LogFile:
 
 @implementer(ILogObserver)
 class StreamLog:
-    """Writes to a terminal or to whatever collects standard error."""
+    """Writes to a stream: standard error, which is a terminal or is collected by a supervisor."""
 
     def __init__(self, out: TextIO = sys.stderr) -> None:
         self._out = out
@@ -91,7 +88,7 @@ class StreamLog:
 
 
 def at_least(level: LogLevel, observer: ILogObserver) -> ILogObserver:
-    """`observer` for events of `level` and above; chatter of libraries counts one level lower than it says."""
+    """Returns `observer` for events of `level` and above; those of libraries count one level lower."""
     predicate = LogLevelFilterPredicate(defaultLogLevel=level)
     refuse: PredicateResult = PredicateResult.no
     undecided: PredicateResult = PredicateResult.maybe

@@ -1,4 +1,4 @@
-"""A word to the service manager: sd_notify(3), where systemd gave us a socket."""
+"""Notifications to the service manager: sd_notify(3), where systemd passes a socket."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ from twisted.logger import Logger
 
 
 class Notifier:
-    """Says READY, STOPPING and, in half the interval that was asked for, WATCHDOG.
-
-    Without a socket it says nothing.
-    """
+    """Sends READY, STOPPING and, in half the interval that was asked for, WATCHDOG; nothing without a socket."""
 
     _log = Logger()
 
@@ -25,13 +22,13 @@ class Notifier:
         self._interval = _interval(environ, pid)
 
     def ready(self) -> None:
-        """The service answers from now on."""
+        """Report that the service answers from now on."""
         self._send("READY=1")
         if self._interval and self._address and not self._watchdog.running:
             self._watchdog.start(self._interval, now=False)
 
     def stopping(self) -> None:
-        """The service has begun to stop."""
+        """Report that the service has begun to stop."""
         self._send("STOPPING=1")
         if self._watchdog.running:
             self._watchdog.stop()
@@ -48,7 +45,7 @@ class Notifier:
 
 
 def _interval(environ: Mapping[str, str], pid: int) -> float:
-    """Seconds between two signs of life, 0 for none: half of WATCHDOG_USEC if that is meant for `pid`."""
+    """Returns seconds between two notifications, 0 for none: half of WATCHDOG_USEC if that is meant for `pid`."""
     if environ.get("WATCHDOG_PID", str(pid)) != str(pid):
         return 0.0
     text = environ.get("WATCHDOG_USEC", "0")

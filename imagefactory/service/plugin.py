@@ -1,4 +1,4 @@
-"""A daemon as a plugin of twist and twistd, which run it and end the process in their own way."""
+"""A daemon as a plug-in of twist and twistd, which run it and end the process in their own way."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from imagefactory.service.daemon import Daemon
 
 
 def plugged(make: Callable[[], Daemon]) -> IService:
-    """The made daemon; what keeps it from being made, or later from starting, ends the process with status 1."""
+    """Returns the daemon; an error that keeps it from being made, or from starting, ends the process with status 1."""
     try:
         daemon = make()
     except FactoryError as error:
@@ -26,7 +26,7 @@ def plugged(make: Callable[[], Daemon]) -> IService:
 
 
 def _exit(daemon: Daemon) -> None:
-    """Twist's own status is 0 whenever its reactor has ended, and a service has no say in it before this moment."""
+    """End with status 1: twist's own is 0 whenever its reactor has ended, and a service cannot change it earlier."""
     if daemon.failed:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -22,7 +22,7 @@ _ZEROES = bytes(BLOCK)
 
 
 def content_of(path: Path, watch: Watch = unwatched) -> str:
-    """The `ContentDigest` of a file. Blocks; raises what `watch` raises."""
+    """Returns the `ContentDigest` of a file. Blocks; raises what `watch` raises."""
     with path.open("rb", buffering=0) as file:
         return content_of_open(file.fileno(), watch)
 
@@ -37,16 +37,16 @@ def content_of_open(descriptor: int, watch: Watch = unwatched) -> str:
 
 
 class Digest(Protocol):
-    """A digest of a content that comes in order."""
+    """A digest of content that is added in order."""
 
     def update(self, data: bytes | memoryview, /) -> None:
-        """More of it."""
+        """Add a part."""
 
     def skip(self, length: int, /) -> None:
-        """More of it, all zero."""
+        """Add zeroes."""
 
     def hexdigest(self) -> str:
-        """Of what came so far."""
+        """Returns the digest of what was added so far."""
         ...
 
 
@@ -57,15 +57,15 @@ class WholeDigest:
         self._hash = hashlib.sha256()
 
     def update(self, data: bytes | memoryview, /) -> None:
-        """More of it."""
+        """Add a part."""
         self._hash.update(data)
 
     def skip(self, length: int, /) -> None:
-        """More of it, all zero: these are hashed from memory, about a second per GiB."""
+        """Add zeroes: these are hashed from memory, about a second per GiB."""
         _hash_zeroes(self._hash, length)
 
     def hexdigest(self) -> str:
-        """Of what came so far."""
+        """Returns the digest of what was added so far."""
         return self._hash.hexdigest()
 
 
@@ -81,7 +81,7 @@ class ContentDigest:
         self._begun = False  # something of the current block is not zero, and all of it so far is hashed
 
     def update(self, data: bytes | memoryview, /) -> None:
-        """More of it."""
+        """Add a part."""
         view = memoryview(data)
         while view:
             piece = view[: BLOCK - self._at % BLOCK]
@@ -92,7 +92,7 @@ class ContentDigest:
             view = view[len(piece) :]
 
     def skip(self, length: int, /) -> None:
-        """More of it, all zero."""
+        """Add zeroes."""
         if self._begun:
             rest = min(length, BLOCK - self._at % BLOCK)
             _hash_zeroes(self._hash, rest)
@@ -101,7 +101,7 @@ class ContentDigest:
         self._at += length
 
     def hexdigest(self) -> str:
-        """Of what came so far."""
+        """Returns the digest of what was added so far."""
         hashed = self._hash.copy()
         hashed.update(self._at.to_bytes(8))
         return hashed.hexdigest()
@@ -119,9 +119,9 @@ class ContentDigest:
 
 
 class Reading:
-    """Makes the digest of anything that is read by offset and length: iterate, then it is in `digest`.
+    """Computes the digest of what is read by offset and length: iterate, then it is in `digest`.
 
-    Each step reads at most one block, or skips some zeroes, and tells where that begins; `parts` are the
+    Each step reads at most one block, or skips some zeroes, and yields where that begins; `parts` are the
     (offset, length) of what is data, in order.
     """
 
@@ -135,11 +135,11 @@ class Reading:
 
     @property
     def digest(self) -> str:
-        """Of what was read so far."""
+        """The digest of what was read so far."""
         return self._digest.hexdigest()
 
     def whole(self) -> str:
-        """Read all of it. Blocks."""
+        """Read all of it; returns the digest. Blocks."""
         deque(self, maxlen=0)
         return self.digest
 

@@ -23,7 +23,7 @@ Watch = Callable[[int, int], None]
 
 
 def unwatched(done: int, total: int) -> None:
-    """A `Watch` that looks away."""
+    """A `Watch` that does nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Extent:
 
 
 def extents(descriptor: int) -> Iterator[Extent]:
-    """All of the file, in order, without gaps (lseek(2): SEEK_DATA, SEEK_HOLE).
+    """Yields all of the file, in order, without gaps (lseek(2): SEEK_DATA, SEEK_HOLE).
 
     A file system without holes reports one extent of data.
     """
@@ -54,18 +54,18 @@ def extents(descriptor: int) -> Iterator[Extent]:
 
 
 def data_of(descriptor: int) -> list[tuple[int, int]]:
-    """(start, length) of all that is data, in order."""
+    """Returns (start, length) of all that is data, in order."""
     return [(extent.start, extent.length) for extent in extents(descriptor) if extent.data]
 
 
 def data_size(path: Path) -> int:
-    """How many bytes of the file are data: the true amount of work for a copy or an upload."""
+    """Returns how many bytes of the file are data: the true amount of work for a copy or an upload."""
     with path.open("rb") as file:
         return sum(length for _, length in data_of(file.fileno()))
 
 
 def copy_data(source: int, destination: int, watch: Watch = unwatched) -> None:
-    """Make an empty file the same as another; what is a hole stays one."""
+    """Copy a file into an empty one; holes stay holes."""
     os.truncate(destination, os.fstat(source).st_size)
     parts = data_of(source)
     done, total = 0, sum(length for _, length in parts)
@@ -113,7 +113,7 @@ def read_exactly(descriptor: int, start: int, length: int) -> bytes:
 
 
 def _copy_range(old: int, new: int, start: int, length: int) -> None:
-    """In the kernel where it can (copy_file_range(2)), else by reading and writing."""
+    """Copy in the kernel where it can (copy_file_range(2)), else by reading and writing."""
     end = start + length
     with suppress(OSError):
         while start < end and (copied := os.copy_file_range(old, new, end - start, start, start)):

@@ -1,8 +1,8 @@
-"""Knowing the other side: names are demanded, or one certificate and no other.
+"""How servers' certificates are verified: the host name is demanded, or one certificate and no other.
 
-Twisted 26.4 and 26.10 only log it when a certificate has no subject alternative name, and take it for any host: with an
-authority of one's own, every certificate it ever signed would be good for every server. Here whatever keeps the name
-from being proved ends the handshake.
+Twisted 26.4 and 26.10 only log it when a certificate has no subject alternative name, and accept it for any host: with
+an authority of one's own, every certificate it ever signed would be good for every server. Here a handshake fails if
+the name cannot be verified.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from zope.interface import implementer
 from imagefactory.lib.errors import InvalidInput
 
 Check = Callable[[X509, bool], bool]
-"""Whether the server's own certificate is the right one; told whether its chain leads to a trusted authority."""
+"""Whether the server's own certificate is the right one; its second argument says whether its chain is trusted."""
 
 _END = b"-----END CERTIFICATE-----"
 _log = Logger()
@@ -49,7 +49,7 @@ class StrictPolicy:
 
 @implementer(IOpenSSLClientConnectionCreator)
 class _Connections:
-    """Twisted's connections with another last word on the certificate."""
+    """Twisted's connections with another verification of the certificate."""
 
     def __init__(self, plain: IOpenSSLClientConnectionCreator, check: Check, *, pinned: bool) -> None:
         self._plain = plain
@@ -102,7 +102,7 @@ def _is_address(name: str) -> bool:
 
 
 def read_authorities(path: Path) -> bytes:
-    """The PEM file, checked. Blocks; InvalidInput."""
+    """Returns a PEM file of certificates. Blocks; InvalidInput if it is none."""
     try:
         pem = path.read_bytes()
         if not _certificates(pem):

@@ -1,4 +1,4 @@
-"""Under which names and addresses this host may be called: for the certificate that is made."""
+"""The names and addresses of this host, for the certificate that is made."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from cryptography import x509
 
 from imagefactory.lib.errors import InvalidInput
 
-_PROBES = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))  # RFC 5737, RFC 3849: nobody is there
+_PROBES = (
+    (socket.AF_INET, "192.0.2.1"),
+    (socket.AF_INET6, "2001:db8::1"),
+)  # RFC 5737, RFC 3849: reserved, no packet is sent
 _LONGEST = 253  # RFC 1035, 2.3.4
 HOSTS = Path("/etc/hosts")
 
@@ -21,14 +24,14 @@ Names = frozenset[x509.GeneralName]
 
 @dataclass(frozen=True, slots=True)
 class HostNames:
-    """Names that the settings ask for, and those that this host has by itself, which may change under it."""
+    """Names that the settings ask for, and those that this host has by itself, which may change."""
 
     asked: tuple[str, ...]
     own: tuple[str, ...] = ()
 
 
 def host_names(address: str, more: Iterable[str] = ()) -> HostNames:
-    """Asked for: the address listened on, and `more`.
+    """Returns the host's names; asked for are the address listened on, and `more`.
 
     The host's own: its name (with its domain, as /etc/hosts has it), loopback, and for a wildcard the addresses that
     lead outwards. Asks the kernel's routing table only: no packet leaves, no name server is asked.
@@ -43,10 +46,7 @@ def host_names(address: str, more: Iterable[str] = ()) -> HostNames:
 
 
 def general_name(name: str) -> x509.GeneralName:
-    """A host name or an address in the one spelling that it has in a certificate.
-
-    Raises InvalidInput.
-    """
+    """Returns a host name or an address as a certificate has it; InvalidInput if it cannot have it."""
     try:
         return x509.IPAddress(ip_address(name))
     except ValueError:
@@ -61,7 +61,7 @@ def general_name(name: str) -> x509.GeneralName:
 
 
 def usable(names: Iterable[str]) -> tuple[Names, tuple[str, ...]]:
-    """Those that a certificate can have, and what is to be said of the others: a host may be called as it likes."""
+    """Returns the names that a certificate can have, and warnings about the others."""
     good, warnings = set(), []
     for name in names:
         try:
@@ -72,7 +72,7 @@ def usable(names: Iterable[str]) -> tuple[Names, tuple[str, ...]]:
 
 
 def names_in(certificate: x509.Certificate) -> Names:
-    """Host names and addresses that a certificate is good for."""
+    """Returns host names and addresses that a certificate is good for."""
     try:
         return frozenset(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     except x509.ExtensionNotFound:
@@ -80,12 +80,12 @@ def names_in(certificate: x509.Certificate) -> Names:
 
 
 def written(names: Iterable[x509.GeneralName]) -> str:
-    """For people, in order."""
+    """Returns the names as text, in order."""
     return ", ".join(sorted(str(name.value) for name in names))
 
 
 def _called(hostname: str, hosts: Path) -> set[str]:
-    """The host's name, and what the file of hosts calls it more fully."""
+    """Returns the host's name, and longer ones of it in the file of hosts."""
     try:
         lines = hosts.read_text("utf-8", "replace").splitlines()
     except OSError:
@@ -95,7 +95,7 @@ def _called(hostname: str, hosts: Path) -> set[str]:
 
 
 def _outward(family: socket.AddressFamily, probe: str) -> str:
-    """The address that a packet to `probe` would come from; empty if there is no way."""
+    """Returns the address that a packet to `probe` would come from; empty if there is no route."""
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as plug:
             plug.connect((probe, 9))

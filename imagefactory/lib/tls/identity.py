@@ -33,7 +33,7 @@ _NONE: Names = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What the daemon listens with: options for `wrapServerTLS`, and what to log."""
+    """What a daemon listens with, and what to log about it."""
 
     options: CertificateOptions
     fingerprint: str
@@ -42,9 +42,12 @@ class Chosen:
 
 
 def choose(*, ssl_pem: str, keep_in: Path | None, names: HostNames, now: datetime) -> Chosen:
-    """The identity of the settings: the file `ssl_pem`; else one kept in the directory `keep_in`; else a new one.
+    """Returns the identity of the settings: the file `ssl_pem`, else one kept in the directory `keep_in`, or a new one.
 
-    Reads and writes files: for the start, not for the reactor's thread later. Raises InvalidInput.
+    Blocks: reads and writes files.
+
+    Raises:
+        InvalidInput: the file cannot be used, or the directory cannot be written.
     """
     if ssl_pem:
         return chosen(load(Path(ssl_pem), now))
@@ -57,13 +60,13 @@ def choose(*, ssl_pem: str, keep_in: Path | None, names: HostNames, now: datetim
 
 
 def chosen(identity: Identity, *warnings: str) -> Chosen:
-    """An identity ready to listen with."""
+    """Returns an identity with its options and warnings."""
     expires = identity.leaf.not_valid_after_utc
     return Chosen(options(identity), fingerprint(identity), expires, (*identity.warnings, *warnings))
 
 
 def load(path: Path, now: datetime) -> Identity:
-    """Key and chain of a PEM file; InvalidInput says what is wrong with it, and where."""
+    """Returns key and chain of a PEM file. Blocks; InvalidInput says what is wrong with it."""
     try:
         return read_identity(path.read_bytes(), now, str(path))
     except OSError as error:
@@ -71,7 +74,7 @@ def load(path: Path, now: datetime) -> Identity:
 
 
 def kept(path: Path, names: Iterable[str], now: datetime, *, own: Names = _NONE) -> Identity:
-    """The certificate of the last start while it is good for these names and a month, else a new one in its place.
+    """Returns the certificate of the last start while it is good for these names and a month, else a new one.
 
     Clients may have pinned it. So the host's `own` names, which change with its addresses, make no new one by
     themselves; a new one has the old key; and a warning tells why there is one, and what it was before.
@@ -91,7 +94,7 @@ def kept(path: Path, names: Iterable[str], now: datetime, *, own: Names = _NONE)
 
 
 def _kept(path: Path, now: datetime, wanted: Names) -> tuple[Identity | None, str]:
-    """What is there, and why it cannot go on; neither for the first start."""
+    """Returns what is kept, and why it cannot be used any more; neither at the first start."""
     try:
         identity = read_identity(path.read_bytes(), now, str(path))
     except FileNotFoundError:
@@ -106,7 +109,7 @@ def _kept(path: Path, now: datetime, wanted: Names) -> tuple[Identity | None, st
 
 
 def publish(path: Path, identity: Identity) -> None:
-    """The certificate alone, without its key, for clients that shall trust it and nothing else."""
+    """Write the certificate without its key, for clients that trust it and nothing else."""
     if not path.exists() or path.read_bytes() != identity.certificate_pem():
         _write(path, identity.certificate_pem(), 0o644)
 
@@ -120,7 +123,7 @@ def _write(path: Path, data: bytes, mode: int) -> None:
 
 
 def make(names: Iterable[str], now: datetime, *, own: Names = _NONE, key: Key | None = None) -> Identity:
-    """A certificate for these host names and addresses, with a new key unless one is given."""
+    """Returns a certificate for these host names and addresses, with a new key unless one is given."""
     key = key or ec.generate_private_key(ec.SECP256R1())
     everything = {general_name(name) for name in names} | own
     public = key.public_key()
@@ -141,7 +144,7 @@ def make(names: Iterable[str], now: datetime, *, own: Names = _NONE, key: Key | 
 
 
 def options(identity: Identity) -> CertificateOptions:
-    """For `twisted.internet.endpoints.wrapServerTLS`: TLS 1.2 or newer, with the whole chain."""
+    """Returns options for a listener: TLS 1.2 or newer, with the whole chain."""
     return CertificateOptions(  # pyOpenSSL wants cryptography's objects by now, its own are deprecated
         privateKey=cast(Any, identity.key),
         certificate=cast(Any, identity.leaf),
@@ -151,7 +154,7 @@ def options(identity: Identity) -> CertificateOptions:
 
 
 def fingerprint(identity: Identity) -> str:
-    """SHA-256 over the leaf, as openssl and browsers write it."""
+    """Returns the SHA-256 of the leaf, as openssl and browsers write it."""
     return identity.leaf.fingerprint(hashes.SHA256()).hex(":").upper()
 
 
@@ -169,5 +172,5 @@ _USAGES = (
 
 
 def today() -> datetime:
-    """Now, as the functions above want it."""
+    """Returns the time, for the functions above."""
     return datetime.now(UTC)

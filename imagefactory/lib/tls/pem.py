@@ -1,4 +1,4 @@
-"""A private key with its certificate chain, as PEM text: read with everything that can be wrong told apart."""
+"""Reads a private key with its certificate chain from PEM text; each thing that can be wrong has its own message."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PEM = serialization.Encoding.PEM
 class Identity:
     """A key and the certificates that lead from it (the leaf first) towards an authority.
 
-    `warnings` are for the log: things that some clients will not like.
+    `warnings` are for the log: what some clients will refuse.
     """
 
     key: CertificateIssuerPrivateKeyTypes
@@ -41,15 +41,16 @@ class Identity:
         return self.key_pem() + self.certificate_pem()
 
     def certificate_pem(self) -> bytes:
-        """What everybody may have: the certificates without the key."""
+        """The certificates without the key."""
         return b"".join(each.public_bytes(_PEM) for each in self.chain)
 
 
 def read_identity(pem: bytes, now: datetime, where: str) -> Identity:
-    """Key and certificates in any order.
+    """Returns the identity in a PEM text, which has key and certificates in any order.
 
-    Raises InvalidInput: no or an encrypted key, no certificate, none that fits the key, not valid at `now`, a chain
-    whose certificates did not sign each other.
+    Raises:
+        InvalidInput: no or an encrypted key, no certificate, none that fits the key, not valid at `now`, a chain whose
+            certificates did not sign each other.
     """
     key = _key(pem, where)
     certificates = _certificates(pem, where)
@@ -96,7 +97,7 @@ def _certificates(pem: bytes, where: str) -> list[x509.Certificate]:
 
 
 def _chain(leaf: x509.Certificate, certificates: list[x509.Certificate], where: str) -> tuple[x509.Certificate, ...]:
-    """From the leaf upwards as far as the file goes; what does not belong to it is left out."""
+    """Returns the chain from the leaf upwards as far as the file has it, without other certificates."""
     chain = [leaf]
     others = [each for each in certificates if each != leaf]
     while issuer := next((each for each in others if each.subject == chain[-1].issuer), None):
