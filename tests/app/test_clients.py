@@ -12,14 +12,14 @@ from imagefactory.settings import Settings
 
 
 class FirstClientTests(SynchronousTestCase):
-    """A daemon that nobody configured is neither open nor useless."""
+    """A daemon without configured clients is neither open nor useless."""
 
     def setUp(self) -> None:
         self.settings = Settings(state_dir=Path(self.mktemp()))
         self.path = self.settings.state_dir / FIRST_CLIENT
 
     def test_one_is_made_and_kept(self) -> None:
-        """The second start has the same client; nobody else can read the file."""
+        """The second start has the same client; no other user can read the file."""
         first = clients_of(self.settings)
         self.assertEqual(len(first), 1)
         self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
@@ -40,7 +40,7 @@ class FirstClientTests(SynchronousTestCase):
         self.assertFalse(self.path.exists())
 
     def test_a_damaged_file_is_an_error_with_a_way_out(self) -> None:
-        """Neither an open door nor a silent new secret."""
+        """An error: neither access for all nor silently a new secret."""
         self.settings.state_dir.mkdir()
         for text in ("", "[]", '{"key": "k"}', "\0"):
             with self.subTest(text=text):

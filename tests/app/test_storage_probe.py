@@ -32,6 +32,6 @@ class AnswersTests(SynchronousTestCase):
         self.assertTrue(self.told(self.refusal(Server="imagewarehouse/1.0")))
         self.assertFalse(self.told(self.refusal(Server="nginx")))
 
-    def test_nobody(self) -> None:
-        """Nobody there is no warehouse."""
+    def test_no_server(self) -> None:
+        """No server is no warehouse."""
         self.assertFalse(self.told(URLError("refused")))

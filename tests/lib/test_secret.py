@@ -6,7 +6,7 @@ from imagefactory.lib.secret import Secret, without_secrets
 
 
 class SecretTests(SynchronousTestCase):
-    """A secret shows itself to nobody who does not ask."""
+    """A secret is shown only by `reveal`."""
 
     def test_hidden(self) -> None:
         """In no representation; whether there is one may be known."""

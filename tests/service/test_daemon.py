@@ -97,23 +97,23 @@ class DaemonTests(SynchronousTestCase):
             notifier=Notifier({}, os.getpid(), Clock()),
             pidfile=PidFile(self.pid),
             patience=20,
-            abandon=lambda: self.told.append("abandoned"),
+            abandon=lambda: self.reported.append("abandoned"),
         )
         self.addCleanup(self.instance.release)
         for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
             self.addCleanup(signal.signal, number, signal.getsignal(number))
-        self.told: list[str] = []
-        self.daemon.when_decided(self.told.append)
+        self.reported: list[str] = []
+        self.daemon.when_decided(self.reported.append)
 
     async def ended(self, step: str) -> None:
         self.drained.append(step)
 
-    def test_nobody_is_answered_before_the_service_is_up(self) -> None:
+    def test_no_request_is_answered_before_the_service_is_up(self) -> None:
         """Connections wait in the socket's backlog until the start is over."""
         self.daemon.startService()
-        self.assertEqual((self.pid.exists(), self.reactor.adopted, self.told), (True, [], []))
+        self.assertEqual((self.pid.exists(), self.reactor.adopted, self.reported), (True, [], []))
         self.service.starting.callback(None)
-        self.assertEqual((self.reactor.adopted, self.told), ([self.factory], [""]))
+        self.assertEqual((self.reactor.adopted, self.reported), ([self.factory], [""]))
 
     def test_stopping_waits_for_the_service_and_removes_pid_file_and_claim(self) -> None:
         """The pid file and the claim stay until the service has ended."""
@@ -133,9 +133,9 @@ class DaemonTests(SynchronousTestCase):
         self.service.starting.callback(None)
         stopped = self.daemon.stopService()
         self.reactor.advance(19)
-        self.assertEqual(self.told, [""])
+        self.assertEqual(self.reported, [""])
         self.reactor.advance(1)
-        self.assertEqual((self.told, self.pid.exists()), (["", "abandoned"], False))
+        self.assertEqual((self.reported, self.pid.exists()), (["", "abandoned"], False))
         self.service.stopping.callback(None)
         self.successResultOf(stopped)
 
@@ -165,14 +165,14 @@ class DaemonTests(SynchronousTestCase):
         self.daemon.startService()
         self.service.starting.errback(FactoryError("the job store cannot be written", hint="look at the disk"))
         self.assertEqual((self.daemon.failed, self.reactor.stopped), (True, 1))
-        self.assertEqual(self.told, ["the job store cannot be written"])
+        self.assertEqual(self.reported, ["the job store cannot be written"])
 
     def test_a_pid_file_that_cannot_be_written(self) -> None:
         """Ends the process in the same way, before the service has begun."""
         self.directory.joinpath("pid").mkdir()
         self.daemon.startService()
         self.assertEqual((self.daemon.failed, self.reactor.stopped, self.service.calls), (True, 1, []))
-        self.assertIn("cannot write the pid file", self.told[0])
+        self.assertIn("cannot write the pid file", self.reported[0])
 
     def test_a_hang_up_without_a_log_file(self) -> None:
         """Says that there is none, and ends nothing: systemd's reload sends it to the foreground, too."""
@@ -183,7 +183,7 @@ class DaemonTests(SynchronousTestCase):
         self.assertEqual(self.reactor.stopped, 0)
 
     def test_asked_to_end_twice(self) -> None:
-        """The reactor hears it once."""
+        """The reactor is stopped once."""
         heard: list[int] = []
         signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
         self.daemon.startService()
@@ -192,10 +192,10 @@ class DaemonTests(SynchronousTestCase):
         self.assertEqual(heard, [signal.SIGTERM])
 
     def test_a_reason_without_words(self) -> None:
-        """Is told by its kind: an empty reason would mean that it answers."""
+        """Is reported by its kind: an empty reason would mean that it answers."""
         self.daemon.startService()
         self.service.starting.errback(AssertionError())
-        self.assertEqual(self.told, ["AssertionError"])
+        self.assertEqual(self.reported, ["AssertionError"])
         self.flushLoggedErrors(AssertionError)
 
 
@@ -211,6 +211,6 @@ class BindTests(SynchronousTestCase):
         self.assertIn("--port", error.hint)
 
     def test_an_address_that_is_not_ours_says_so(self) -> None:
-        """TEST-NET-1 is nobody's address."""
+        """TEST-NET-1 is no host's address."""
         error = self.assertRaises(FactoryError, bind, "192.0.2.1", 0, "--port")
         self.assertEqual(error.where, "192.0.2.1 port 0")

@@ -11,7 +11,7 @@ from imagefactory.service.notify import Notifier
 
 
 class NotifierTests(SynchronousTestCase):
-    """What systemd is told."""
+    """What is sent to systemd."""
 
     def setUp(self) -> None:
         directory = tempfile.TemporaryDirectory()  # a socket's path must be short

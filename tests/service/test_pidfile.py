@@ -36,7 +36,7 @@ class PidFileTests(SynchronousTestCase):
         other.check()
 
     def test_a_stale_file_is_no_obstacle(self) -> None:
-        """What a killed daemon left, whoever has its pid now; what an older version wrote; what is no pid file."""
+        """What a killed daemon or an older version left, whichever process has its pid now; what is no pid file."""
         for text in (f"{os.getppid()}\n", f"{os.getppid()}\n1\n", "", "hello\nworld\n"):
             with self.subTest(text=text):
                 self.path.write_text(text)

@@ -76,7 +76,7 @@ class EventTests(SynchronousTestCase):
         event.fire(1)
         self.assertEqual(self.successResultOf(late[0]), 1)
 
-    def test_failure_reaches_all_and_nobody_is_fine(self) -> None:
+    def test_failure_reaches_all_waiters_or_none(self) -> None:
         """A failure without waiters is not logged, later waiters get it."""
         event: Event[int] = Event()
         event.fail(Failure(ValueError("no")))

@@ -11,7 +11,7 @@ from imagefactory.lib.concurrency.queue import Queue
 
 
 class Member:
-    """Somebody who wants a place."""
+    """A coroutine that wants a place."""
 
     def __init__(self, queue: Queue, id: str, party: str = "") -> None:
         self.stack = AsyncExitStack()
@@ -45,7 +45,7 @@ class LaneTests(SynchronousTestCase):
             self.members.pop().give_up()
 
     def member(self, queue: Queue, id: str, party: str = "") -> Member:
-        """Somebody who wants a place, and is gone when the test is over."""
+        """A coroutine that wants a place, and is cancelled when the test is over."""
         self.members.append(Member(queue, id, party))
         return self.members[-1]
 
@@ -70,7 +70,7 @@ class LaneTests(SynchronousTestCase):
         self.assertTrue(self.member(queue, "d").inside)
 
     def test_without_limit(self) -> None:
-        """Nobody waits."""
+        """None waits."""
         queue = Queue(None)
         self.assertTrue(all(self.member(queue, id).inside for id in "abc"))
 
@@ -102,7 +102,7 @@ class LaneTests(SynchronousTestCase):
 
     @given(st.integers(1, 3), st.lists(st.tuples(st.sampled_from(["enter", "leave", "cancel"]), st.integers(0, 3))))
     def test_never_more_parties_than_places(self, places: int, steps: list[tuple[str, int]]) -> None:
-        """And nobody waits beside a free place, whatever comes and goes."""
+        """And none waits beside a free place, whatever comes and goes."""
         self.tearDown()  # of the example before
         queue, members = Queue(places), self.members
         for number, (step, choice) in enumerate(steps):

@@ -28,7 +28,7 @@ class TaskSetTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(task.ended.wait()), 3)
 
     def test_one_failure_leaves_the_others(self) -> None:
-        """It is logged, as there may be nobody who waits for it."""
+        """It is logged, as nothing may wait for it."""
         one, other = Work(), Work()
         self.tasks.add(one.run())
         self.tasks.add(other.run())

@@ -31,7 +31,7 @@ class PoolThreadsTests(TestCase):
         self.assertNotEqual(name, threading.get_ident())
 
     async def test_yielding(self) -> None:
-        """The reactor's thread keeps its priority, those of the pool have less; nobody gets more than the process."""
+        """The reactor's thread keeps its priority, those of the pool have less; none has more than the process."""
         threads = PoolThreads(reactor, size=1, yielding=True)
         threads.start()
         self.addCleanup(lambda: Deferred.fromCoroutine(threads.stop()))

@@ -75,7 +75,7 @@ class PacedChannelTests(SynchronousTestCase):
         self.assertEqual((between, Answered.count), ([2], 3))
 
     def test_a_slow_reader_is_kept(self) -> None:
-        """Whoever takes something now and then is not cut off; whoever takes nothing is, at once and for good."""
+        """A client that reads now and then is not cut off; one that reads nothing is, at once."""
         self.wire.send(ASK * 3)
         for _ in range(2):
             self.clock.advance(50)

@@ -65,7 +65,7 @@ class NameResolverTests(NameCase):
                 await self.resolver.resolve(name)
 
     async def test_given_up_in_time(self) -> None:
-        """A name server that does not answer costs one look-up, and not the one who waits for it."""
+        """A name server that does not answer costs a thread for a while, and its caller no more than the limit."""
         resolver = self.started(NameResolver(reactor, seconds=0.01, getaddrinfo=self.getaddrinfo))
         with self.assertRaises(OSError) as caught:
             await resolver.resolve("slow.example")
@@ -146,7 +146,7 @@ class TwistedResolverTests(NameCase):
         self.assertRaises(NotImplementedError, resolution.cancel)
 
     async def test_one_family(self) -> None:
-        """Who wants only addresses of one family asks the system for them."""
+        """If only addresses of one family are wanted, the system is asked for these."""
         self.twisted.resolveHostName(self.receiver, "one.example", addressTypes=[IPv6Address])
         await self.ended()
         self.assertEqual(self.families[0], socket.AF_INET6)
@@ -158,7 +158,7 @@ class TwistedResolverTests(NameCase):
         self.assertEqual((self.receiver.addresses, self.receiver.complete), ([], 1))
 
     async def test_ended_by_its_owner(self) -> None:
-        """A look-up that is cancelled is complete, too: whoever connects does not hang."""
+        """A look-up that is cancelled is complete, too: what connects does not hang."""
         self.twisted.resolveHostName(self.receiver, "slow.example")
         await self.tasks.close()
         self.assertEqual((self.receiver.addresses, self.receiver.complete), ([], 1))

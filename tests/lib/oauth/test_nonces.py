@@ -89,7 +89,7 @@ class NonceFileTests(NonceCase):
         self.assertTrue(self.start().known("key", int(self.clock.seconds()), "last"))
 
     def test_a_disk_that_is_full_for_a_while(self) -> None:
-        """What was seen meanwhile is written when there is room, although a line was cut off; it is said each time."""
+        """What was seen meanwhile is written when there is room, also after half a line; each time is logged."""
         nonces = self.start()
         self.add(nonces, "key", 1_000_000, "before")
         write, room = os.write, 7
@@ -113,7 +113,7 @@ class NonceFileTests(NonceCase):
         self.assertEqual(len(self.start()), 7)
 
     def test_a_place_that_cannot_be_written(self) -> None:
-        """Keeps nobody out, and is said once."""
+        """Refuses no client, and is logged once."""
         self.path.mkdir()
         nonces = self.start()
         with capturedLogs() as logged:

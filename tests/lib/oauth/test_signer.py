@@ -18,7 +18,7 @@ class SignerTests(SynchronousTestCase):
         self.verifier = Verifier({"key": Secret("hush")}, lambda: 1_800_000_000.5, SignatureLimits(window=1))
 
     def check(self, signed: Signed) -> Deferred[None]:
-        """Whether it is let in."""
+        """Checks it; fails if it is refused."""
         return Deferred.fromCoroutine(self.verifier.authenticate(signed))
 
     def signed(self, secret: str = "hush", url: str = URL) -> Signed:

@@ -1,4 +1,4 @@
-"""What a door may choose: window, lengths, what of a form is signed, whether a body is looked at."""
+"""What a site may choose: window, lengths, what of a form is signed, whether a body is checked."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ class VerifierTests(SynchronousTestCase):
         return str(client.sign(URL, "POST", body, headers)[1]["Authorization"])
 
     def check(self, signed: Signed) -> Deferred[None]:
-        """Whether it is let in."""
+        """Checks it; fails if it is refused."""
         return Deferred.fromCoroutine(self.verifier.authenticate(signed))
 
     def refusal(self, signed: Signed) -> FactoryError:
-        """The reason that it is not let in for."""
+        """The error that refuses it."""
         error = self.failureResultOf(self.check(signed), Unauthorized).value
         assert isinstance(error, FactoryError)
         return error
 
     def test_too_late(self) -> None:
-        """What was signed at the right time, and whose body came after the window, could be let in twice."""
+        """What was signed in time, and whose body came after the window, could be accepted twice."""
         seen = self.verifier.verify(Signed("POST", URL, self.authorization()))
         self.clock.advance(61)
         self.failureResultOf(Deferred.fromCoroutine(self.verifier.commit(seen)), Unauthorized)
@@ -57,20 +57,20 @@ class VerifierTests(SynchronousTestCase):
         self.assertIn("used before", str(self.refusal(signed)))
 
     def test_window(self) -> None:
-        """Its border is let in; beyond it the difference is told, and what to do."""
+        """Its border is accepted; beyond it the error has the difference, and what to do."""
         self.successResultOf(self.check(Signed("POST", URL, self.authorization(skew=60))))
         error = self.refusal(Signed("POST", URL, self.authorization(skew=-61, nonce="other")))
         self.assertIn("61 s old, 60 are allowed", str(error))
         self.assertIn("clock", error.hint)
 
     def test_lengths(self) -> None:
-        """A nonce shorter or longer than the door allows is malformed."""
+        """A nonce shorter or longer than the site allows is malformed."""
         for nonce in ("123", "123456789"):
             self.assertIn("malformed", str(self.refusal(Signed("POST", URL, self.authorization(nonce=nonce)))))
         self.successResultOf(self.check(Signed("POST", URL, self.authorization(nonce="1234"))))
 
     def test_forms(self) -> None:
-        """Only what the door offers may be part of the signature."""
+        """Only what the site offers may be part of the signature."""
         both = ("", FIELDS)
         self.successResultOf(self.check(Signed("POST", URL, self.authorization(FIELDS, nonce="with"), lambda: both)))
         self.successResultOf(self.check(Signed("POST", URL, self.authorization(nonce="without"[:8]), lambda: both)))

@@ -1,4 +1,4 @@
-"""Journal and reaper: what dies unattended is cleared by the next run, and nothing else is."""
+"""Journal and reaper: what a killed run leaves is removed by the next one, and nothing else is."""
 
 import os
 from collections.abc import Coroutine
@@ -71,7 +71,7 @@ class VictimTests(SynchronousTestCase):
         return list(victims_of(entry, list(running), boot, proc))
 
     def test_token(self) -> None:
-        """Whoever carries the token, in any group, and nobody with another."""
+        """Processes that carry the token, in any group, and none with another."""
         environments = {5: f"A=1\0IMAGEFACTORY_RUN={TOKEN}\0", 6: f"IMAGEFACTORY_RUN={TOKEN}0\0", 7: "A=1\0"}
         running = [Stat(pid, "S", pid, 1) for pid in environments]
         self.assertEqual(self.victims(JournalEntry(TOKEN, 1, "boot"), *running, environments=environments), [5])
@@ -89,7 +89,7 @@ class VictimTests(SynchronousTestCase):
         self.assertEqual(self.victims(entry, *running), [5, 6])
 
     def test_after_a_reboot(self) -> None:
-        """Pids of another boot are nobody."""
+        """Pids of another boot name no process."""
         self.assertEqual(self.victims(JournalEntry(TOKEN, 1, "old", (ChildRecord(5, 100),)), Stat(5, "S", 5, 100)), [])
 
 
@@ -108,8 +108,8 @@ class JournalTests(SynchronousTestCase):
         """Returns the result of a coroutine that is done at once."""
         return self.successResultOf(Deferred.fromCoroutine(work))
 
-    def die(self, journal: Journal) -> None:
-        """As if the owner had been killed: its lock is gone, its entry is not."""
+    def kill(self, journal: Journal) -> None:
+        """As if its process were killed: its lock is gone, its entry is not."""
         self.does(journal.abandon())
 
     def reap(self) -> list[JournalEntry]:
@@ -141,7 +141,7 @@ class JournalTests(SynchronousTestCase):
         self.assertEqual(list(self.directory.iterdir()), [])
 
     def test_a_journal_that_cannot_be_written(self) -> None:
-        """Nothing new may be started then, and it is said why; what is gone may be forgotten."""
+        """Nothing new may be started then, and the error says why; what is gone may be forgotten."""
         journal = self.open()
         self.does(journal.add_workspace(Path("/srv/work")))
         moved = self.directory.rename(self.directory.with_name("moved"))
@@ -153,7 +153,7 @@ class JournalTests(SynchronousTestCase):
         self.does(journal.close())
         self.assertEqual(list(self.directory.iterdir()), [])
 
-    def test_living_owner_is_left_alone(self) -> None:
+    def test_an_entry_of_a_run_that_lasts_is_kept(self) -> None:
         """Another run that lives keeps its entry, workspaces and processes."""
         journal = self.open()
         self.does(journal.add_workspace(Path("/srv/work")))
@@ -166,15 +166,15 @@ class JournalTests(SynchronousTestCase):
         journal, other = self.open(), self.open()
         for _ in range(2):
             self.assertTrue(is_alive(self.directory, journal.token))
-        self.die(journal)
+        self.kill(journal)
         self.does(other.close())
         self.assertEqual([False] * 3, [is_alive(self.directory, one) for one in (journal.token, other.token, "none")])
 
-    def test_dead_owner_is_cleared(self) -> None:
+    def test_an_entry_of_a_killed_run_is_cleared(self) -> None:
         """Its workspaces are removed, its files are gone."""
         journal = self.open()
         self.does(journal.add_workspace(Path("/srv/work")))
-        self.die(journal)
+        self.kill(journal)
         self.processes.expect("rm -rf .* /srv/work$")
         self.assertEqual([entry.token for entry in self.reap()], [journal.token])
         self.assertEqual(list(self.directory.iterdir()), [])
@@ -184,7 +184,7 @@ class JournalTests(SynchronousTestCase):
         for name in ("one", "two"):
             journal = self.open()
             self.does(journal.add_workspace(Path(f"/srv/{name}")))
-            self.die(journal)
+            self.kill(journal)
         self.processes.expect("rm .* /srv/one", exit=1)
         self.processes.expect("rm .* /srv/two")
         self.assertEqual([entry.workspaces for entry in self.reap()], [("/srv/two",)])
@@ -222,7 +222,7 @@ class JournalTests(SynchronousTestCase):
         """It is not fatal and nothing is done for it."""
         journal = self.open()
         (self.directory / f"{journal.token}.json").write_text("{ damaged")
-        self.die(journal)
+        self.kill(journal)
         self.assertEqual(self.reap(), [])
         self.assertEqual([path.name for path in self.directory.iterdir()], [f"{journal.token}.damaged"])
 
@@ -231,10 +231,10 @@ class JournalTests(SynchronousTestCase):
         self.assertEqual(self.reap(), [])
 
     def test_crash_while_reaping_can_be_repeated(self) -> None:
-        """An error that nobody expected leaves entry and lock for the next."""
+        """An unexpected error leaves the entry for the next start."""
         journal = self.open()
         self.does(journal.add_workspace(Path("/srv/work")))
-        self.die(journal)
+        self.kill(journal)
 
         def boom(command: Command) -> None:
             raise RuntimeError("unexpected")

@@ -40,7 +40,7 @@ class ProcTests(SynchronousTestCase):
         assert found is not None
         self.assertEqual((found.state, found.group, found.started), ("S", 7, 1234))
 
-    def test_nobody(self) -> None:
+    def test_no_process(self) -> None:
         """A process that is gone is None."""
         self.assertIsNone(stat(5, Path("nowhere")))
 

@@ -24,7 +24,7 @@ class MountTests(SynchronousTestCase):
     """Reading mountinfo."""
 
     def test_below_and_at(self) -> None:
-        """Neighbours with a common beginning of their name do not count; escapes are understood."""
+        """Siblings with a common beginning of their name do not count; escapes are decoded."""
         self.assertEqual(
             mounts_below(Path("/srv/work"), MOUNTINFO), ["/srv/work/root/dev", "/srv/work/with blank/proc"]
         )
@@ -59,7 +59,7 @@ class RemoveTests(SynchronousTestCase):
         self.assertEqual(error.hint, "umount /srv/work/root/dev")
 
     def test_parent_that_is_a_link(self) -> None:
-        """A detour does not hide the mount."""
+        """The mount is found through it."""
         link = Path(self.mktemp()).absolute()
         link.symlink_to("/srv")
         self.failureResultOf(self.remove(f"{link}/work"), Conflict)

@@ -18,7 +18,7 @@ from imagefactory.testing.threads import ImmediateThreads
 
 
 class Journal:
-    """Remembers what it is told."""
+    """Keeps what is recorded."""
 
     def __init__(self) -> None:
         self.known: list[Path] = []

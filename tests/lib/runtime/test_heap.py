@@ -8,10 +8,10 @@ from imagefactory.lib.runtime.heap import freeze_objects, keep_pieces
 
 
 class HeapTests(SynchronousTestCase):
-    """What the C library is told."""
+    """What is set in the C library."""
 
     def test_pieces_are_kept(self) -> None:
-        """By their numbers in malloc.h; nobody is asked where there is no such call."""
+        """By their numbers in malloc.h; nothing where the C library has no such call."""
         told: dict[int, int] = {}
 
         def mallopt(what: int, value: int) -> int:

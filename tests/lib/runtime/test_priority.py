@@ -23,7 +23,7 @@ class YieldingTests(SynchronousTestCase):
         self.assertEqual(os.getpriority(os.PRIO_PROCESS, 0), ours)
 
     def test_a_child_that_is_gone(self) -> None:
-        """It is no error, nor is one that belongs to somebody else."""
+        """It is no error, nor is one of another user."""
         for error in (ProcessLookupError(), PermissionError()):
 
             def refuse(*_: int, error: OSError = error) -> None:

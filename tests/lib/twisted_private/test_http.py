@@ -144,8 +144,8 @@ class ServerTests(SynchronousTestCase):
         self.assertTrue(request.disconnected)
 
 
-class Ignorant:
-    """Is told that the connection is lost."""
+class IgnoringProtocol:
+    """Does nothing when the connection is lost."""
 
     def connectionLost(self, reason: object) -> None:
         """See Protocol."""
@@ -184,7 +184,7 @@ class ClientTests(SynchronousTestCase):
         )
         factory = reactor.tcpClients[0][2]
         transport = Pipe()
-        transport.protocol = Ignorant()
+        transport.protocol = IgnoringProtocol()
         factory.buildProtocol(None).makeConnection(transport)
         return body, transport, asked
 
