@@ -7,9 +7,10 @@ from twisted.logger import Logger
 from imagefactory.lib.runtime.descriptors import connections_within
 from imagefactory.settings import Settings
 
-#: A client of the warehouse has a connection, and a body that comes or goes; one of the REST API has a connection.
 WAREHOUSE = 2
+"""Descriptors of a client of the warehouse: a connection, and a body that comes or goes."""
 REST = 1
+"""Descriptors of a client of the REST API: a connection."""
 
 log = Logger()
 

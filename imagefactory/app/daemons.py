@@ -30,8 +30,8 @@ from imagefactory.service.pidfile import PidFile
 from imagefactory.settings import Settings
 from imagefactory.warehouse.store.embedded import EmbeddedWarehouse
 
-#: Seconds that a stopping daemon has beside those for its jobs: children are ended, states are stored.
 CLEARING_AWAY = 15
+"""Seconds that a stopping daemon has beside those for its jobs: children are ended, states are stored."""
 
 NONCES = "oauth-nonces"
 """The file of what clients have signed, in the state directory and in that of the warehouse."""

@@ -103,8 +103,8 @@ async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, res
     return factory
 
 
-#: The user of the command can reach by other means what this host can reach: a URL gives away nothing.
 EVERYWHERE = ("0.0.0.0/0", "::/0")
+"""The user of the command can reach by other means what this host can reach: a URL gives away nothing."""
 
 
 def _templates(settings: Settings, reactor: Any, runtime: Runtime, storage: Storage) -> Templates:

@@ -26,11 +26,11 @@ from imagefactory.warehouse.replication import Replicator
 from imagefactory.warehouse.server.context import Peers
 from imagefactory.warehouse.store.embedded import EmbeddedWarehouse, open_store
 
-#: Where version 1.0 expected a warehouse.
 USUAL = "http://localhost:9090/"
+"""Where version 1.0 expected a warehouse."""
 
-#: What the root document of an Image Warehouse has in it.
 SIGN = b'service="image_warehouse"'
+"""What the root document of an Image Warehouse has in it."""
 
 log = Logger()
 

@@ -71,8 +71,8 @@ class _Runner(UnixApplicationRunner):
         self._daemon.when_decided(tell)
 
 
-#: Where this process logs; twistd asks for it by name when its own log begins, and passes on earlier events.
 _observers: list[ILogObserver] = []
+"""Where this process logs; twistd asks for it by name when its own log begins, and passes on earlier events."""
 
 
 def observer() -> ILogObserver:

@@ -11,14 +11,14 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-#: Addresses of this network stand for the IPv4 address in their last four bytes (RFC 6052).
 _NAT64 = ip_network("64:ff9b::/96")
-#: All that is given out for public use so far (RFC 4291, IANA's registry); whatever else routes somewhere is special.
+"""Addresses of this network stand for the IPv4 address in their last four bytes (RFC 6052)."""
 _PUBLIC = ip_network("2000::/3")
-#: Inside of it, and younger than Python's list: documentation (RFC 9637).
+"""All that is given out for public use so far (RFC 4291, IANA's registry); all else that is routed is special."""
 _SPECIAL = (ip_network("3fff::/20"),)
-#: Bytes 8 to 12 of an address whose last four are an IPv4 address (ISATAP, RFC 5214).
+"""Inside of it, and younger than Python's list: documentation (RFC 9637)."""
 _ISATAP = {bytes.fromhex("00005efe"), bytes.fromhex("02005efe")}
+"""Bytes 8 to 12 of an address whose last four are an IPv4 address (ISATAP, RFC 5214)."""
 
 
 def networks(texts: Sequence[str]) -> tuple[Network, ...]:

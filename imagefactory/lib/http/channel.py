@@ -8,8 +8,8 @@ from twisted.python.failure import Failure
 
 from imagefactory.lib.twisted_private.http import ChannelInternals
 
-#: Seconds that an idle connection has to close in good order.
 GOODBYE_SECONDS = 1.0
+"""Seconds that an idle connection has to close in good order."""
 
 
 class PacedChannel(ChannelInternals):

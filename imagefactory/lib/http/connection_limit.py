@@ -10,8 +10,8 @@ from twisted.python.failure import Failure
 
 from imagefactory.lib.concurrency.event import Event
 
-#: Seconds that a client which is not served has to read why.
 LINGER_SECONDS = 1.0
+"""Seconds that a client which is not served has to read why."""
 
 
 class ConnectionLimit:

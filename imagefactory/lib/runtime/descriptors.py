@@ -9,10 +9,10 @@ import resource
 from collections.abc import Callable
 from contextlib import suppress
 
-#: Descriptors for all that is no client: children, databases, bodies of images.
 RESERVE = 256
-#: Fewer connections than this would serve no client.
+"""Descriptors for all that is no client: children, databases, bodies of images."""
 FEWEST = 16
+"""Fewer connections than this would serve no client."""
 
 Limit = tuple[int, int]
 GetLimit = Callable[[int], Limit]

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # malloc.h: M_TRIM_THRESHOLD and so on
 
-#: Bytes of one piece of a body, and of all of them that wait somewhere.
 LARGEST, ALL = 4 << 20, 16 << 20
-#: Heaps: else each thread would keep so much for itself.
+"""Bytes of one piece of a body, and of all of them that wait somewhere."""
 HEAPS = 1
+"""Heaps: else each thread would keep so much for itself."""
 
 Mallopt = Callable[[int, int], int]
 _mallopt: Mallopt | None = getattr(ctypes.CDLL(None), "mallopt", None)
