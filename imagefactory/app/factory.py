@@ -15,8 +15,8 @@ from imagefactory.app.runtime import Runtime, start_runtime
 from imagefactory.app.storage import Storage, open_storage
 from imagefactory.jobs.execution.reporter import LogBounds
 from imagefactory.jobs.inventory import Inventory
-from imagefactory.jobs.recovery.owner import alive, this_process
 from imagefactory.jobs.service import Collaborators, JobService, Limits
+from imagefactory.jobs.store.interface import JobNode
 from imagefactory.jobs.store.resources import open_ledger
 from imagefactory.jobs.store.sqlite import open_store
 from imagefactory.lib.concurrency.clock import WallClock, wait_steadily
@@ -72,7 +72,8 @@ async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, res
     targets = install_targets(settings, reactor, runtime, stack)
     clouds = InstalledClouds(targets, settings.provider_definitions, runtime.threads)
     templates = _templates(settings, reactor, runtime, storage)
-    store = await open_store(settings.state_dir / "jobs.db", this_process(daemon=resume), runtime.pools.database)
+    node = JobNode(runtime.token, daemon=resume)
+    store = await open_store(settings.state_dir / "jobs.db", node, runtime.pools.database)
     stack.push_async_callback(store.close)
     pipeline = await make_pipeline(settings, reactor, runtime, storage.records, clouds, strangers=resume)
     ledger = await open_ledger(settings.state_dir / "jobs.db", runtime.token, runtime.alive, runtime.pools.database)
@@ -90,7 +91,7 @@ async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, res
         fetch=templates.complete,
         clock=WallClock(reactor),
         threads=runtime.threads,
-        alive=alive,
+        alive=runtime.alive,
         new_id=lambda: str(uuid4()),
         incident=lambda: secrets.token_hex(6),
     )

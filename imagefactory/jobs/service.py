@@ -24,11 +24,10 @@ from imagefactory.jobs.interface import (
     PushRequest,
     Unsubscribe,
 )
-from imagefactory.jobs.recovery.orphans import OrphanRecovery
-from imagefactory.jobs.recovery.other_processes import RemoteJobs
+from imagefactory.jobs.recovery import Recovery, RecoverySteps
 from imagefactory.jobs.retention import Retention
 from imagefactory.jobs.state.job_log import JobLog
-from imagefactory.jobs.store.interface import JobStore, Owner
+from imagefactory.jobs.store.interface import JobStore
 from imagefactory.lib.concurrency.clock import Clock
 from imagefactory.lib.concurrency.queue import Queue
 from imagefactory.lib.concurrency.shield import shield
@@ -71,7 +70,7 @@ class Collaborators:
     fetch: Fetch
     clock: Clock
     threads: Threads
-    alive: Callable[[Owner], bool]
+    alive: Callable[[str], bool]
     new_id: Callable[[], str]
     incident: Callable[[], str]
 
@@ -91,8 +90,8 @@ class JobService:
         self._keeps_queue = False
         self._job_log = JobLog(with_.store, with_.clock)
         latest = LatestBuild(with_.records)
-        self._completion = GroupCompletion(self._job_log.book, latest)
-        self._runner = Runner(self._job_log, with_.clock, self._completion.ended, with_.incident, limits.log)
+        completion = GroupCompletion(self._job_log, latest)
+        self._runner = Runner(self._job_log, with_.clock, completion.ended, with_.incident, limits.log)
         self._builds = BuildAdmission(
             with_.records,
             with_.builder,
@@ -104,8 +103,10 @@ class JobService:
         )
         self._pushes = PushAdmission(with_.records, with_.pusher, self._job_log.book, with_.clock, with_.new_id)
         self._imports = ImportAdmission(with_.records, with_.builder, latest, with_.clock, with_.new_id)
-        self._recovery = OrphanRecovery(with_.store, self._job_log, with_.clock, with_.alive, with_.builder.forget)
-        self._remote_jobs = RemoteJobs(self._recovery, with_.clock, self._resume)
+        steps = RecoverySteps(with_.alive, with_.builder.forget, completion.ended, self._resume)
+        self._recovery = Recovery(
+            with_.store, self._job_log, self._runner, steps, clock=with_.clock, threads=with_.threads
+        )
         self._retention = Retention(self._job_log, with_.clock, limits.retention_days)
         self._local = Queue(limits.builds)
         self._targets: dict[str, Queue] = {}
@@ -118,19 +119,16 @@ class JobService:
         """
         self._keeps_queue = resume
         await self._job_log.open()
-        waiting = await self._recovery.accept(resume=resume)
+        await self._recovery.load()
         self._open = True
-        for job in waiting:
-            await self._resume(job)
-        if resume:
-            self._remote_jobs.start()
+        await self._recovery.start(resume=resume)
         await self._retention.start()
 
     async def stop(self) -> None:
         """Refuse new jobs, end running ones (bounded), write everything down."""
         self._open = False
         self._retention.stop()
-        self._remote_jobs.stop()
+        await self._recovery.stop()
         await self._runner.stop(self._limits.ending, keep_queued=self._keeps_queue)
         await self._job_log.flush()
         self._job_log.close()
@@ -172,10 +170,10 @@ class JobService:
             raise Conflict(f"job {id} is a push", hint="push again, with the credentials")
         if not isinstance(job.state, Failed):
             raise Conflict(f"job {id} is {job.state.wire}; only a FAILED build can be retried")
-        order, siblings = await self._order(job)
+        order = await self._order(job)
         await self._builds.must_be_there(order)
         await self._builder.check(order.template, [order.target])
-        return await shield(self._begin_again(order, siblings))
+        return await shield(self._begin_again(order))
 
     @property
     def open(self) -> bool:
@@ -221,12 +219,11 @@ class JobService:
         jobs = self._builds.jobs(orders)
         ids = [job.id for job in jobs]
         try:
-            request = await self._threads.run(encode_order, orders[0], ids, self._parse)  # they differ in targets only
+            request = await self._threads.run(encode_order, orders[0], self._parse)  # they differ in targets only
             await self._job_log.create(jobs, dict.fromkeys(ids, request))
         except BaseException:
             await self._builds.undo(stored)
             raise
-        self._completion.together(ids)
         for order in orders:
             self._run_build(order)
         return Accepted(jobs[0].image_id, jobs[0].build_id, jobs)
@@ -238,28 +235,26 @@ class JobService:
             self._run_push(order, job)
         return jobs
 
-    async def _begin_again(self, order: BuildOrder, siblings: tuple[str, ...]) -> Job:
+    async def _begin_again(self, order: BuildOrder) -> Job:
         job = await self._job_log.reopen(order.id)
         try:
             await self._builds.must_be_there(order)  # once more: from here on a removal sees the job and is refused
         except FactoryError as error:
             await self._recovery.give_up(job, error)
             raise
-        self._completion.again(order.id, siblings)
         self._run_build(order)
         return job
 
-    async def _order(self, job: Job) -> tuple[BuildOrder, tuple[str, ...]]:
+    async def _order(self, job: Job) -> BuildOrder:
         return await decode_order(await self._store.request(job.id), job, self._parse, self._find)
 
     async def _resume(self, job: Job) -> None:
         try:
-            order, siblings = await self._order(job)
+            order = await self._order(job)
         except FactoryError as error:
             reason = FactoryError(f"the daemon was stopped; {error}", hint="ask for it again")
             await self._recovery.give_up(job, reason)
             return
-        self._completion.again(job.id, siblings)
         self._run_build(order)
 
     def _run_build(self, order: BuildOrder) -> None:

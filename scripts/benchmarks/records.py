@@ -11,8 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
 from imagefactory.jobs.interface import JobEvent, LogLine
-from imagefactory.jobs.recovery.owner import this_process
-from imagefactory.jobs.store.interface import Batch
+from imagefactory.jobs.store.interface import Batch, JobNode, NewJobs
 from imagefactory.jobs.store.sqlite import open_store
 from imagefactory.lib.concurrency.threads import PoolThreads
 from imagefactory.model.jobs import Completed, Job, Operation, Running
@@ -43,8 +42,6 @@ def _remembered(jobs: list[Job], last_event: int) -> Batch:
     """With what a build leaves: what a retry needs, an event for each thing it did, its log."""
     events = [replace(job, state=Running("BUILDING"), activity=text) for job in jobs for text in ACTIVITIES]
     return Batch(
-        jobs=jobs,
-        requests={job.id: _request(job) for job in jobs},
         lines=[LogLine(job.id, n, job.created, LINE.format(n)) for job in jobs for n in range(1, LINES + 1)],
         events=[JobEvent(last_event + number, job.created, job) for number, job in enumerate(events, 1)],
     )  # fmt: skip
@@ -52,17 +49,19 @@ def _remembered(jobs: list[Job], last_event: int) -> Batch:
 
 def _request(job: Job) -> str:
     kept = {"template": TEMPLATE.read_text(), "contents": {}, "template_id": job.template_id, "boot_check": False}
-    return json.dumps({**kept, "siblings": [job.id]})
+    return json.dumps(kept)
 
 
 async def _fill(path: Path, count: int) -> None:
     threads = PoolThreads(reactor, size=2)
     threads.start()
-    store = await open_store(path, this_process(daemon=True), threads)
+    store = await open_store(path, JobNode("benchmark"), threads)
     jobs = finished(count)
     for start in range(0, count, BATCH):
         some = jobs[start : start + BATCH]
-        await store.write(_remembered(some, start * len(ACTIVITIES)))
+        for job in some:
+            await store.create(NewJobs([job], {job.id: _request(job)}))
+        await store.write(_remembered(some, start * len(ACTIVITIES)), {job.id: 1 for job in some})
     await store.close()
     await threads.stop()
 

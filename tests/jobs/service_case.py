@@ -1,7 +1,6 @@
 """A job service with everything around it faked."""
 
-from collections.abc import Coroutine
-from dataclasses import replace
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -10,12 +9,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.jobs.interface import BuildRequest
 from imagefactory.jobs.service import Collaborators, JobService, Limits
-from imagefactory.jobs.store.interface import Owner
+from imagefactory.jobs.store.interface import JobNode, JobStore
 from imagefactory.lib.errors import (
     FactoryError,
 )
 from imagefactory.model.providers import Provider
-from imagefactory.testing.job_store import ME, MemoryJobStore
+from imagefactory.testing.job_store import MemoryJobStore
 from imagefactory.testing.jobs import (
     FakeBuilder,
     FakePusher,
@@ -42,11 +41,13 @@ class ServiceCase(SynchronousTestCase):
         self.records = MemoryRecords()
         self.store = MemoryJobStore()
         self.new_id = ids()
-        self.living: set[Owner] = set()
+        self.starts = 1
+        self.living: set[str] = set()
+        self.alive: Callable[[str], bool] = self.living.__contains__
         self.jobs = self.service(self.store)
         self.get(self.jobs.start(resume=True))
 
-    def service(self, store: MemoryJobStore, **limits: Any) -> JobService:
+    def service(self, store: JobStore, **limits: Any) -> JobService:
         """A service of another start, over the same records."""
         self.builder = FakeBuilder(self.records)
         self.pusher = FakePusher(self.records)
@@ -60,7 +61,7 @@ class ServiceCase(SynchronousTestCase):
                 fetch=fetch,
                 clock=self.clock,
                 threads=ImmediateThreads(),
-                alive=self.living.__contains__,
+                alive=self.alive,
                 new_id=self.new_id,
                 incident=lambda: "incident-1",
             ),
@@ -69,8 +70,9 @@ class ServiceCase(SynchronousTestCase):
 
     def restart(self, *, resume: bool = True) -> None:
         """The process is gone; another begins with the same store."""
-        self.jobs._remote_jobs.stop()  # the dead do not look
-        self.store = self.store.at(replace(ME, started=ME.started + 1))
+        self.get(self.jobs._recovery.stop())  # the dead do not look
+        self.starts += 1
+        self.store = self.store.at(JobNode(f"start-{self.starts}"))
         self.jobs = self.service(self.store)
         self.get(self.jobs.start(resume=resume))
 

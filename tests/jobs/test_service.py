@@ -118,7 +118,7 @@ class RefusalTests(ServiceCase):
     def assert_nothing(self) -> None:
         """No job, no record."""
         records = (self.records.templates, self.records.images, self.records.all_builds)
-        self.assertEqual(([], ({}, {}, {}), []), (self.states(), records, self.get(self.store.load())))
+        self.assertEqual(([], ({}, {}, {}), []), (self.states(), records, self.get(self.store.load())[1]))
 
     def test_unknown_target(self) -> None:
         """One bad target among good ones refuses all."""

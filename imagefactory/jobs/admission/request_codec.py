@@ -7,7 +7,7 @@ password, also in a URL, is read from the warehouse again, which is the one plac
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 from imagefactory.build.interface import BuildOrder
 from imagefactory.lib.errors import Conflict
@@ -20,9 +20,8 @@ Find = Callable[[str], Awaitable[bytes | None]]
 """The source of the template with this id, as the warehouse has it."""
 
 
-def encode_order(order: BuildOrder, siblings: Sequence[str], parse: Parse) -> str:
-    """What a retry needs: the template's source (unless it holds a secret), what was fetched for it, the options, the
-    jobs of the same request."""
+def encode_order(order: BuildOrder, parse: Parse) -> str:
+    """What a retry needs: the template's source (unless it holds a secret), what was fetched for it, the options."""
     original = parse(order.template.source)
     fetched = contents.fetched_in(order.template, original)
     return json.dumps(
@@ -32,7 +31,6 @@ def encode_order(order: BuildOrder, siblings: Sequence[str], parse: Parse) -> st
             "template_id": order.template_id,
             "boot_check": order.boot_check,
             "unrecorded": order.unrecorded,
-            "siblings": list(siblings),
         }
     )
 
@@ -45,8 +43,8 @@ def _holds_secret(template: Template, original: Template) -> bool:
     return bool(template.os.root_password or template.os.key) or any(without_secrets(url) != url for url in urls)
 
 
-async def decode_order(text: str, job: Job, parse: Parse, find: Find) -> tuple[BuildOrder, tuple[str, ...]]:
-    """The order of `job` and its siblings.
+async def decode_order(text: str, job: Job, parse: Parse, find: Find) -> BuildOrder:
+    """The order of `job`.
 
     Raises Conflict if nothing (or nothing sensible) was kept, or the template is in the warehouse no more; Unavailable.
     """
@@ -62,7 +60,6 @@ async def decode_order(text: str, job: Job, parse: Parse, find: Find) -> tuple[B
             "boot_check": bool(kept["boot_check"]),
             "unrecorded": bool(kept.get("unrecorded")),
         }
-        siblings = tuple(str(id) for id in kept["siblings"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Conflict(f"what was asked for in job {job.id} is not known any more", hint="ask for it again") from error
-    return BuildOrder(job.id, job.image_id, job.build_id, job.target, template, **options), siblings  # type: ignore[arg-type]
+    return BuildOrder(job.id, job.image_id, job.build_id, job.target, template, **options)  # type: ignore[arg-type]

@@ -1,53 +1,43 @@
-"""What has to happen when a job ends, before anybody is told that it has ended."""
+"""What has to happen when a job ends, before its end is shown."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from twisted.logger import Logger
 
 from imagefactory.jobs.execution.latest_build import LatestBuild
-from imagefactory.jobs.state.index import JobIndex
-from imagefactory.model.jobs import Completed, Failed, Failure, Job, Operation, State, is_final
+from imagefactory.jobs.state.job_log import JobLog
+from imagefactory.jobs.store.interface import GroupState
+from imagefactory.lib.errors import FactoryError
+from imagefactory.model.jobs import Completed, Job, Operation, State
 
 
 class GroupCompletion:
     """Moves an image's pointers when the last build job of a request, or a push, has ended.
 
-    Before, not after: a client that sees COMPLETED may push the latest build in the next moment.
+    Before, not after: a client that sees COMPLETED may push the latest build in the next moment. The store knows the
+    jobs of a request, so that one of several processes finds its job to be the last.
     """
 
-    def __init__(self, book: JobIndex, latest: LatestBuild) -> None:
-        self._book = book
+    _log = Logger()
+
+    def __init__(self, job_log: JobLog, latest: LatestBuild) -> None:
+        self._job_log = job_log
         self._latest = latest
-        self._siblings: dict[str, tuple[str, ...]] = {}
-        self._ending: dict[str, State] = {}
-
-    def together(self, ids: Sequence[str]) -> None:
-        """These build jobs are one request."""
-        for id in ids:
-            self._siblings[id] = tuple(ids)
-
-    def again(self, id: str, siblings: Sequence[str]) -> None:
-        """This one job of an earlier request runs (again)."""
-        self._siblings[id] = tuple(siblings) or (id,)
 
     async def ended(self, job: Job, state: State) -> None:
         """`job` is about to be shown in `state`."""
-        if job.operation is Operation.PUSH:
-            if isinstance(state, Completed):
-                await self._latest.pushed(job.image_id, job.build_id)
-            return
-        self._ending[job.id] = state  # two that end together must not wait for each other
-        states = [self._state(id) for id in self._siblings.pop(job.id, (job.id,))]
-        try:
-            if all(map(is_final, states)) and any(isinstance(state, Completed) for state in states):
+        completed = isinstance(state, Completed)
+        if job.operation is Operation.BUILD:
+            group = await self._settle(job.id, completed=completed)
+            if group is not None and group.ended and group.completed:
                 await self._latest.built(job.image_id, job.build_id)
-        finally:
-            self._ending.pop(job.id, None)
+        elif completed:
+            await self._latest.pushed(job.image_id, job.build_id)
 
-    def _state(self, id: str) -> State:
-        """The state as it is or will be in a moment; a forgotten job was final."""
-        job = self._book.find(id)
-        return self._ending.get(id) or (job.state if job else _FORGOTTEN)
-
-
-_FORGOTTEN: State = Failed(Failure("forgotten"))
+    async def _settle(self, id: str, *, completed: bool) -> GroupState | None:
+        """A store that takes nothing holds up no job: then each counts as the last."""
+        try:
+            return await self._job_log.settle(id, completed=completed)
+        except FactoryError as error:
+            self._log.error("whether job {id} is the last of its request is not known: {error}", id=id, error=error)
+            return GroupState(ended=True, completed=completed)

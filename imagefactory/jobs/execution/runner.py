@@ -14,7 +14,7 @@ from imagefactory.jobs.state.job_log import JobLog
 from imagefactory.lib.concurrency.clock import Clock, timeout
 from imagefactory.lib.concurrency.queue import Queue
 from imagefactory.lib.concurrency.task import Task
-from imagefactory.lib.errors import Conflict, FactoryError, TimedOut
+from imagefactory.lib.errors import FactoryError, TimedOut
 from imagefactory.model.jobs import Completed, Failed, Failure, Job, Operation, Running, State
 from imagefactory.model.report import report_to
 
@@ -90,17 +90,32 @@ class Runner:
     async def cancel(self, id: str, limit: float) -> Job:
         """End the job and wait for that, at most `limit` seconds.
 
-        Raises Conflict, TimedOut (it goes on ending).
+        A job of another process is ended by that one. Raises TimedOut (it goes on ending).
         """
-        run = self._runs.get(id)
-        if run is None:
-            raise Conflict(f"job {id} is run by another process", hint="end that process; it cancels its jobs")
-        self._job_log.progress(replace(self._job_log.book.job(id), activity="cancelling"))
-        run.end(_Ending.CANCELLED)
+        if id in self._runs:
+            self._cancel(id)
+        else:
+            await self._job_log.request_cancel(id)
         try:
             return await timeout(self._clock, limit, self._job_log.finished(id))
         except TimeoutError:
             raise TimedOut(f"job {id} was asked to end and has not ended in {limit:g} seconds") from None
+
+    async def beat(self) -> None:
+        """Renew the lease of the jobs, and end those that other processes cancelled or have now.
+
+        Raises what the store raises.
+        """
+        beat = await self._job_log.beat(tuple(self._runs))
+        for id in beat.cancelled & self._runs.keys():
+            self._cancel(id)
+        for id in beat.lost & self._runs.keys():
+            self._log.warn("job {id} has been given to another process and ends here", id=id)
+            self._runs[id].end(_Ending.STOPPED)
+
+    def _cancel(self, id: str) -> None:
+        self._job_log.progress(replace(self._job_log.book.job(id), activity="cancelling"))
+        self._runs[id].end(_Ending.CANCELLED)
 
     async def stop(self, limit: float, *, keep_queued: bool) -> None:
         """End everything, at most `limit` seconds.

@@ -13,7 +13,7 @@ from imagefactory.jobs.state.event_ids import EventIds
 from imagefactory.jobs.state.index import JobIndex
 from imagefactory.jobs.state.listeners import Listeners
 from imagefactory.jobs.store.batch_writer import BatchWriter
-from imagefactory.jobs.store.interface import Batch, JobStore, LogExtent
+from imagefactory.jobs.store.interface import Beat, GroupState, JobStore, LogExtent, NewJobs, TakenJob
 from imagefactory.lib.concurrency.event import Event
 from imagefactory.lib.errors import Conflict
 from imagefactory.model.jobs import Job, Queued, is_final
@@ -61,8 +61,9 @@ class JobLog:
 
         Raises what the store raises; then there are none.
         """
-        await self._store.write(Batch(jobs, requests))
+        await self._store.create(NewJobs(jobs, requests))
         for job in jobs:
+            self._writer.held[job.id] = 1
             self.book.enter(job)
             self._tell(job, "job")
 
@@ -87,10 +88,13 @@ class JobLog:
             await self._writer.flush()
         finally:
             self._ending.discard(job.id)
-            self.book.enter(job)
-            saying.due = True
+            if job.id in self._writer.held:
+                self.book.enter(job)
+                saying.due = True
+                self._settle(job)
+            else:  # another process has it: its state counts
+                self._sayings.remove(saying)
             self._speak()
-            self._settle(job)
 
     def progress(self, job: Job) -> None:
         """Percent or activity: told at most every `PACE` seconds, the last word always."""
@@ -122,9 +126,23 @@ class JobLog:
         """A job that the store knows from before."""
         self.book.enter(job)
 
-    async def resume(self, id: str) -> None:
+    async def resume(self, taken: TakenJob) -> None:
         """A job that the store knows goes on here, and so does its log."""
-        self._logs[id] = await self._store.extent(id)
+        self._logs[taken.job.id] = await self._store.extent(taken.job.id)
+        self.book.enter(taken.job)
+        self._writer.held[taken.job.id] = taken.attempt
+
+    async def beat(self, ids: Iterable[str]) -> Beat:
+        """Renew the lease of jobs that run here; see `JobStore.beat`."""
+        return await self._store.beat({id: self._writer.held.get(id, 0) for id in ids})
+
+    async def request_cancel(self, id: str) -> None:
+        """Ask the process that has the job to end it."""
+        await self._store.request_cancel(id)
+
+    async def settle(self, id: str, *, completed: bool) -> GroupState | None:
+        """The job is about to end; see `JobStore.settle`."""
+        return await self._store.settle(id, self._writer.held.get(id, 0), completed=completed)
 
     def hear(self, job: Job) -> None:
         """Another process has changed its job: told to listeners, written by that process."""
@@ -147,7 +165,7 @@ class JobLog:
         fresh = replace(job, state=Queued(), percent=0, activity="", stages=(), started=None, ended=None)
         self.book.enter(fresh)  # before the next await: of two that ask, one gets it
         try:
-            await self._store.write(Batch([fresh]))
+            self._writer.held[id] = await self._store.reopen(fresh)
         except BaseException:
             self.book.enter(job)
             raise
@@ -193,6 +211,7 @@ class JobLog:
         for id in gone:
             self.book.forget(id)
             self._logs.pop(id, None)
+            self._writer.held.pop(id, None)
 
     def last_event(self) -> int:
         """See `Jobs.last_event`."""

@@ -23,7 +23,8 @@ WAITING = 20_000
 class BatchWriter:
     """What has happened and is not in the store yet.
 
-    A store that fails is tried again with the next batch; the jobs go on meanwhile.
+    A store that fails is tried again with the next batch; the jobs go on meanwhile. What it refuses is given up: `held`
+    has the attempts of this node's jobs, and those that were lost to another node are removed from it.
     """
 
     _log = Logger()
@@ -36,6 +37,7 @@ class BatchWriter:
         self._lost: dict[str, tuple[int, LogLine]] = {}
         self._events: deque[JobEvent] = deque(maxlen=WAITING)
         self._soon: IDelayedCall | None = None
+        self.held: dict[str, int] = {}
         self._one = DeferredLock()
 
     def job(self, job: Job) -> None:
@@ -59,7 +61,7 @@ class BatchWriter:
         async with self._one:
             lost = dict(self._lost)
             lines = [*(_note(*one) for one in lost.values()), *self._lines]
-            batch = Batch(list(self._jobs.values()), {}, lines, list(self._events))
+            batch = Batch(list(self._jobs.values()), lines, list(self._events))
             self._clear()
             if batch.jobs or batch.lines or batch.events:
                 await self._write(batch, lost)
@@ -80,7 +82,9 @@ class BatchWriter:
     async def _write(self, batch: Batch, lost: dict[str, tuple[int, LogLine]]) -> None:
         done = False
         try:
-            await self._store.write(batch)
+            for id in await self._store.write(batch, self.held):
+                self.held.pop(id, None)
+                self._log.warn("job {id} has been given to another process", id=id)
             done = True
         except FactoryError as error:
             self._log.error("the job store took nothing: {error}", error=error)

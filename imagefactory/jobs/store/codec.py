@@ -24,9 +24,14 @@ class Damaged(Exception):
     """A stored text is not what this module wrote."""
 
 
+def state_name(state: State) -> str:
+    """Returns the word for the state: queued, running, completed or failed."""
+    return _NAMES[type(state)]
+
+
 def encode_job(job: Job) -> str:
     """One line of JSON."""
-    return json.dumps({**asdict(job), "state": {"is": _NAMES[type(job.state)], **asdict(job.state)}})
+    return json.dumps({**asdict(job), "state": {"is": state_name(job.state), **asdict(job.state)}})
 
 
 def decode_job(text: str) -> Job:

@@ -83,4 +83,48 @@ _RESOURCES = (
     """,
 )
 
-MIGRATIONS = (_FIRST, _REVISIONS, _COUNTERS, _REQUESTS, _RESOURCES)
+#: Nodes hold jobs under an attempt; a process id means nothing in another container. A damaged body has no fields.
+_NODES = (
+    """
+    CREATE TABLE held_jobs (
+        position INTEGER NOT NULL PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        build TEXT NOT NULL,
+        operation TEXT NOT NULL,
+        state TEXT NOT NULL,
+        body TEXT NOT NULL,
+        request TEXT DEFAULT '' NOT NULL,
+        revision INTEGER DEFAULT '0' NOT NULL,
+        request_group TEXT NOT NULL,
+        outcome TEXT DEFAULT '' NOT NULL,
+        needs TEXT DEFAULT '' NOT NULL,
+        node TEXT DEFAULT '' NOT NULL,
+        daemon BOOLEAN DEFAULT '1' NOT NULL,
+        attempt INTEGER DEFAULT '1' NOT NULL,
+        lease FLOAT DEFAULT '0' NOT NULL,
+        cancel BOOLEAN DEFAULT '0' NOT NULL
+    )
+    """,
+    """
+    INSERT INTO held_jobs (
+        position, id, body, request, revision, request_group, build, operation, state, daemon, node
+    )
+    SELECT
+        position, id, body, request, revision,
+        CASE request WHEN '' THEN id ELSE request END,
+        CASE WHEN json_valid(body) THEN coalesce(json_extract(body, '$.build_id'), '') ELSE '' END,
+        CASE WHEN json_valid(body) THEN coalesce(json_extract(body, '$.operation'), '') ELSE '' END,
+        CASE WHEN json_valid(body) THEN coalesce(json_extract(body, '$.state.is'), '') ELSE '' END,
+        owner NOT LIKE '%:command',
+        replace(owner, ':command', '')
+    FROM jobs
+    """,
+    "UPDATE held_jobs SET outcome = state WHERE state IN ('completed', 'failed')",
+    "DROP TABLE jobs",
+    "ALTER TABLE held_jobs RENAME TO jobs",
+    "CREATE INDEX jobs_by_revision ON jobs (revision)",
+    "CREATE INDEX jobs_by_state ON jobs (state, position)",
+    "CREATE INDEX jobs_by_group ON jobs (request_group)",
+)
+
+MIGRATIONS = (_FIRST, _REVISIONS, _COUNTERS, _REQUESTS, _RESOURCES, _NODES)

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, Index, Integer, MetaData, Table, Text
+from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, Table, Text
 
 from imagefactory.jobs.store.migrations import MIGRATIONS
 from imagefactory.lib.database.sqlite import DatabaseKind
 
 metadata = MetaData()
 
-#: `position` is the order of creation; `owner` is "pid:started", with ":command" for a command; `body` is the job as
-#: JSON; `request` is the key of a row of `requests`, or empty; `revision` grows with every write of any process.
+#: `position` is the order of creation; `body` is the job as JSON, of which `build`, `operation` and `state` are copies;
+#: `request` is the key of a row of `requests`, or empty; `revision` grows with every write of any node. The jobs of one
+#: request have the same `request_group`; `outcome` is "completed" or "failed" as soon as a job is about to end.
+#: `node` holds the job (empty: none does) under `attempt` until `lease`; `needs` are words between spaces.
 jobs = Table(
     "jobs",
     metadata,
     Column("position", Integer, primary_key=True),
     Column("id", Text, nullable=False, unique=True),
-    Column("owner", Text, nullable=False),
+    Column("build", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("state", Text, nullable=False),
     Column("body", Text, nullable=False),
     Column("request", Text, nullable=False, server_default=""),
     Column("revision", Integer, nullable=False, server_default="0"),
+    Column("request_group", Text, nullable=False),
+    Column("outcome", Text, nullable=False, server_default=""),
+    Column("needs", Text, nullable=False, server_default=""),
+    Column("node", Text, nullable=False, server_default=""),
+    Column("daemon", Boolean, nullable=False, server_default="1"),
+    Column("attempt", Integer, nullable=False, server_default="1"),
+    Column("lease", Float, nullable=False, server_default="0"),
+    Column("cancel", Boolean, nullable=False, server_default="0"),
 )
 Index("jobs_by_revision", jobs.c.revision)
+Index("jobs_by_state", jobs.c.state, jobs.c.position)
+Index("jobs_by_group", jobs.c.request_group)
 
 #: What retries need. Jobs of one request share a row: it may hold megabytes.
 requests = Table("requests", metadata, Column("key", Text, primary_key=True), Column("body", Text, nullable=False))
@@ -49,7 +63,7 @@ events = Table(
     sqlite_with_rowid=False,
 )
 
-#: `value` of "events" is the highest id that was reserved.
+#: `value` of "events" is the highest id that was reserved, that of "revisions" the highest revision.
 counters = Table("counters", metadata, Column("name", Text, primary_key=True), Column("value", Integer, nullable=False))
 
 #: Rows that could not be read, kept for manual inspection.

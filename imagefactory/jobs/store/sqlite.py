@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, LargeBinary, cast, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
@@ -13,46 +14,80 @@ from twisted.logger import Logger
 
 from imagefactory.jobs.interface import JobEvent, LogLine
 from imagefactory.jobs.store import schema
-from imagefactory.jobs.store.codec import Damaged, decode_event, decode_job, encode_event, encode_job
-from imagefactory.jobs.store.interface import Batch, LogExtent, Owner, Remembered
+from imagefactory.jobs.store.claims import Claims, chunks
+from imagefactory.jobs.store.codec import Damaged, decode_event, decode_job, encode_event, encode_job, state_name
+from imagefactory.jobs.store.interface import (
+    LEASE,
+    Batch,
+    Beat,
+    GroupState,
+    Holder,
+    JobNode,
+    LogExtent,
+    NewJobs,
+    TakenJob,
+)
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.database.sqlite import Database
-from imagefactory.model.jobs import Job
+from imagefactory.lib.errors import Conflict
+from imagefactory.model.jobs import Job, is_final
 
-#: SQLite takes so many values in one statement.
-CHUNK = 500
-
-#: Behind the owner of a job that ends with its process.
-COMMAND = ":command"
-
+T = TypeVar("T")
 
 #: What is needed of each job; its request, which may be large, is not.
-_JOBS = select(
-    schema.jobs.c.position, schema.jobs.c.id, schema.jobs.c.owner, schema.jobs.c.body, schema.jobs.c.request
-).order_by(schema.jobs.c.position)
+_JOBS = select(schema.jobs.c.position, schema.jobs.c.id, schema.jobs.c.body, schema.jobs.c.request).order_by(
+    schema.jobs.c.position
+)
 
 
 class SqliteJobStore:
-    """A `JobStore`; made by `open_store`."""
+    """A `JobStore`; made by `open_store`.
+
+    Cursors are revisions: each transaction that changes what a job looks like makes a new one.
+    """
 
     _log = Logger()
 
-    def __init__(self, database: Database, owner: Owner, threads: Threads) -> None:
+    def __init__(self, database: Database, node: JobNode, threads: Threads, now: Callable[[], float]) -> None:
         self._database = database
-        self._owner = _owner_text(owner)
+        self._node = node
         self._threads = threads
+        self._now = now
 
-    async def load(self) -> list[Remembered]:
-        return await self._threads.run(self._load)
+    async def load(self) -> tuple[str, list[Job]]:
+        return await self._threads.run(self._changes, -1, None)
 
-    async def others(self, after: int) -> tuple[int, list[Remembered]]:
-        return await self._threads.run(self._others, after)
+    async def changes(self, cursor: str) -> tuple[str, list[Job]]:
+        return await self._threads.run(self._changes, int(cursor or "-1"), self._node.id)
 
-    async def write(self, batch: Batch) -> None:
-        await self._threads.run(self._write, batch)
+    async def create(self, new: NewJobs) -> None:
+        await self._threads.run(self._create, new)
 
-    async def claim(self, id: str, owner: Owner) -> Job | None:
-        return await self._threads.run(self._claim, id, _owner_text(owner))
+    async def take(self, capabilities: Collection[str], places: int | None) -> list[TakenJob]:
+        return await self._threads.run(self._claim, lambda claims: claims.take(capabilities, places))
+
+    async def beat(self, held: Mapping[str, int]) -> Beat:
+        held = dict(held)
+        return await self._threads.run(self._claim, lambda claims: claims.beat(held))
+
+    async def write(self, batch: Batch, held: Mapping[str, int]) -> frozenset[str]:
+        return await self._threads.run(self._write, batch, dict(held))
+
+    async def settle(self, id: str, attempt: int, *, completed: bool) -> GroupState | None:
+        outcome = "completed" if completed else "failed"
+        return await self._threads.run(self._claim, lambda claims: claims.settle(id, attempt, outcome))
+
+    async def reopen(self, job: Job) -> int:
+        return await self._threads.run(self._reopen, job)
+
+    async def request_cancel(self, id: str) -> bool:
+        return await self._threads.run(self._request_cancel, id)
+
+    async def holders(self) -> list[Holder]:
+        return await self._threads.run(self._claim, Claims.holders)
+
+    async def release(self, node: JobNode) -> list[TakenJob]:
+        return await self._threads.run(self._claim, lambda claims: claims.release(node))
 
     async def request(self, id: str) -> str:
         jobs, requests = schema.jobs.c, schema.requests.c
@@ -96,22 +131,19 @@ class SqliteJobStore:
         with self._database.read() as connection:
             return connection.execute(query).scalar()
 
-    def _load(self) -> list[Remembered]:
-        return self._readable(self._rows(_JOBS))
-
-    def _others(self, after: int) -> tuple[int, list[Remembered]]:
+    def _changes(self, after: int, but: str | None) -> tuple[str, list[Job]]:
         c = schema.jobs.c
-        changed = c.revision > after
         with self._database.read() as connection:
-            last = connection.execute(select(func.max(c.revision)).where(changed)).scalar()
-            rows = connection.execute(_JOBS.where(changed, c.owner != self._owner)).all()
-        return after if last is None else last, self._readable(rows)
+            last = connection.execute(select(func.max(c.revision))).scalar()
+            others = _JOBS.where(c.revision > after, c.node != but)
+            rows = connection.execute(_JOBS if but is None else others).all()
+        return str(max(after, last or 0)), self._readable(rows)
 
-    def _readable(self, rows: Sequence[Any]) -> list[Remembered]:
+    def _readable(self, rows: Sequence[Any]) -> list[Job]:
         found = []
         for row in rows:
             try:
-                found.append(Remembered(decode_job(row.body), _owner(row.owner)))
+                found.append(decode_job(row.body))
             except Damaged as error:
                 self._put_aside(row, str(error))
         return found
@@ -131,31 +163,62 @@ class SqliteJobStore:
             self._log.warn("event {id} is damaged: {reason}", id=row.id, reason=str(error))
             return None
 
-    def _write(self, batch: Batch) -> None:
+    def _create(self, new: NewJobs) -> None:
         with self._database.write() as connection:
-            keys = {text: sha256(text.encode()).hexdigest() for text in set(batch.requests.values())}
+            keys = {text: sha256(text.encode()).hexdigest() for text in set(new.requests.values())}
             _replace(connection, schema.requests, [(key, text) for text, key in keys.items()])
+            common = {
+                "request_group": new.jobs[0].id if new.jobs else "",
+                "needs": " ".join(sorted(new.needs)),
+                "node": self._node.id,
+                "daemon": self._node.daemon,
+                "lease": self._lease(),
+                "revision": _next_revision(connection),
+            }
+            for job in new.jobs:
+                request = keys[new.requests[job.id]] if job.id in new.requests else ""
+                connection.execute(insert(schema.jobs).values(request=request, **common, **_columns(job)))
+
+    def _write(self, batch: Batch, held: Mapping[str, int]) -> frozenset[str]:
+        ids = {job.id for job in (*batch.jobs, *(event.job for event in batch.events))}
+        ids |= {line.job for line in batch.lines}
+        with self._database.write() as connection:
+            mine = Claims(connection, self._node, self._lease()).held(ids, held)
+            revision = _next_revision(connection) if batch.jobs else 0
             for job in batch.jobs:
-                request = batch.requests.get(job.id)
-                connection.execute(self._job(job.id, encode_job(job), None if request is None else keys[request]))
-            _replace(connection, schema.lines, [(line.job, line.number, line.time, line.text) for line in batch.lines])
-            rows = [(item.id, item.job.id, item.time, item.kind, encode_event(item)) for item in batch.events]
+                if job.id in mine:
+                    changed = update(schema.jobs).where(schema.jobs.c.id == job.id)
+                    connection.execute(changed.values(revision=revision, **_columns(job)))
+            lines = [(line.job, line.number, line.time, line.text) for line in batch.lines if line.job in mine]
+            _replace(connection, schema.lines, lines)
+            events = [item for item in batch.events if item.job.id in mine]
+            rows = [(item.id, item.job.id, item.time, item.kind, encode_event(item)) for item in events]
             _replace(connection, schema.events, rows)
+        return frozenset(ids - mine)
 
-    def _job(self, id: str, body: str, request: str | None) -> Any:
-        revision = select(func.coalesce(func.max(schema.jobs.c.revision), 0) + 1).scalar_subquery()
-        values: dict[str, Any] = {"owner": self._owner, "body": body, "revision": revision}
-        values |= {} if request is None else {"request": request}
-        return insert(schema.jobs).values(id=id, **values).on_conflict_do_update(index_elements=["id"], set_=values)
+    def _claim(self, statements: Callable[[Claims], T]) -> T:
+        with self._database.write() as connection:
+            return statements(Claims(connection, self._node, self._lease()))
 
-    def _claim(self, id: str, owner: str) -> Job | None:
+    def _reopen(self, job: Job) -> int:
         c = schema.jobs.c
         with self._database.write() as connection:
-            body = connection.execute(select(c.body).where(c.id == id, c.owner == owner)).scalar()
-            if body is None:
-                return None
-            connection.execute(update(schema.jobs).where(c.id == id).values(owner=self._owner))
-            return decode_job(body)
+            row = connection.execute(select(c.state, c.attempt).where(c.id == job.id)).one_or_none()
+            if row is None or row.state not in {"completed", "failed"}:
+                raise Conflict(f"job {job.id} runs again already")
+            values = {"node": self._node.id, "daemon": self._node.daemon, "lease": self._lease(), "cancel": False}
+            values |= {"attempt": row.attempt + 1, "outcome": "", "revision": _next_revision(connection)}
+            connection.execute(update(schema.jobs).where(c.id == job.id).values(**{**_columns(job), **values}))
+            return int(row.attempt) + 1
+
+    def _request_cancel(self, id: str) -> bool:
+        c = schema.jobs.c
+        asked = update(schema.jobs).where(c.id == id, c.state.not_in(("completed", "failed"))).values(cancel=True)
+        with self._database.write() as connection:
+            return bool(connection.execute(asked).rowcount)
+
+    def _lease(self) -> float:
+        return self._now() + LEASE
 
     def _reserve_events(self, count: int) -> int:
         counter = schema.counters
@@ -168,8 +231,7 @@ class SqliteJobStore:
 
     def _forget(self, ids: Sequence[str]) -> None:
         with self._database.write() as connection:
-            for start in range(0, len(ids), CHUNK):
-                some = ids[start : start + CHUNK]
+            for some in chunks(ids):
                 for column in (schema.jobs.c.id, schema.lines.c.job, schema.events.c.job):
                     connection.execute(delete(column.table).where(column.in_(some)))
             used = select(schema.jobs.c.request)
@@ -177,27 +239,31 @@ class SqliteJobStore:
         self._database.give_back()
 
 
-async def open_store(path: Path, owner: Owner, threads: Threads) -> SqliteJobStore:
+async def open_store(
+    path: Path, node: JobNode, threads: Threads, now: Callable[[], float] = time.time
+) -> SqliteJobStore:
     """Open or make the job store at `path` and bring it up to date.
 
     Raises NoSpace, Unavailable (not writable, not a job store), Conflict (of a later version).
     """
-    return await threads.run(_open, path, owner, threads)
+    return SqliteJobStore(await threads.run(Database, path, schema.STORE), node, threads, now)
 
 
-def _open(path: Path, owner: Owner, threads: Threads) -> SqliteJobStore:
-    return SqliteJobStore(Database(path, schema.STORE), owner, threads)
+def _columns(job: Job) -> dict[str, Any]:
+    """Returns what of a row follows from the job itself."""
+    state = state_name(job.state)
+    columns = {"id": job.id, "build": job.build_id, "operation": job.operation.value, "state": state}
+    ended = {"outcome": state} if is_final(job.state) else {}
+    return {**columns, **ended, "body": encode_job(job)}
 
 
-def _owner_text(owner: Owner) -> str:
-    return f"{owner.pid}:{owner.started}{'' if owner.daemon else COMMAND}"
-
-
-def _owner(text: str) -> Owner:
-    pid, _, started = text.removesuffix(COMMAND).partition(":")
-    if not (pid.isdecimal() and started.isdecimal()):
-        raise Damaged(f"owner {text!r}")
-    return Owner(int(pid), int(started), daemon=not text.endswith(COMMAND))
+def _next_revision(connection: Connection) -> int:
+    """Returns a number above that of any job, the forgotten ones included."""
+    counter, newest = schema.counters.c, select(func.max(schema.jobs.c.revision))
+    counted = select(counter.value).where(counter.name == "revisions")
+    number = 1 + max(connection.execute(query).scalar() or 0 for query in (counted, newest))
+    _replace(connection, schema.counters, [("revisions", number)])
+    return number
 
 
 def _replace(connection: Connection, table: Any, rows: Sequence[tuple[object, ...]]) -> None:

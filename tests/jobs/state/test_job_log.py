@@ -1,11 +1,13 @@
 """What listeners and the store hear."""
 
+from collections.abc import Mapping
+
 from twisted.internet.defer import Deferred
 
 from imagefactory.jobs.execution.reporter import LogBounds
 from imagefactory.jobs.interface import JobEvent
 from imagefactory.jobs.store import batch_writer as writer
-from imagefactory.jobs.store.interface import Batch, Owner
+from imagefactory.jobs.store.interface import Batch, JobNode, NewJobs
 from imagefactory.lib.errors import NoSpace
 from imagefactory.model.jobs import Completed, Running
 from imagefactory.model.report import StageOutcome
@@ -73,9 +75,10 @@ class EventTests(ServiceCase):
 
     def test_another_process_is_ahead(self) -> None:
         """What is told after its events were shown has higher ids than they have."""
-        theirs = self.store.at(Owner(7, 7))
+        theirs = self.store.at(JobNode("other"))
         first = self.get(theirs.reserve_events(1000))
-        self.get(theirs.write(Batch(events=[JobEvent(first + 5, 1.0, job("other"))])))
+        self.get(theirs.create(NewJobs([job("other")])))
+        self.get(theirs.write(Batch(events=[JobEvent(first + 5, 1.0, job("other"))]), {"other": 1}))
         self.assertEqual(first + 5, self.get(self.jobs.events(after=0))[-1].id)
         heard: list[int] = []
         self.jobs.on_event(lambda event: heard.append(event.id))
@@ -89,9 +92,9 @@ class EventTests(ServiceCase):
         self.jobs.on_event(lambda event: told.append((event.job.id, event.job.state.wire)))
         store, write, gate = self.store, self.store.write, Deferred[None]()
 
-        async def slow(batch: Batch) -> None:
+        async def slow(batch: Batch, held: Mapping[str, int]) -> frozenset[str]:
             await gate
-            await write(batch)
+            return await write(batch, held)
 
         store.write = slow  # type: ignore[method-assign]
         running = self.builder.running[id]
@@ -104,7 +107,7 @@ class EventTests(ServiceCase):
         gate.callback(None)
         self.assertEqual([(id, "COMPLETED")], told)
         self.assertEqual("COMPLETED", self.successResultOf(waiting).state.wire)
-        stored = {one.job.id: one.job.state.wire for one in self.get(store.load())}
+        stored = {job.id: job.state.wire for job in self.get(store.load())[1]}
         self.assertEqual("COMPLETED", stored[id])
         self.assertEqual([], self.get(store.log(id, after=0, limit=9)))
 
@@ -116,7 +119,7 @@ class EventTests(ServiceCase):
         self.assertEqual("COMPLETED", self.jobs.job(id).state.wire)
         self.store.failure = None
         self.clock.advance(0.25)
-        self.assertIsInstance(self.get(self.store.load())[0].job.state, Completed)
+        self.assertIsInstance(self.get(self.store.load())[1][0].state, Completed)
 
     def test_lines(self) -> None:
         """A job's lines, while somebody listens."""
@@ -139,7 +142,7 @@ class EventTests(ServiceCase):
         self.store.failure = None
         self.clock.advance(0.25)
         self.assertEqual(["one"], [line.text for line in self.get(self.store.log(id, after=0, limit=9))])
-        self.assertIsInstance(self.get(self.store.load())[0].job.state, Running)
+        self.assertIsInstance(self.get(self.store.load())[1][0].state, Running)
 
 
 class LogTests(ServiceCase):
@@ -152,7 +155,7 @@ class LogTests(ServiceCase):
     def test_a_program_that_prints_without_end(self) -> None:
         """Its lines are kept up to a number and a size; then one line says so, and why it failed is there, too."""
         for bounds, kept in ((LogBounds(3, 1000), 3), (LogBounds(1000, 35), 3)):
-            self.jobs = self.service(self.store.at(Owner(7, kept)), log=bounds)
+            self.jobs = self.service(self.store.at(JobNode(f"first {kept} {bounds.lines}")), log=bounds)
             self.get(self.jobs.start(resume=True))
             (id,) = self.build()
             for _ in range(50):
@@ -166,7 +169,7 @@ class LogTests(ServiceCase):
     def test_a_job_that_is_retried_without_end(self) -> None:
         """What is kept is counted over all its runs; each adds but that it was cut, and why it failed."""
         for start, bounds in ((1, LogBounds(3, 1000)), (2, LogBounds(1000, 35))):
-            self.jobs = self.service(self.store.at(Owner(8, start)), log=bounds)
+            self.jobs = self.service(self.store.at(JobNode(f"second {start}")), log=bounds)
             self.get(self.jobs.start(resume=True))
             (id,) = self.build()
             for run in range(4):

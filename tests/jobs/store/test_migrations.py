@@ -6,7 +6,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import TestCase
 
-from imagefactory.jobs.store.interface import Owner
+from imagefactory.jobs.store.interface import JobNode
 from imagefactory.jobs.store.schema import STORE, metadata
 from imagefactory.jobs.store.sqlite import open_store
 from imagefactory.model.jobs import Completed, Failed, Queued
@@ -50,8 +50,8 @@ class MigrationTests(TestCase):
     async def test_an_old_file_keeps_its_jobs(self) -> None:
         """With their states, logs, events and what a retry needs."""
         for version in OLDER:
-            store = await open_store(self.restored(version), Owner(1, 1), ImmediateThreads())
-            jobs = [one.job for one in await store.load()]
+            store = await open_store(self.restored(version), JobNode("new"), ImmediateThreads())
+            _, jobs = await store.load()
             self.assertEqual(IDS, [job.id for job in jobs], version)
             self.assertEqual([Completed, Failed, Queued], [type(job.state) for job in jobs])
             texts = [line.text for line in await store.log(IDS[0], after=0, limit=9)]

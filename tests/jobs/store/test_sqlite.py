@@ -6,10 +6,11 @@ from pathlib import Path
 from twisted.trial.unittest import TestCase
 
 from imagefactory.jobs.interface import LogLine
-from imagefactory.jobs.store.interface import Batch, JobStore, Owner
+from imagefactory.jobs.store.interface import Batch, JobNode, JobStore, NewJobs
 from imagefactory.jobs.store.sqlite import SqliteJobStore, open_store
 from imagefactory.lib.errors import Conflict, NoSpace, Unavailable
-from imagefactory.testing.job_store import ME, JobStoreContract, MemoryJobStore, job
+from imagefactory.testing.job_store import ME, MemoryJobStore, job
+from imagefactory.testing.job_store_contract import JobStoreContract
 from imagefactory.testing.threads import ImmediateThreads
 
 
@@ -17,10 +18,10 @@ class MemoryTests(JobStoreContract, TestCase):
     """The store in memory keeps the contract."""
 
     def setUp(self) -> None:
-        self.first = MemoryJobStore()
+        self.first = MemoryJobStore(now=lambda: self.time)
 
-    async def open_store(self, owner: Owner) -> JobStore:
-        return self.first.at(owner)
+    async def open_store(self, node: JobNode) -> JobStore:
+        return self.first.at(node)
 
 
 class SqliteTests(JobStoreContract, TestCase):
@@ -29,8 +30,8 @@ class SqliteTests(JobStoreContract, TestCase):
     def setUp(self) -> None:
         self.path = Path(self.mktemp()) / "jobs.sqlite"
 
-    async def open_store(self, owner: Owner) -> SqliteJobStore:
-        store = await open_store(self.path, owner, ImmediateThreads())
+    async def open_store(self, node: JobNode) -> SqliteJobStore:
+        store = await open_store(self.path, node, ImmediateThreads(), lambda: self.time)
         self.addCleanup(store._database.close)
         return store
 
@@ -42,12 +43,11 @@ class SqliteTests(JobStoreContract, TestCase):
     async def test_a_damaged_row_is_put_aside(self) -> None:
         """One unreadable job does not keep the others from being known, and stays for a person to look at."""
         store = await self.open_store(ME)
-        await store.write(Batch([job("good"), job("bad"), job("odd")]))
+        await store.create(NewJobs([job("good"), job("bad")]))
         self.raw("update jobs set body = '{' where id = 'bad'")
-        self.raw("update jobs set owner = 'nobody' where id = 'odd'")
-        self.assertEqual(["good"], [one.job.id for one in await store.load()])
-        self.assertEqual([("bad",), ("odd",)], self.raw("select id from quarantine order by position"))
-        self.assertEqual(["good"], [one.job.id for one in await store.load()])
+        self.assertEqual([job("good")], await self.jobs(store))
+        self.assertEqual([("bad",)], self.raw("select id from quarantine order by position"))
+        self.assertEqual([job("good")], await self.jobs(store))
 
     async def test_a_later_version_is_refused(self) -> None:
         """A file that a newer program has migrated is left alone."""
@@ -58,7 +58,7 @@ class SqliteTests(JobStoreContract, TestCase):
 
     async def test_nobody_else_reads_it(self) -> None:
         """It keeps templates, which may hold root passwords."""
-        await (await self.open_store(ME)).write(Batch([job()]))
+        await (await self.open_store(ME)).create(NewJobs([job()]))
         self.assertEqual({0o600}, {path.stat().st_mode & 0o777 for path in self.path.parent.iterdir()})
 
     async def test_a_file_that_does_not_shrink_is_written_anew(self) -> None:
@@ -66,14 +66,14 @@ class SqliteTests(JobStoreContract, TestCase):
         await (await self.open_store(ME)).close()
         self.raw("pragma auto_vacuum = none")
         self.raw("vacuum")
-        await self.open_store(Owner(2, 2))
+        await self.open_store(JobNode("other"))
         self.assertEqual([(2,)], self.raw("pragma auto_vacuum"))
 
     async def test_jobs_of_a_request_share_it(self) -> None:
         """It is stored once, and goes with the last of them."""
         store = await self.open_store(ME)
         text = "x" * 1_000_000
-        await store.write(Batch([job("a"), job("b"), job("c")], {"a": text, "b": text, "c": "{}"}))
+        await store.create(NewJobs([job("a"), job("b"), job("c")], {"a": text, "b": text, "c": "{}"}))
         self.assertEqual([(2,)], self.raw("select count(*) from requests"))
         await store.forget(["a"])
         self.assertEqual(text, await store.request("b"))
@@ -83,7 +83,8 @@ class SqliteTests(JobStoreContract, TestCase):
     async def test_what_is_forgotten_takes_no_room(self) -> None:
         """The file becomes smaller."""
         store = await self.open_store(ME)
-        await store.write(Batch([job("a")], lines=[LogLine("a", n, 1.0, "x" * 5000) for n in range(400)]))
+        await store.create(NewJobs([job("a")]))
+        await store.write(Batch(lines=[LogLine("a", n, 1.0, "x" * 5000) for n in range(400)]), {"a": 1})
         self.raw("pragma wal_checkpoint(truncate)")
         before = self.path.stat().st_size
         await store.forget(["a"])
@@ -108,10 +109,10 @@ class SqliteTests(JobStoreContract, TestCase):
     async def test_a_full_file_system(self) -> None:
         """No space is said as such, and what was there before stays."""
         store = await open_store(self.path, ME, ImmediateThreads())
-        await store.write(Batch([job("first")]))
+        await store.create(NewJobs([job("first")]))
         with store._database.read() as connection:
             connection.exec_driver_sql("pragma max_page_count = 1")
         many = [job(f"job-{number}" + "x" * 4000) for number in range(50)]
         with self.assertRaises(NoSpace):
-            await store.write(Batch(many))
-        self.assertEqual(["first"], [one.job.id for one in await store.load()])
+            await store.create(NewJobs(many))
+        self.assertEqual([job("first")], await self.jobs(store))

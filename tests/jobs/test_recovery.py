@@ -5,13 +5,14 @@ from dataclasses import replace
 from twisted.internet.defer import Deferred
 
 from imagefactory.jobs.interface import BuildRequest
-from imagefactory.jobs.store.interface import Batch, Owner, Remembered
+from imagefactory.jobs.store.interface import Batch, JobNode, NewJobs
 from imagefactory.lib.errors import (
     BuildFailed,
     Conflict,
+    TimedOut,
     Unavailable,
 )
-from imagefactory.model.jobs import Completed, Failed, Queued
+from imagefactory.model.jobs import Completed, Failed, Job, Queued
 from imagefactory.testing.job_store import ME, MemoryJobStore
 from imagefactory.testing.job_store import job as running
 from imagefactory.testing.jobs import (
@@ -67,39 +68,76 @@ class StopTests(ServiceCase):
         end = Deferred.fromCoroutine(self.jobs.stop())
         self.clock.advance(31)
         self.successResultOf(end)
-        self.assertIsInstance(self.get(self.store.load())[0].job.state, Failed)
+        self.assertIsInstance(self.get(self.store.load())[1][0].state, Failed)
 
     def test_others_jobs(self) -> None:
-        """The job of another living process is shown, and can be neither cancelled nor taken."""
+        """The job of another living process is shown, and not taken."""
+        self.build()
+        self.clock.advance(1)
+        self.living.add(ME.id)
+        self.restart()
+        self.clock.advance(2)
+        self.assertEqual((["BUILDING"], []), (self.states(), self.builder.forgotten))
+
+    def test_another_process_is_asked_to_cancel(self) -> None:
+        """It learns that at its next turn, and ends its job; the one that asked sees the end."""
+        (id,) = self.build()
+        first = self.jobs
+        self.living.add(ME.id)
+        self.jobs = self.service(self.store.at(JobNode("other")))
+        self.get(self.jobs.start(resume=True))
+        cancelled = Deferred.fromCoroutine(self.jobs.cancel(id))
+        self.assertEqual("BUILDING", first.job(id).state.wire)
+        self.clock.pump([2, 2])
+        state = self.successResultOf(cancelled).state
+        assert isinstance(state, Failed)
+        self.assertTrue(state.failure.cancelled)
+        self.get(first.stop())
+
+    def test_another_process_that_does_not_answer(self) -> None:
+        """Waiting for it to cancel is bounded."""
+        self.living.add("other")
+        self.get(self.store.at(JobNode("other")).create(NewJobs([replace(running(), id=SOMEBODY)])))
+        self.clock.advance(2)
+        cancelled = Deferred.fromCoroutine(self.jobs.cancel(SOMEBODY))
+        self.clock.pump([2] * 16)
+        self.failureResultOf(cancelled, TimedOut)
+
+    def test_a_job_that_was_given_to_another(self) -> None:
+        """It ends here and writes nothing any more; what the other says of it counts."""
         (id,) = self.build()
         self.clock.advance(1)
-        self.living.add(ME)
-        self.restart()
-        self.assertEqual(["BUILDING"], self.states())
-        self.refused(self.jobs.cancel(id), Conflict)
+        other = self.store.at(JobNode("other"))
+        self.living.add("other")
+        (taken,) = self.get(other.release(ME))
+        self.clock.advance(2)
+        self.assertEqual(({}, ["BUILDING"]), (self.builder.running, self.states()))
+        self.get(other.write(Batch([replace(taken.job, state=Completed(size=7))]), {id: taken.attempt}))
+        self.clock.advance(2)
+        self.assertEqual(Completed(size=7), self.jobs.job(id).state)
 
     def test_another_process_goes_on(self) -> None:
         """Its jobs are followed: new ones, progress, the end; when it dies they are FAILED."""
-        command, other = Owner(7, 7), self.store.at(Owner(7, 7))
-        self.living.add(command)
+        command, other = JobNode("other"), self.store.at(JobNode("other"))
+        self.living.add(command.id)
         job = replace(running(), id=SOMEBODY)
-        self.get(other.write(Batch([job, replace(job, id="second")])))
+        self.get(other.create(NewJobs([job, replace(job, id="second")])))
         self.clock.advance(2)
         self.assertEqual(["BUILDING", "BUILDING"], self.states())
         end = Deferred.fromCoroutine(self.jobs.finished(SOMEBODY))
-        self.get(other.write(Batch([replace(job, state=Completed(size=1))])))
+        self.get(other.write(Batch([replace(job, state=Completed(size=1))]), {SOMEBODY: 1}))
         self.clock.advance(2)
         self.assertEqual(Completed(size=1), self.successResultOf(end).state)
-        self.living.remove(command)
+        self.living.remove(command.id)
         self.clock.advance(2)
         self.assertEqual(["COMPLETED", "FAILED"], self.states())
 
     def test_what_a_command_queued_ends_with_it(self) -> None:
-        """Whoever killed it does not want it built later by somebody else; what it left is swept, or else said."""
+        """It is not built later by the daemon; what it left is swept, or else said."""
         for resume in (True, False):
-            command = Owner(7, 7, daemon=False)
+            command = JobNode(f"command {resume}", daemon=False)
             job = replace(running(), id=f"{SOMEBODY[:-1]}{int(resume)}", state=Queued(), started=None)
-            self.get(self.store.at(command).write(Batch([job])))
+            self.get(self.store.at(command).create(NewJobs([job])))
             self.builder.refusal = None if resume else Unavailable("no warehouse")
             self.restart(resume=resume)
             state = self.jobs.job(job.id).state
@@ -109,23 +147,33 @@ class StopTests(ServiceCase):
 
     def test_the_last_word_of_the_dead(self) -> None:
         """A process that completed its job in its last moment has completed it."""
-        other = self.store.at(Owner(7, 7))
-        self.get(other.write(Batch([running()])))
+        other = self.store.at(JobNode("other"))
+        self.get(other.create(NewJobs([running()])))
         found = self.get(self.store.load())
 
-        async def stale() -> list[Remembered]:
-            self.get(other.write(Batch([replace(running(), state=Completed(size=1))])))
+        async def stale(_: MemoryJobStore) -> tuple[str, list[Job]]:
+            await other.write(Batch([replace(running(), state=Completed(size=1))]), {running().id: 1})
             return found
 
-        self.patch(MemoryJobStore, "load", lambda _: stale())
+        self.patch(MemoryJobStore, "load", stale)
         self.restart()
         self.assertEqual(["COMPLETED"], self.states())
+
+    def test_a_request_that_ends_with_its_process(self) -> None:
+        """The targets that were built before count: the image's pointers are moved."""
+        a, _ = self.build("mock", "ec2")
+        self.builder.running[a].finish()
+        (image,) = self.records.images.values()
+        self.assertIsNone(image.latest_unpushed)
+        self.restart()
+        (image,) = self.records.images.values()
+        self.assertEqual(self.jobs.job(a).build_id, image.latest_unpushed)
 
     def test_a_command_leaves_the_queue_alone(self) -> None:
         """It takes nothing of the daemon's queue, and cancels its own when it stops."""
         self.builds("mock", "ec2", "condorcloud")
         self.clock.advance(1)
-        self.store = self.store.at(Owner(7, 7))
+        self.store = self.store.at(JobNode("other"))
         self.jobs = self.service(self.store, builds=1)
         self.get(self.jobs.start(resume=False))
         self.assertEqual(["FAILED", "FAILED", "NEW"], self.states())
@@ -160,13 +208,14 @@ class StopTests(ServiceCase):
         """After the first look, before the job can keep it from being removed."""
         (id,) = self.build()
         self.builder.running[id].fail(BuildFailed("no"))
-        write = self.store.write
+        reopen = self.store.reopen
 
-        async def slowly(batch: Batch) -> None:
-            await write(batch)
+        async def slowly(job: Job) -> int:
+            attempt = await reopen(job)
             self.records.all_builds.clear()
+            return attempt
 
-        self.patch(self.store, "write", slowly)
+        self.patch(self.store, "reopen", slowly)
         self.assertIn("was deleted", self.refused(self.jobs.retry(id), Conflict).message)
         self.assertEqual((["FAILED"], {}), (self.states(), self.builder.running))
 
@@ -183,4 +232,4 @@ class StopTests(ServiceCase):
         self.builder.running[a].finish()
         self.clock.pump([3600] * 24 * 91)
         self.assertEqual([b], [job.id for job in self.jobs.jobs()])
-        self.assertEqual([b], [one.job.id for one in self.get(self.store.load())])
+        self.assertEqual([b], [job.id for job in self.get(self.store.load())[1]])

@@ -1,1 +1,0 @@
-"""Jobs of processes that have ended."""
