@@ -106,6 +106,8 @@ class Runner:
 
         Raises what the store raises.
         """
+        if not self._runs:
+            return
         beat = await self._job_log.beat(tuple(self._runs))
         for id in beat.cancelled & self._runs.keys():
             self._cancel(id)

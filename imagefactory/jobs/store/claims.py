@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from imagefactory.jobs.store import schema
 from imagefactory.jobs.store.codec import decode_job
-from imagefactory.jobs.store.interface import Beat, GroupState, Holder, JobNode, TakenJob
+from imagefactory.jobs.store.interface import LEASE, Beat, GroupState, Holder, JobNode, TakenJob
 
 _TABLE = schema.jobs
 _C = _TABLE.c
 _ENDED = ("completed", "failed")
+_FREE = select(_C.id, _C.build, _C.needs).where(_C.state == "queued", _C.node == "").order_by(_C.position)
 #: SQLite takes so many values in one statement.
 CHUNK = 500
 
@@ -36,16 +37,28 @@ class Claims:
 
     def take(self, capabilities: Collection[str], places: int | None) -> list[TakenJob]:
         """See `JobStore.take`."""
-        free = select(_C.id, _C.build, _C.needs).where(_C.state == "queued", _C.node == "").order_by(_C.position)
-        eligible = [row for row in self._rows(free) if set(row.needs.split()) <= set(capabilities)]
+        eligible = [row for row in self._rows(_FREE) if set(row.needs.split()) <= set(capabilities)]
         builds = set(islice(dict.fromkeys(row.build for row in eligible), places))
         return self._hold([row.id for row in eligible if row.build in builds])
 
-    def beat(self, held: Mapping[str, int]) -> Beat:
-        """See `JobStore.beat`."""
-        mine = self.held(held, held)
-        for some in chunks(mine):
+    def any_free(self) -> bool:
+        """Whether a job is held by no node."""
+        return self.connection.execute(_FREE.limit(1)).first() is not None
+
+    def lease_is_short(self) -> bool:
+        """Whether a job of this node that has not ended is held for less than two thirds of a lease."""
+        query = select(func.min(_C.lease)).where(_C.node == self.node.id, _C.state.not_in(_ENDED))
+        shortest = self.connection.execute(query).scalar()
+        return shortest is not None and shortest <= self.lease - LEASE / 3
+
+    def renew(self, held: Mapping[str, int]) -> None:
+        """Hold the jobs for a whole lease again."""
+        for some in chunks(self.held(held, held)):
             self.connection.execute(update(_TABLE).where(_C.id.in_(some)).values(lease=self.lease))
+
+    def beat(self, held: Mapping[str, int]) -> Beat:
+        """Returns what `JobStore.beat` does, and renews nothing."""
+        mine = self.held(held, held)
         cancelled = select(_C.id).where(_C.cancel, _C.state.not_in(_ENDED), _C.node == self.node.id)
         asked = {row.id for row in self._rows(cancelled)}
         return Beat(frozenset(held.keys() - mine), frozenset(mine & asked))

@@ -131,7 +131,7 @@ class JobStore(Protocol):
         ...
 
     async def beat(self, held: Mapping[str, int]) -> Beat:
-        """Renew the lease of the jobs that this node holds, given with their attempts."""
+        """Renew the lease of the jobs that this node holds, given with their attempts, unless it is long enough."""
         ...
 
     async def write(self, batch: Batch, held: Mapping[str, int]) -> frozenset[str]:

@@ -64,11 +64,15 @@ class SqliteJobStore:
         await self._threads.run(self._create, new)
 
     async def take(self, capabilities: Collection[str], places: int | None) -> list[TakenJob]:
+        if not await self._threads.run(self._look, Claims.any_free):
+            return []
         return await self._threads.run(self._claim, lambda claims: claims.take(capabilities, places))
 
     async def beat(self, held: Mapping[str, int]) -> Beat:
         held = dict(held)
-        return await self._threads.run(self._claim, lambda claims: claims.beat(held))
+        if await self._threads.run(self._look, Claims.lease_is_short):
+            await self._threads.run(self._claim, lambda claims: claims.renew(held))
+        return await self._threads.run(self._look, lambda claims: claims.beat(held))
 
     async def write(self, batch: Batch, held: Mapping[str, int]) -> frozenset[str]:
         return await self._threads.run(self._write, batch, dict(held))
@@ -84,7 +88,7 @@ class SqliteJobStore:
         return await self._threads.run(self._request_cancel, id)
 
     async def holders(self) -> list[Holder]:
-        return await self._threads.run(self._claim, Claims.holders)
+        return await self._threads.run(self._look, Claims.holders)
 
     async def release(self, node: JobNode) -> list[TakenJob]:
         return await self._threads.run(self._claim, lambda claims: claims.release(node))
@@ -198,6 +202,11 @@ class SqliteJobStore:
 
     def _claim(self, statements: Callable[[Claims], T]) -> T:
         with self._database.write() as connection:
+            return statements(Claims(connection, self._node, self._lease()))
+
+    def _look(self, statements: Callable[[Claims], T]) -> T:
+        """Waits for no writer, and writes nothing to the disk: nodes look every few seconds."""
+        with self._database.read() as connection:
             return statements(Claims(connection, self._node, self._lease()))
 
     def _reopen(self, job: Job) -> int:
