@@ -1,7 +1,7 @@
 """Ids of events: each is given once, whatever becomes of the process that gave it.
 
-They are reserved in blocks. An event may be told before it is written, and is lost if the process is killed in between;
-its id is not given again, so that a client that comes back with it misses nothing that happens afterwards.
+They are reserved in blocks. An event may be sent before it is written, and is lost if the process is killed in between;
+its id is not used again, so that a client that reconnects with it misses no later event.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class EventIds:
         self._asking = False
 
     async def open(self) -> int:
-        """Begin after all that were ever given, which the answer is not below."""
+        """Begin after all reserved ids; returns the highest id that may have been used."""
         self._last = self._end = await self._store.last_event()
         await self._ask()
         self._switch()
         return self._last
 
     def take(self) -> int:
-        """The next one; while the store fails it is one that another start may give again."""
+        """Returns the next id; while the store fails, a later start may use it again."""
         if self._last >= self._end:
             self._switch()
         self._last += 1
@@ -44,7 +44,7 @@ class EventIds:
         return self._last
 
     async def go_beyond(self, id: int) -> None:
-        """An event of another process was shown: what is shown after it shall have a higher id."""
+        """Continue above `id`, the id of an event of another process that was sent."""
         if id > self._end:
             self._spare = None
             await self._ask()

@@ -21,7 +21,7 @@ WAITING = 20_000
 
 
 class BatchWriter:
-    """What has happened and is not in the store yet.
+    """Collects what has happened and is not in the store yet.
 
     A store that fails is tried again with the next batch; the jobs go on meanwhile. What it refuses is given up: `held`
     has the attempts of this node's jobs, and those that were lost to another node are removed from it.
@@ -57,7 +57,7 @@ class BatchWriter:
         self._wake()
 
     async def flush(self) -> None:
-        """All that came before this call has been offered to the store when this fires."""
+        """Offer everything so far to the store."""
         async with self._one:
             lost = dict(self._lost)
             lines = [*(_note(*one) for one in lost.values()), *self._lines]
@@ -67,7 +67,7 @@ class BatchWriter:
                 await self._write(batch, lost)
 
     def close(self) -> None:
-        """Write nothing any more by itself."""
+        """Write only when `flush` is called."""
         if self._soon is not None and self._soon.active():
             self._soon.cancel()
 
@@ -118,5 +118,5 @@ class BatchWriter:
 
 
 def _note(count: int, last: LogLine) -> LogLine:
-    """What stands in the log in the place of the last of the lines that were lost."""
+    """Returns the line that replaces `count` lost ones, of which `last` was the last."""
     return replace(last, text=f"[{count} lines are missing here: the job store did not take them in time]")

@@ -21,7 +21,7 @@ _NAMES = {cls: name for name, cls in _STATES.items()}
 
 
 class Damaged(Exception):
-    """A stored text is not what this module wrote."""
+    """A stored text was not written by this module."""
 
 
 def state_name(state: State) -> str:
@@ -30,12 +30,12 @@ def state_name(state: State) -> str:
 
 
 def encode_job(job: Job) -> str:
-    """One line of JSON."""
+    """Returns one line of JSON."""
     return json.dumps({**asdict(job), "state": {"is": state_name(job.state), **asdict(job.state)}})
 
 
 def decode_job(text: str) -> Job:
-    """The job that `encode_job` wrote.
+    """Returns the job that `encode_job` wrote.
 
     Raises Damaged.
     """
@@ -49,12 +49,12 @@ def decode_job(text: str) -> Job:
 
 
 def encode_event(event: JobEvent) -> str:
-    """One line of JSON: the job as it was then."""
+    """Returns one line of JSON: the job as it was then."""
     return encode_job(event.job)
 
 
 def decode_event(id: int, time: float, kind: str, text: str) -> JobEvent:
-    """The event of those columns.
+    """Returns the event of those columns.
 
     Raises Damaged.
     """

@@ -20,18 +20,22 @@ from imagefactory.lib.errors import Conflict, FactoryError, NoSpace, Unavailable
 
 _INCREMENTAL = 2
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-#: How SQLite and the system say that they may not write.
+#: Texts by which SQLite and the system report that they may not write.
 _NOT_WRITABLE = ("readonly", "unable to open", "Permission", "Read-only", "Not a directory", "File exists")
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseKind:
-    """What a file is, and what people call it.
+    """What a database file is for, and how it is kept.
 
-    `setting` says where it is; `relief` is what helps when its file system is full. The statements of step n of
-    `migrations` make version n of version n - 1; a released step is never changed. A process waits `busy` seconds for
-    another one that writes. What was committed to a `durable` file survives a power cut, not only the end of a process.
-    Of a file that `shrinks`, the room of what was deleted goes back to the system when `give_back` asks for it.
+    Args:
+        name: how error messages call it.
+        setting: the setting that names its directory.
+        migrations: the statements of step n make version n of version n - 1; a released step is never changed.
+        busy: seconds for which a process waits for another one that writes.
+        durable: whether what was committed survives a power cut, not only the end of a process.
+        relief: the hint for a full file system.
+        shrinks: whether `give_back` returns the space of deleted rows to the file system.
     """
 
     name: str
@@ -72,7 +76,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A consistent view."""
+        """A transaction that reads one consistent state."""
         with plain_errors(self._path, self._kind), self._engine.begin() as connection:
             yield connection
 
@@ -83,13 +87,13 @@ class Database:
             yield connection
 
     def give_back(self) -> None:
-        """Let go of the room that is free."""
+        """Return free pages to the file system."""
         with plain_errors(self._path, self._kind), self._engine.connect() as connection:
             driver: Any = connection.connection.driver_connection
             driver.executescript("PRAGMA incremental_vacuum")  # execute() would let go of a single page
 
     def _prepare_to_shrink(self) -> None:
-        """A file of an older version is written anew once; while others use it that has to wait for another start."""
+        """Rewrite a file of an older version once, or at a later start if other processes use it now."""
         with plain_errors(self._path, self._kind), self._engine.connect() as connection:
             driver: Any = connection.connection.driver_connection
             if self._kind.shrinks and driver.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:
@@ -132,7 +136,10 @@ def migrate(connection: Connection, path: Path, kind: DatabaseKind) -> None:
 
 @contextmanager
 def plain_errors(path: Path, kind: DatabaseKind) -> Iterator[None]:
-    """Say in our words what the database complains about, and that a file system is full; what we did wrong stays."""
+    """Turn errors of SQLite, and a full file system, into NoSpace and Unavailable.
+
+    Errors in our statements are raised as they are.
+    """
     try:
         yield
     except (IntegrityError, ProgrammingError):
@@ -147,7 +154,7 @@ def plain_errors(path: Path, kind: DatabaseKind) -> Iterator[None]:
 
 @contextmanager
 def opening(path: Path, kind: DatabaseKind) -> Iterator[None]:
-    """The same while files and directories are made, when whatever the system says means that there can be none."""
+    """As `plain_errors` while files and directories are made; every OSError is turned into one of ours."""
     try:
         with plain_errors(path, kind):
             yield

@@ -1,4 +1,4 @@
-"""The warehouse's database, and what is said when it or the files beside it do not work."""
+"""The warehouse's database, and the errors of it and the files beside it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from imagefactory.warehouse.store.schema import WAREHOUSE
 
 
 def open_database(path: Path) -> sqlite.Database:
-    """The database in directory `path`, which is made if need be."""
+    """Returns the database in directory `path`, which is made if necessary."""
     with sqlite.opening(path, WAREHOUSE):
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
     return sqlite.Database(path / "warehouse.db", WAREHOUSE)
