@@ -91,7 +91,7 @@ class WheelTests(PluginCase):
         """The wheel has all it needs; its commands and its plugin work where nothing else of ours is."""
         wheel = self._wheel()
         names = set(zipfile.ZipFile(wheel).namelist())
-        needed = {"model/tdl.rng", "qemu/probe.hex", "py.typed"}
+        needed = {"model/tdl.rng", "systems/qemu/probe.hex", "py.typed"}
         self.assertLessEqual({f"imagefactory/{name}" for name in needed}, names)
         self.assertIn("twisted/plugins/imagefactory_plugin.py", names)
         self.assertEqual({name.split("/")[0] for name in names if "dist-info" not in name}, {"imagefactory", "twisted"})
