@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from imagefactory.lib.concurrency.threads import Threads
-from imagefactory.lib.errors import InvalidInput, Problem
+from imagefactory.lib.errors import BuildFailed, InvalidInput, Problem
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.providers import Provider
 from imagefactory.model.template import Template
@@ -23,6 +23,7 @@ from imagefactory.targets.resources import Resource
 
 NAME = "mock"
 CREDENTIALS = "mock_credentials"
+_FAILING = re.compile(rb"\s*(<\?xml[^>]*\?>)?\s*<template>\s*FAIL\s*</template>\s*")
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -88,7 +89,13 @@ class Mock(Target):
         return Conversion("raw")
 
     def placeholder(self, template: Template, image_id: str) -> bytes:
-        """Returns what Deltacloud's mock driver keeps of an image, in YAML; a text in JSON is one in YAML, too."""
+        """Returns what Deltacloud's mock driver keeps of an image, in YAML; a text in JSON is one in YAML, too.
+
+        Raises BuildFailed for `<template>FAIL</template>`: clients of 1.0 test their handling of failed builds with it.
+        """
+        if _FAILING.fullmatch(template.source):
+            hint = "any other template succeeds; this one is there for testing how a client takes a failed build"
+            raise BuildFailed("the template asks for a failed build", where="template", hint=hint)
         facts = {
             "id": image_id,
             "name": template.name,

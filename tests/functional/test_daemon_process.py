@@ -77,6 +77,14 @@ class BackgroundTests(DaemonCase):
         self.rest()
         self.stop()
 
+    def test_a_failure_on_request(self) -> None:
+        """A client of 1.0 tests its failure path with this template: 202, then FAILED with the reason."""
+        self.rest()
+        id = self.build("<template>FAIL</template>")
+        job = self.until(id, status="FAILED")
+        self.assertIn("asks for a failed build", str(job))
+        self.stop()
+
     def test_hang_up(self) -> None:
         """The log that was moved away stays as it is, a new one is begun; the daemon goes on."""
         self.rest("--verbose")

@@ -7,10 +7,11 @@ from typing import Any
 from lxml import etree
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.lib.errors import InvalidInput, Unavailable
+from imagefactory.lib.errors import BuildFailed, InvalidInput, Unavailable
 from imagefactory.lib.secret import Secret
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.providers import Provider
+from imagefactory.model.tdl import parse_loosely
 from imagefactory.systems.qemu.hardware import Card, Disk, Hardware
 from imagefactory.targets.descriptor import TargetContext
 from imagefactory.targets.interface import Target, no_parameters
@@ -158,6 +159,15 @@ class MockTests(Registered, LocalPushContract):
         body = self.target().placeholder(template('a "b"\nc: d'), IMAGE_ID).decode()
         self.assertIn(':name: "a \\"b\\"\\nc: d"\n', body)
         self.assertTrue(body.startswith(f'---\n:id: "{IMAGE_ID}"\n'))
+
+    def test_a_template_that_asks_for_failure(self) -> None:
+        """Clients of 1.0 test their handling of failures with it; spaces and a declaration do not matter."""
+        plain = b"<template>FAIL</template>"
+        for source in (plain, b'<?xml version="1.0"?>\n' + plain + b"\n", b"<template> FAIL\n</template>"):
+            error = self.assertRaises(BuildFailed, self.target().placeholder, parse_loosely(source), IMAGE_ID)
+            self.assertIn("asks for a failed build", str(error))
+        for source in (b"<template><name>FAIL</name></template>", b"<template>FAILED</template>"):
+            self.assertTrue(self.target().placeholder(parse_loosely(source), IMAGE_ID))
 
 
 class CondorcloudTests(Registered, LocalPushContract):
