@@ -151,6 +151,8 @@ SHARED_NAMES = {
 }
 #: Twisted looks for this name in a module that a plug-in of twist names.
 ASKED_FOR_BY_TWISTED = {"Options"}
+#: Give Twisted the clock of the reactor for which they stand; watch a reactor from a thread.
+OWN_TIME = {"lib/http/connecting.py", "testing/turns.py"}
 TABLES = {"settings/table.py"}  # one declaration after the other, nothing to divide
 
 
@@ -180,6 +182,15 @@ def run_by_importing(node: ast.AST) -> Iterator[ast.AST]:
         yield child
         if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             yield from run_by_importing(child)
+
+
+def waits_without_clock(tree: ast.Module) -> Iterator[int]:
+    """Lines that wait or plan a call, except on what is called a clock or by a channel on itself."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in {"callLater", "sleep"}:
+            owner = ast.unparse(node.value).rpartition(".")[2]
+            if owner not in {"clock", "_clock"} and (owner, node.attr) != ("self", "callLater"):
+                yield node.lineno
 
 
 def sees_reactor_early(tree: ast.Module) -> bool:
@@ -386,6 +397,17 @@ class ArchitectureTests(SynchronousTestCase):
                     used = {one.attr for one in ast.walk(node) if isinstance(one, ast.Attribute)}
                     wrong += [f"{name} touches {node.name}.{one}" for one in sorted(used & private)]
         self.assertEqual(wrong, [])
+
+    def test_time_is_asked_of_a_clock(self) -> None:
+        """What waits is given a `Clock`, which tests advance; a channel of Twisted's has that of its site."""
+        wrong = []
+        for path, tree in modules():
+            name = str(path.relative_to(PACKAGE))
+            if name not in OWN_TIME:
+                wrong += [f"{name}:{line}" for line in waits_without_clock(tree)]
+        self.assertEqual(wrong, [])
+        for text, found in (("self._clock.callLater(1)", 0), ("reactor.callLater(1)", 1), ("time.sleep(1)", 1)):
+            self.assertEqual(len(list(waits_without_clock(ast.parse(text)))), found, text)
 
     def test_cancellation_is_never_swallowed(self) -> None:
         """CancelledError is an Exception: a broad clause around an await comes after one for it, or names it."""

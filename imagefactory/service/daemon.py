@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from imagefactory.lib.concurrency.clock import Clock
 from imagefactory.lib.concurrency.task import Task
 from imagefactory.lib.errors import FactoryError
 from imagefactory.service.instance import Instance
@@ -89,6 +90,7 @@ class Daemon(Service):
         abandon: Callable[[], None] = end_hard,
     ) -> None:
         self._reactor = reactor
+        self._clock: Clock = reactor
         self._service = service
         self._listeners = listeners
         self._instance = instance
@@ -150,7 +152,7 @@ class Daemon(Service):
         self._log.info("stopping")
         self._notifier.stopping()
         super().stopService()  # type: ignore[no-untyped-call]
-        late = self._reactor.callLater(self._patience, self._give_in)
+        late = self._clock.callLater(self._patience, self._give_in)
         try:
             if self._starting is not None:
                 self._starting.cancel()
