@@ -27,7 +27,7 @@ class Ran:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ScriptedOutcome:
     """What scripts that match the regular expression `script` print, and how they end."""
 
     script: str
@@ -47,11 +47,11 @@ class MemoryGuest:
     ran: list[Ran] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     entered: bool = False
-    _answers: list[Answer] = field(default_factory=list)
+    _answers: list[ScriptedOutcome] = field(default_factory=list)
 
     def answer(self, script: str, *lines: str, code: int = 0) -> None:
         """Scripts that match `script` print `lines` and leave with `code`; the latest that matches counts."""
-        self._answers.insert(0, Answer(script, lines, code))
+        self._answers.insert(0, ScriptedOutcome(script, lines, code))
 
     async def __aenter__(self) -> Self:
         self.entered = True
@@ -113,7 +113,7 @@ class MemoryGuest:
         if not self.entered:
             raise AssertionError(f"{title}: the guest is not entered")
         self.ran.append(Ran(title, script, stdin, total))
-        answer = next((one for one in self._answers if re.search(one.script, script)), Answer(""))
+        answer = next((one for one in self._answers if re.search(one.script, script)), ScriptedOutcome(""))
         if answer.code:
             raise CommandFailed(title, f"ended with exit status {answer.code}", answer.lines)
         return answer.lines

@@ -27,7 +27,7 @@ class Kept:
     attributes: dict[str, str] = field(default_factory=dict)
 
 
-Answer = tuple[int, bytes]
+FakeReply = tuple[int, bytes]
 
 
 class FakeIwhd(Resource):
@@ -52,7 +52,7 @@ class FakeIwhd(Resource):
         self.asked.append(f"{method} {raw.decode()}")
         names = [name for name in unquote_to_bytes(raw).decode().split("/") if name]
         body = request.content.read() if request.content else b""
-        act: Callable[..., Answer | None] = getattr(self, f"_{method.lower()}_{len(names)}", _nothing)
+        act: Callable[..., FakeReply | None] = getattr(self, f"_{method.lower()}_{len(names)}", _nothing)
         answer = act(request, body, *names)
         if answer is None:
             request.loseConnection()  # as iwhd did where it found no words
@@ -60,22 +60,22 @@ class FakeIwhd(Resource):
         request.setResponseCode(answer[0])
         return answer[1]
 
-    def _get_0(self, request: Request, body: bytes) -> Answer:
+    def _get_0(self, request: Request, body: bytes) -> FakeReply:
         return 200, b'<api service="image_warehouse" version="0.96">\n</api>\n'
 
-    def _put_1(self, request: Request, body: bytes, bucket: str) -> Answer:
+    def _put_1(self, request: Request, body: bytes, bucket: str) -> FakeReply:
         if bucket in self.buckets:
             return 500, b""
         self.buckets.add(bucket)
         self.objects.setdefault(bucket, {})["_default"] = Kept(None, {"_policy": "0"})
         return 201, b""
 
-    def _get_1(self, request: Request, body: bytes, bucket: str) -> Answer:
+    def _get_1(self, request: Request, body: bytes, bucket: str) -> FakeReply:
         if bucket not in self.objects:
             return 404, b""
         return 200, _listing(bucket, list(self.objects[bucket]))
 
-    def _post_1(self, request: Request, body: bytes, bucket: str) -> Answer:
+    def _post_1(self, request: Request, body: bytes, bucket: str) -> FakeReply:
         fields = dict(parse_qsl(body.decode(), keep_blank_values=True))
         key = fields.pop("_key", "")
         if not key or _RESERVED & fields.keys():
@@ -83,7 +83,7 @@ class FakeIwhd(Resource):
         self._kept(bucket, key).attributes |= fields
         return 200, b""
 
-    def _put_2(self, request: Request, body: bytes, bucket: str, key: str) -> Answer:
+    def _put_2(self, request: Request, body: bytes, bucket: str, key: str) -> FakeReply:
         if request.getHeader("X-redhat-role") != ("master" if self.slave else None):
             return 403, b""
         if bucket not in self.buckets:
@@ -91,19 +91,19 @@ class FakeIwhd(Resource):
         self._kept(bucket, key).body = body
         return 201, b""
 
-    def _get_2(self, request: Request, body: bytes, bucket: str, key: str) -> Answer:
+    def _get_2(self, request: Request, body: bytes, bucket: str, key: str) -> FakeReply:
         found = self.objects.get(bucket, {}).get(key)
         if found is None or found.body is None:
             return 404, b""
         return 200, found.body
 
-    def _delete_2(self, request: Request, body: bytes, bucket: str, key: str) -> Answer:
+    def _delete_2(self, request: Request, body: bytes, bucket: str, key: str) -> FakeReply:
         if self._get_2(request, body, bucket, key)[0] == 404:
             return 404, b""
         del self.objects[bucket][key]
         return 200, b""
 
-    def _post_2(self, request: Request, body: bytes, bucket: str, key: str) -> Answer | None:
+    def _post_2(self, request: Request, body: bytes, bucket: str, key: str) -> FakeReply | None:
         if key != "_query" or not body:
             return None
         objects, text = self.objects.get(bucket, {}), body.decode()
@@ -115,7 +115,7 @@ class FakeIwhd(Resource):
         shown = [name for name in found if name != "_default"]
         return (200, _listing(bucket, shown)) if shown else (404, b"")
 
-    def _put_3(self, request: Request, body: bytes, bucket: str, key: str, name: str) -> Answer | None:
+    def _put_3(self, request: Request, body: bytes, bucket: str, key: str, name: str) -> FakeReply | None:
         if not body:
             return None
         if name in _RESERVED:
@@ -123,7 +123,7 @@ class FakeIwhd(Resource):
         self._kept(bucket, key).attributes[name] = body.decode()
         return 201, b""
 
-    def _get_3(self, request: Request, body: bytes, bucket: str, key: str, name: str) -> Answer:
+    def _get_3(self, request: Request, body: bytes, bucket: str, key: str, name: str) -> FakeReply:
         found = self.objects.get(bucket, {}).get(key)
         if found is None:
             return 404, b""
@@ -141,7 +141,7 @@ def _no_link(bucket: str, key: str, name: str) -> str:
     return ""
 
 
-def _nothing(*_: object) -> Answer:
+def _nothing(*_: object) -> FakeReply:
     return 404, b""
 
 

@@ -51,7 +51,7 @@ class Pipe(StringTransport):
 
 
 @dataclass
-class Answer:
+class WireReply:
     """What came back."""
 
     status: int
@@ -101,7 +101,7 @@ class Wire:
         *,
         host: str = "factory.example:8075",
         headers: Iterable[tuple[str, str]] = (),
-    ) -> Answer:
+    ) -> WireReply:
         """One request, and its answer if it has come."""
         lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", *(f"{name}: {value}" for name, value in headers)]
         if body:
@@ -109,20 +109,20 @@ class Wire:
         self.send("\r\n".join([*lines, "", ""]).encode() + body)
         if self._clock is not None:
             self._clock.advance(0)
-        return read_answer(self.received(), method)
+        return read_reply(self.received(), method)
 
-    def json(self, method: str, path: str, document: object, **more: Any) -> Answer:
+    def json(self, method: str, path: str, document: object, **more: Any) -> WireReply:
         """A request with a JSON body."""
         headers = [("Content-Type", "application/json"), *more.pop("headers", ())]
         return self.ask(method, path, json.dumps(document).encode(), headers=headers, **more)
 
-    def form(self, method: str, path: str, fields: Mapping[str, str], **more: Any) -> Answer:
+    def form(self, method: str, path: str, fields: Mapping[str, str], **more: Any) -> WireReply:
         """A request with a form."""
         headers = [("Content-Type", "application/x-www-form-urlencoded"), *more.pop("headers", ())]
         return self.ask(method, path, urlencode(fields).encode(), headers=headers, **more)
 
 
-def read_answer(data: bytes, method: str = "GET") -> Answer:
+def read_reply(data: bytes, method: str = "GET") -> WireReply:
     """Take an HTTP answer apart."""
 
     class Socket:
@@ -131,4 +131,4 @@ def read_answer(data: bytes, method: str = "GET") -> Answer:
 
     response = http.client.HTTPResponse(Socket(), method=method)  # type: ignore[arg-type]
     response.begin()
-    return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
+    return WireReply(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())

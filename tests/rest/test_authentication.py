@@ -11,7 +11,7 @@ from imagefactory.rest.call import RestCall
 from imagefactory.rest.oauth import OAuthScheme
 from imagefactory.rest.reply import RestReply
 from imagefactory.rest.route_table import Route
-from imagefactory.testing.wire import Answer
+from imagefactory.testing.wire import WireReply
 from tests.rest.service import TEMPLATE, ServiceTestCase
 from tests.rest.tables import TableTestCase, TokenScheme, table
 
@@ -243,7 +243,7 @@ class SchemeListTests(TableTestCase):
         self.schemes = [self.token, self.cookie]
         self.mount(table(Route("POST", "/v2/guarded", _handled, "Guarded", protected=True)))
 
-    def ask(self, authorization: str = "") -> Answer:
+    def ask(self, authorization: str = "") -> WireReply:
         """A request to the guarded route."""
         headers = [("Authorization", authorization)] if authorization else []
         return self.wire.ask("POST", "/v2/guarded", headers=headers)
@@ -280,7 +280,7 @@ class SchemeListTests(TableTestCase):
             self.assertIn("OAuth: unknown client", self.ask_signed().json["problem"])
             self.assertEqual(self.ask("OAuth").status, 401)
 
-    def ask_signed(self) -> Answer:
+    def ask_signed(self) -> WireReply:
         """A request that an unknown client has signed."""
         client = Client("other-key", client_secret="other", timestamp=str(int(self.clock.seconds())))
         _, headers, _ = client.sign("http://factory.example:8075/v2/guarded", "POST")

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from imagefactory.jobs.interface import JobEvent
 from imagefactory.model.jobs import Running
 from imagefactory.rest.stream import BUFFER_LIMIT, HEARTBEAT_SECONDS
-from imagefactory.testing.wire import Wire, read_answer
+from imagefactory.testing.wire import Wire, read_reply
 from tests.rest.service import ServiceTestCase
 
 
@@ -59,7 +59,7 @@ class StreamTests(EventsTestCase):
         self.jobs.change(id, percent=30)
         self.assertEqual([event["completed"] for event in self.read(wire)], [0, 10, 20, 30])
         for header in ("Last-Event-ID: x", "Last-Event-ID: -1", "Last-Event-ID: " + "9" * 40):
-            self.assertEqual(read_answer(self.open("", header).received()).status, 400)
+            self.assertEqual(read_reply(self.open("", header).received()).status, 400)
 
     def test_after_one_that_never_was(self) -> None:
         """The client's memory is of another state directory: it gets all that comes from now on."""
@@ -103,7 +103,7 @@ class StreamTests(EventsTestCase):
         self.jobs.change(one, percent=1)
         self.jobs.change(two, percent=2)
         self.assertEqual([event["id"] for event in self.read(wire)], [two])
-        self.assertEqual(read_answer(self.open("?id=none").received()).status, 404)
+        self.assertEqual(read_reply(self.open("?id=none").received()).status, 404)
 
     def test_heartbeat(self) -> None:
         """A comment now and then keeps proxies from closing it; the idle limit does not apply."""
@@ -128,7 +128,7 @@ class StreamTests(EventsTestCase):
         self.serve(max_connections=8)
         for _ in range(6):
             self.open()
-        self.assertEqual(read_answer(self.open().received()).status, 503)
+        self.assertEqual(read_reply(self.open().received()).status, 503)
 
 
 class SlowReaderTests(EventsTestCase):
@@ -189,4 +189,4 @@ class SlowReaderTests(EventsTestCase):
         for _ in range(60):
             wire.transport.producer.resumeProducing()
         self.assertEqual(pages[-1], 5000)
-        self.assertEqual(read_answer(wire.received()).body.count(b"\n"), 5000)
+        self.assertEqual(read_reply(wire.received()).body.count(b"\n"), 5000)

@@ -4,7 +4,7 @@ import json
 
 from twisted.internet.defer import Deferred
 
-from imagefactory.testing.wire import Wire, read_answer
+from imagefactory.testing.wire import Wire, read_reply
 from tests.rest.service import ServiceTestCase
 
 HEAD = b"POST /imagefactory/images HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -19,7 +19,7 @@ class BodyLimitTests(ServiceTestCase):
         """413 as JSON has come; the connection closes after the client had a moment to read."""
         received = self.wire.received()
         self.assertNotIn(b"100 Continue", received)
-        answer = read_answer(received)
+        answer = read_reply(received)
         self.assertEqual((answer.status, sorted(answer.json)), (413, ["error", "hint", "incident"]))
         self.assertTrue(self.wire.transport.connected)
         self.clock.advance(1)
@@ -91,7 +91,7 @@ class ConnectionLimitTests(ServiceTestCase):
     def test_one_too_many(self) -> None:
         """It gets the reason and is closed; a connection that ends makes room for another."""
         second, third = Wire(self.site), Wire(self.site)
-        answer = read_answer(third.received())
+        answer = read_reply(third.received())
         self.assertEqual((answer.status, third.transport.connected), (503, False))
         second.hang_up()
         self.assertEqual(Wire(self.site).ask("GET", "/health").status, 200)
@@ -184,7 +184,7 @@ class MalformedTests(ServiceTestCase):
             wire = Wire(self.site)
             wire.send(head)
             wire.send(b"GET /imagefactory HTTP/1.1\r\nHost: x\r\n\r\n")
-            answer = read_answer(received := wire.received())
+            answer = read_reply(received := wire.received())
             self.assertEqual((answer.status, sorted(answer.json)), (400, ["error", "hint", "incident"]), head[:90])
             self.assertEqual(received.count(b"HTTP/1.1"), 1, head[:90])
             self.clock.advance(1)
@@ -195,7 +195,7 @@ class MalformedTests(ServiceTestCase):
         """No clock is left running for it."""
         wire = Wire(self.site)
         wire.send(b"hello\r\n")
-        self.assertEqual(read_answer(wire.received()).status, 400)
+        self.assertEqual(read_reply(wire.received()).status, 400)
         for each in (wire, self.wire):
             each.hang_up()
         self.clock.advance(1)

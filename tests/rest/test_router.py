@@ -12,7 +12,7 @@ from imagefactory.rest.errors import status_of
 from imagefactory.rest.large_bodies import SMALL
 from imagefactory.rest.reply import RestReply
 from imagefactory.rest.route_table import Route
-from imagefactory.testing.wire import read_answer
+from imagefactory.testing.wire import read_reply
 from tests.rest.tables import TableTestCase, TokenScheme, table
 
 POST = b"POST /v2/things HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
@@ -95,7 +95,7 @@ class HandlerTests(RouterTestCase):
         self.wire.send(b"GET /v2/later HTTP/1.1\r\nHost: x\r\n\r\n")
         self.assertEqual(self.wire.received(), b"")
         self.services.held.callback(None)
-        self.assertEqual(read_answer(self.wire.received()).body, b"later")
+        self.assertEqual(read_reply(self.wire.received()).body, b"later")
 
     def test_ids_are_one_segment_each(self) -> None:
         """A trailing slash changes nothing; what is encoded in an id is decoded."""
@@ -168,7 +168,7 @@ class HangUpTests(RouterTestCase):
         self.wire.send(POST)
         closing = Deferred.fromCoroutine(self.tasks.close())
         self.successResultOf(closing)
-        answer = read_answer(self.wire.received())
+        answer = read_reply(self.wire.received())
         self.assertEqual((answer.status, answer.json["problem"]), (503, "the daemon is stopping"))
         self.assertEqual(self.wire.ask("POST", "/v2/things").status, 503)
         self.assertEqual(self.services.done, [])

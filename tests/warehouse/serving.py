@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.lib.secret import Secret
 from imagefactory.testing.threads import ImmediateThreads
-from imagefactory.testing.wire import Answer, Wire
+from imagefactory.testing.wire import Wire, WireReply
 from imagefactory.warehouse.server import make_site
 from imagefactory.warehouse.store import open_store
 from imagefactory.warehouse.store.trust import Trust
@@ -33,7 +33,7 @@ class ServerTestCase(SynchronousTestCase):
         self.site = make_site(self.store, ImmediateThreads(), self.clock, self.users)
         self.wire = Wire(self.site)
 
-    def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
+    def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> WireReply:
         """One request; underscores in header names mean dashes. A connection that was closed is opened anew."""
         if not self.wire.transport.connected or self.wire.transport.disconnecting:
             self.wire = Wire(self.site)

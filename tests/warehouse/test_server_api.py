@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from imagefactory.testing.wire import Wire, read_answer
+from imagefactory.testing.wire import Wire, read_reply
 from tests.warehouse.serving import ServerTestCase
 
 FORM = "application/x-www-form-urlencoded"
@@ -122,7 +122,7 @@ class RootTests(ServerTestCase):
         for call in ("OPTIONS /b", "PUT /_health", "PATCH /b/k", "POST /a/b/c/d"):
             wire = Wire(self.site)
             wire.send(f"{call} HTTP/1.1\r\nHost: h\r\nContent-Length: {1 << 40}\r\n\r\n".encode())
-            self.assertEqual(read_answer(wire.received()).status, 404, call)
+            self.assertEqual(read_reply(wire.received()).status, 404, call)
 
     def test_paths(self) -> None:
         """Runs of slashes collapse, %2F splits, escapes and long names name nothing."""
@@ -182,7 +182,7 @@ class ObjectTests(ServerTestCase):
         for value, status in ((b"\xff", 400), (b"gr\xc3\xbcn", 201)):
             wire = Wire(self.site)
             wire.send(b"PUT /b/k/a HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nX-redhat-value: %s\r\n\r\n" % value)
-            self.assertEqual(read_answer(wire.received()).status, status)
+            self.assertEqual(read_reply(wire.received()).status, status)
         self.assertEqual(self.ask("GET", "/b/k/a").body, "grün".encode())
         self.assertEqual(self.ask("GET", "/new/o/_key").body, b"o")
         self.assertEqual(self.status("GET", "/new/o/_size"), 404)

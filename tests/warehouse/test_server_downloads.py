@@ -9,7 +9,7 @@ from unittest.mock import patch
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from imagefactory.testing.wire import Wire, read_answer
+from imagefactory.testing.wire import Wire, read_reply
 from imagefactory.warehouse.server import download
 from imagefactory.warehouse.store.directory import FileReader
 from tests.warehouse.serving import ServerTestCase
@@ -192,7 +192,7 @@ class DownloadTests(ServerTestCase):
         self.ask("DELETE", "/b/k")
         self.assertEqual(self.blobs(), [])
         channel.requests[0].producer.resumeProducing()
-        self.assertEqual(read_answer(wire.received()).body, body)
+        self.assertEqual(read_reply(wire.received()).body, body)
 
     def test_client_stalls(self) -> None:
         """A client that takes nothing for five minutes is given up, and its file closed."""

@@ -6,7 +6,7 @@ import struct
 from hashlib import sha256
 
 from imagefactory.lib.files.content import ContentDigest
-from imagefactory.testing.wire import read_answer
+from imagefactory.testing.wire import read_reply
 from tests.warehouse.serving import UploadTestCase
 
 EXTENTS = "application/x-warehouse-extents"
@@ -23,7 +23,7 @@ class ExtentsTests(UploadTestCase):
         wire = self.begin(len(frames), f"Content-Type: {EXTENTS}")
         for at in range(len(frames)):
             wire.send(frames[at : at + 1])
-        self.assertEqual(read_answer(wire.received()).headers["x-warehouse-sha256"], sha256(whole).hexdigest())
+        self.assertEqual(read_reply(wire.received()).headers["x-warehouse-sha256"], sha256(whole).hexdigest())
         self.assertEqual(self.body(), whole)
         got = self.ask("GET", "/b/k", Accept=EXTENTS)
         self.assertLess(len(got.body), 200_000)

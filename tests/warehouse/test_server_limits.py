@@ -5,7 +5,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.testing.threads import ImmediateThreads
-from imagefactory.testing.wire import Wire, read_answer
+from imagefactory.testing.wire import Wire, read_reply
 from imagefactory.warehouse.server.application import Application
 from imagefactory.warehouse.server.limits import LimitedWarehouseSite
 from imagefactory.warehouse.store import open_store
@@ -28,7 +28,7 @@ class DoorTests(SynchronousTestCase):
     def test_one_too_many(self) -> None:
         """It is told so, without a body as iwhd's clients want it, and closed; a place that becomes free is free."""
         first, second, third = (Wire(self.door) for _ in range(3))
-        answer = read_answer(third.received())
+        answer = read_reply(third.received())
         self.assertEqual((answer.status, answer.body, third.transport.connected), (503, b"", False))
         self.assertEqual([self.health(first), self.health(second)], [200, 200])
         second.hang_up()

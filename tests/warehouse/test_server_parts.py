@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 from twisted.internet.defer import Deferred
 
-from imagefactory.testing.wire import Wire, read_answer
+from imagefactory.testing.wire import Wire, read_reply
 from imagefactory.warehouse.server import sessions
 from imagefactory.warehouse.store.blobs import Receiving
 from tests.warehouse.serving import ServerTestCase
@@ -102,7 +102,7 @@ class ResumeTests(ServerTestCase):
                 b"PUT /b/k HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nX-Warehouse-Upload: u1\r\n"
                 b"Content-Range: bytes %s/6\r\n\r\n%d\r\n%s\r\n0\r\n\r\n" % (first.encode(), len(sent), sent)
             )
-            answer = read_answer(wire.received())
+            answer = read_reply(wire.received())
             self.assertEqual((answer.status, answer.headers["x-warehouse-offset"]), (400, offset))
         self.assertEqual(self.part(b"ef", "bytes 4-5/6"), (201, None))
         self.assertEqual(self.ask("GET", "/b/k").body, b"abcdef")
@@ -120,7 +120,7 @@ class ResumeTests(ServerTestCase):
         with patch.object(self.store.blobs, "receive", meanwhile):
             wire = self.begin("u1")
         self.assertEqual(others[1], (202, "3"))
-        self.assertEqual(read_answer(wire.received()).status, 409)
+        self.assertEqual(read_reply(wire.received()).status, 409)
         self.assertEqual(len(self.blobs()), 1)
 
     def test_wrong_parts(self) -> None:

@@ -6,7 +6,7 @@ import os
 from hashlib import sha256
 from unittest.mock import patch
 
-from imagefactory.testing.wire import Wire, read_answer
+from imagefactory.testing.wire import Wire, read_reply
 from imagefactory.warehouse.server.body_sink import WholeBody
 from imagefactory.warehouse.server.request import WarehouseRequest
 from imagefactory.warehouse.store.incoming import Received
@@ -23,7 +23,7 @@ class UploadTests(UploadTestCase):
         self.assertEqual(len(self.blobs()), 2)
         self.assertEqual(self.body(), b"old")
         wire.send(b"x" * 100_000)
-        self.assertEqual(read_answer(wire.received()).status, 201)
+        self.assertEqual(read_reply(wire.received()).status, 201)
         self.assertEqual(self.body(), b"x" * 300_000)
         self.assertEqual(len(self.blobs()), 1)
 
@@ -33,7 +33,7 @@ class UploadTests(UploadTestCase):
         wire.send(
             b"PUT /b/k HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nab\r\n\r\n3\r\ncde\r\n0\r\n\r\n"
         )
-        self.assertEqual(read_answer(wire.received()).status, 201)
+        self.assertEqual(read_reply(wire.received()).status, 201)
         self.assertEqual(self.body(), b"ab\r\ncde")
 
     def test_client_goes_away(self) -> None:
@@ -49,19 +49,19 @@ class UploadTests(UploadTestCase):
         wire = self.begin(3, "Expect: 100-continue")
         self.assertEqual(wire.received(), b"HTTP/1.1 100 Continue\r\n\r\n")
         wire.send(b"new")
-        self.assertEqual(read_answer(wire.received()).status, 201)
+        self.assertEqual(read_reply(wire.received()).status, 201)
 
     def test_refused_before_the_body(self) -> None:
         """What is refused is refused without a 100, and the connection ends with it."""
         for path, status in (("/none/k", 500), ("/b/_policy", 403), ("/b/_query", 404)):
             wire = self.begin(1000, "Expect: 100-continue", path=path)
-            answer = read_answer(wire.received())
+            answer = read_reply(wire.received())
             self.assertEqual((answer.status, answer.body, answer.headers["connection"]), (status, b"", "close"))
 
     def test_refused_while_the_client_sends(self) -> None:
         """A client that sends without waiting gets its answer at once, and may send to the end."""
         wire = self.begin(1000, path="/none/k")
-        self.assertEqual(read_answer(wire.received()).status, 500)
+        self.assertEqual(read_reply(wire.received()).status, 500)
         wire.send(b"x" * 999)
         self.assertFalse(wire.transport.disconnecting)
         wire.send(b"x")
@@ -70,14 +70,14 @@ class UploadTests(UploadTestCase):
 
     def test_no_room(self) -> None:
         """A body that is larger than the free space is refused before it comes."""
-        self.assertEqual(read_answer(self.begin(1 << 60).received()).status, 507)
+        self.assertEqual(read_reply(self.begin(1 << 60).received()).status, 507)
 
     def test_disk_full_on_the_way(self) -> None:
         """A disk that fills up during an upload is 507; the old body is intact, nothing is left."""
         wire = self.begin(200_000)
         with patch.object(os, "pwrite", side_effect=OSError(28, "No space left on device")):
             wire.send(b"x" * 100_000)
-        answer = read_answer(wire.received())
+        answer = read_reply(wire.received())
         self.assertEqual((answer.status, answer.body), (507, b""))
         wire.send(b"x" * 100_000)
         self.assertEqual((self.body(), len(self.blobs())), (b"old", 1))
@@ -140,11 +140,11 @@ class UploadTests(UploadTestCase):
         for header in (b"X-Warehouse-Attributes: a=\xff", b"X-Warehouse-Attr-a: \xff", b"X-Warehouse-Attr-a: %ff"):
             wire = Wire(self.site)
             wire.send(b"PUT /b/k HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n" + header + b"\r\n\r\nnew")
-            self.assertEqual(read_answer(wire.received()).status, 400, header)
+            self.assertEqual(read_reply(wire.received()).status, 400, header)
         for header in (b"Content-Type", b"X-Warehouse-SHA256", b"Content-Range", b"If-Match", b"X-Warehouse-Upload"):
             wire = Wire(self.site)
             wire.send(b"PUT /b/k HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n" + header + b": \xff\r\n\r\nnew")
-            self.assertIn(read_answer(wire.received()).status, {201, 400, 412}, header)
+            self.assertIn(read_reply(wire.received()).status, {201, 400, 412}, header)
         self.assertEqual(len(self.blobs()), 1)
         wire = Wire(self.site)
         wire.send(b"PUT /b/k HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nX-Warehouse-Attr-a: gr\xc3\xbcn\r\n\r\n")
@@ -179,12 +179,12 @@ class UploadTests(UploadTestCase):
         """A body that belongs in memory has a limit: 1 MB attributes are fine, 10 MB not, announced or not."""
         self.assertEqual(self.status("PUT", "/b/k/a", b"x" * 1_000_000), 201)
         self.assertEqual(self.status("PUT", "/b/k/a", b"x" * 10_000_000), 413)
-        self.assertEqual(read_answer(self.begin(1 << 40, path="/b/k/a").received()).status, 413)
+        self.assertEqual(read_reply(self.begin(1 << 40, path="/b/k/a").received()).status, 413)
         wire = Wire(self.site)
         wire.send(b"PUT /b/k/a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")
         for _ in range(14):
             wire.send(b"100000\r\n" + b"x" * (1 << 20) + b"\r\n")
-        self.assertEqual(read_answer(wire.received()).status, 413)
+        self.assertEqual(read_reply(wire.received()).status, 413)
         self.assertEqual(len(self.ask("GET", "/b/k/a").body), 1_000_000)
 
     def test_pipelined(self) -> None:

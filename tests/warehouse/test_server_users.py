@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.lib.errors import InvalidInput
 from imagefactory.lib.secret import Secret
-from imagefactory.testing.wire import Answer, Wire, read_answer
+from imagefactory.testing.wire import Wire, WireReply, read_reply
 from imagefactory.warehouse.server import load_users
 from tests.warehouse.serving import HOST, ServerTestCase
 
@@ -31,7 +31,7 @@ class OAuthTests(ServerTestCase):
         )
         return dict(client.sign(f"http://{HOST}{path}", method)[1])
 
-    def call(self, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> Answer:
+    def call(self, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> WireReply:
         """One call with these headers."""
         return Wire(self.site).ask(
             method, path, body, host=HOST, headers=[*headers.items(), *([] if body else [("Content-Length", "0")])]
@@ -91,7 +91,7 @@ class OAuthTests(ServerTestCase):
         """An upload of a stranger is refused before its body comes."""
         wire = Wire(self.site)
         wire.send(b"PUT /b/k HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n")
-        self.assertEqual(read_answer(wire.received()).status, 401)
+        self.assertEqual(read_reply(wire.received()).status, 401)
 
     def test_body_hash_of_an_upload(self) -> None:
         """Is checked while the body comes: another body is not stored, whole or in parts."""
@@ -118,7 +118,7 @@ class OAuthTests(ServerTestCase):
             )
             stranger = Wire(self.site)
             stranger.send(f"{head}Content-Type: {content_type}\r\n\r\n".encode())
-            self.assertEqual(read_answer(stranger.received()).status, 401)
+            self.assertEqual(read_reply(stranger.received()).status, 401)
             for sent, status in ((body, {200, 201}), (body, {401})):
                 wire = Wire(self.site)
                 wire.send((head + "".join(f"{name}: {value}\r\n" for name, value in good.items()) + "\r\n").encode())
@@ -126,7 +126,7 @@ class OAuthTests(ServerTestCase):
                 if told == b"HTTP/1.1 100 Continue\r\n\r\n":
                     wire.send(sent)
                     told = wire.received()
-                self.assertIn(read_answer(told).status, status)
+                self.assertIn(read_reply(told).status, status)
 
     def test_body_hash_after_leave(self) -> None:
         """The body that was allowed must be the one that was signed."""

@@ -6,7 +6,7 @@ from imagefactory.lib.errors import Conflict
 from imagefactory.model.jobs import Completed, Failed, Failure, Job, Operation, Running
 from imagefactory.model.providers import Provider
 from imagefactory.model.report import StageOutcome
-from imagefactory.testing.wire import Wire, read_answer
+from imagefactory.testing.wire import Wire, read_reply
 from tests.rest.service import CREDENTIALS, ServiceTestCase
 
 BASE = "http://factory.example:8075"
@@ -148,7 +148,7 @@ class ListTests(ServiceTestCase):
             self.clock.advance(50)  # slow, and going on
             part = self.wire.received()
             received, largest = received + part, max(largest, len(part))
-        self.assertEqual(len(read_answer(received).json["builders"]), 3000)
+        self.assertEqual(len(read_reply(received).json["builders"]), 3000)
         self.assertLess(largest, 200_000)
 
     def test_a_reader_that_stops(self) -> None:
@@ -231,7 +231,7 @@ class LogTests(ServiceTestCase):
             self.clock.advance(50)
             self.assertTrue(part := self.wire.received())
             received += part
-        self.assertEqual(read_answer(received).body.count(b"\n"), 2000)
+        self.assertEqual(read_reply(received).body.count(b"\n"), 2000)
 
     def test_follow(self) -> None:
         """Lines as they come; the answer ends with the job, and nothing of it stays."""
@@ -242,7 +242,7 @@ class LogTests(ServiceTestCase):
         self.clock.advance(3600)
         self.assertTrue(self.wire.transport.connected)
         self.jobs.change(id, state=Completed())
-        self.assertEqual(read_answer(self.wire.received()).body, b"one\ntwo\n")
+        self.assertEqual(read_reply(self.wire.received()).body, b"one\ntwo\n")
         self.assertEqual(self.jobs.listeners, 0)
         self.assertEqual(self.wire.ask("GET", "/health").status, 200)
 

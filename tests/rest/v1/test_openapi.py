@@ -12,7 +12,7 @@ from imagefactory.rest.v1 import parameters
 from imagefactory.rest.v1.openapi import openapi_document
 from imagefactory.rest.v1.routes import ROUTES, TABLE
 from imagefactory.rest.v1.schemas import ANSWERS, BODIES
-from imagefactory.testing.wire import read_answer
+from imagefactory.testing.wire import read_reply
 from tests.rest.service import TEMPLATE, ServiceTestCase
 
 
@@ -126,7 +126,7 @@ class HealthTests(ServiceTestCase):
             self.wire.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
             self.assertEqual(self.wire.received(), b"")
             self.clock.advance(TIMEOUT)
-            self.assertEqual(read_answer(self.wire.received()).json["job_store"], "no answer")
+            self.assertEqual(read_reply(self.wire.received()).json["job_store"], "no answer")
         self.assertEqual(len(asked), 1)
         self.jobs.slow.callback(None)
         self.assertEqual(self.health()[0], 200)
@@ -137,7 +137,7 @@ class HealthTests(ServiceTestCase):
         self.wire.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
         with capturedLogs() as logged:
             self.successResultOf(Deferred.fromCoroutine(self.site.tasks.close()))
-        self.assertEqual(read_answer(self.wire.received()).status, 503)
+        self.assertEqual(read_reply(self.wire.received()).status, 503)
         self.assertEqual(logged, [])
         self.assertEqual(self.wire.ask("GET", "/health").status, 503)
 
