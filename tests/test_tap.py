@@ -29,7 +29,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(options.arguments(), ["--warehouse_port=9091", "--warehouse_path=/srv/images"])
 
     def test_the_directory_of_images_is_private(self) -> None:
-        """Whoever makes it: images may hold secrets."""
+        """However it is made: images may hold secrets."""
         directory = TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         path = Path(directory.name) / "state" / "images"

@@ -23,7 +23,7 @@ class Operation(StrEnum):
 class Failure:
     """Why a job ended without a result.
 
-    `incident` is set for what nobody expected and is searchable in the log.
+    `incident` is set for unexpected errors and is searchable in the log.
     """
 
     message: str

@@ -1,4 +1,4 @@
-"""Files of this host that a template wants: a way to read any file, so nobody may unless told so."""
+"""Files of this host that a template wants: a way to read any file, so it is off unless directories are named."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def local_path(url: str) -> Path | None:
 def refuse_local_sources(template: Template, allowed: Sequence[Path]) -> None:
     """Raise Forbidden if the template wants a file of this host outside the `allowed` directories (none: any file).
 
-    A matter of names only: whoever opens the file must not follow a symbolic link that leads out.
+    A matter of names only: the code that opens the file must not follow a symbolic link that leads out.
     """
     wanted = {path for url in _sources(template) if (path := local_path(url)) is not None}
     refused = sorted(str(path) for path in wanted if not any(_inside(path, directory) for directory in allowed))

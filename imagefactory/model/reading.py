@@ -149,7 +149,7 @@ class Node:
         return found
 
     def end(self) -> None:
-        """Name everything in this element, and in all that were read below it, that nobody asked for."""
+        """Name everything in this element, and in all that were read below it, that was not read."""
         self._end_attributes()
         self._end_children()
         if not self._has_text:

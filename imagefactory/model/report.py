@@ -73,7 +73,7 @@ class PercentRange:
 
 
 class Silence:
-    """A `Report` that nobody listens to."""
+    """A `Report` without listeners."""
 
     def activity(self, text: str) -> None:
         pass

@@ -19,7 +19,7 @@ class XmlText:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the template can be fetched; whether its scheme is allowed is for whoever fetches."""
+    """Where the template can be fetched; the fetcher decides whether its scheme is allowed."""
 
     url: str
 

@@ -1,4 +1,4 @@
-"""Text of strangers on a terminal: nothing in it may move the cursor, hide a word or turn the direction of reading."""
+"""Untrusted text on a terminal: nothing in it may move the cursor, hide a word or turn the direction of reading."""
 
 from __future__ import annotations
 

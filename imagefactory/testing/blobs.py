@@ -128,7 +128,7 @@ class BlobContract(_Base):
             self.assertEqual(path.read_bytes(), b"body")
 
     def test_versions(self) -> None:
-        """A body that nobody touched has the same version each time, another body another one."""
+        """An unchanged body has the same version each time, another body another one."""
         store = self.make()
         versions = []
         for body in (b"one", b"two"):

@@ -119,7 +119,7 @@ class End:
 
 @implementer(IStreamClientEndpoint, IAgentEndpointFactory)
 class MemoryNet:
-    """Where an agent finds `server` under every URL; None: nobody listens."""
+    """Where an agent finds `server` under every URL; None: connections are refused."""
 
     def __init__(self, clock: Clock, server: IProtocolFactory | None) -> None:
         self.clock = clock

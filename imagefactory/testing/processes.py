@@ -130,7 +130,7 @@ class ScriptedProcesses:
                 if expectation.times is not None:
                     expectation.times -= 1
                 return expectation
-        raise AssertionError(f"nobody expected the command {command.title!r}: {' '.join(command.argv)}")
+        raise AssertionError(f"unexpected command {command.title!r}: {' '.join(command.argv)}")
 
 
 def _search(pattern: str) -> Matches:

@@ -28,13 +28,13 @@ class StreamTests(SynchronousTestCase):
         self.assertEqual(os.read(reader, 100).decode(), "one\ntwo \u2603\n")
         os.close(reader)
 
-    def test_a_reader_that_goes_disturbs_nobody(self) -> None:
+    def test_a_reader_that_goes_disturbs_nothing(self) -> None:
         """What is written afterwards is lost, at the end of the process, too."""
         reader, writer = self.pipe()
         stream = forgiving(writer, None)
         os.close(reader)
         for _ in range(3):
-            stream.write("nobody hears this\n" * 1000)
+            stream.write("this is not read\n" * 1000)
             stream.flush()
         self.assertEqual(os.readlink(f"/proc/self/fd/{writer}"), os.devnull)
 

@@ -33,7 +33,7 @@ class WarehouseOptionTests(SynchronousTestCase):
         )
 
     def test_oauth_without_users_is_refused(self) -> None:
-        """A door that nobody can open is a mistake."""
+        """OAuth without users is a mistake."""
         self.assertIn("--users", self.assertRaises(InvalidInput, settings_arguments, ["-o"]).message)
 
     def test_unknown_options_are_refused(self) -> None:

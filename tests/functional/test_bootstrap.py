@@ -163,7 +163,7 @@ class BadMirrorTests(EngineTestCase):
         self.assertIn("404", str(error))
         self.assertIn("mirrors", error.hint)
 
-    async def test_nobody_there(self) -> None:
+    async def test_no_server(self) -> None:
         """A refused connection likewise."""
         port = self.reactor.listenTCP(0, Site(Directory(str(self.directory))), interface="127.0.0.1")
         number = port.getHost().port

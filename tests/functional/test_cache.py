@@ -84,7 +84,7 @@ class ProcessesTests(CacheCase):
         self.assertIn("got first first", second.lines)
         self.assertEqual(self.unfinished(), [])
 
-    async def test_a_killed_process_holds_nobody_up(self) -> None:
+    async def test_a_killed_process_delays_no_other(self) -> None:
         """The process that waits takes over, and the files of the killed one are gone."""
         first = Obtainer(self, "first")
         await first.hears("producing")

@@ -27,7 +27,7 @@ class PushTests(CommandCase):
         document = self.command("--template", tdl, "--json", *words).document
         return str(document["image"])
 
-    def test_nobody_reads_the_output(self) -> None:
+    def test_output_that_is_not_read(self) -> None:
         """The work is done all the same, and the exit status tells how it ended."""
         tdl = self.file(template(size="96M"))
         argv = [*COMMAND, "--config", str(self.config), "--template", tdl, "--target", "mock"]
@@ -85,8 +85,8 @@ class PushTests(CommandCase):
             status=2,
         )
         self.assertEqual([job["operation"] for job in self.jobs()], ["build", "build"])  # not even to mock-1
-        nobody = self.fails("--image", image, "--provider", "mock-1", status=2)
-        self.assertIn("mock_credentials/username", nobody)
+        unnamed = self.fails("--image", image, "--provider", "mock-1", status=2)
+        self.assertIn("mock_credentials/username", unnamed)
         missing = self.fails("--image", image, "--provider", "mock-1", "--credentials", "/no/such/file", status=2)
         self.assertIn("--credentials: cannot read the file named there: No such file", missing)
         lost = "00000000-0000-4000-8000-000000000000"

@@ -40,7 +40,7 @@ class ConductorTests(DaemonCase):
         found: dict[str, Any] = answer.json()
         return found
 
-    def test_put_with_an_image_that_nobody_knows(self) -> None:
+    def test_put_with_an_unknown_image(self) -> None:
         """Wrapped JSON; the image has that id, the builder's id is the target image's, and polling ends."""
         image = str(uuid4())
         document = self.accepted(
@@ -125,7 +125,7 @@ class ConductorTests(DaemonCase):
                 path_there = href.removeprefix(f"{self.url}/imagefactory")
                 self.assertEqual(self.ask("GET", path_there).status_code, 200, href)
 
-    def test_providers_that_nobody_knows(self) -> None:
+    def test_unknown_providers(self) -> None:
         """Are 400, and never another cloud by accident."""
         id = self.build()
         self.until(id, status="COMPLETED")

@@ -116,7 +116,7 @@ class PlaceTests(DaemonCase):
 class UserTests(DaemonCase):
     """An ordinary user."""
 
-    def test_somebody_elses_state(self) -> None:
+    def test_the_state_of_another_user(self) -> None:
         """Is refused; an own one works, without root."""
         if os.geteuid() != 0:
             self.skipTest("needs root to become another user")

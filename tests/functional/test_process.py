@@ -117,7 +117,7 @@ class RealTests(ProcessCase):
         await self.processes.check(self.shell("head -c 5000000 /dev/zero | tr '\\0' x"), reader)
         self.assertEqual(longest, 16_384)
 
-    async def test_input_that_nobody_reads(self) -> None:
+    async def test_input_that_is_not_read(self) -> None:
         """A child that exits without reading a large input is no trouble."""
         await self.processes.check(self.shell("exit 0", stdin=b"x" * 1_000_000))
 

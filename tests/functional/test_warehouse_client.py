@@ -79,7 +79,7 @@ class SecureContractTests(WarehouseContract, SocketTestCase):
         (self.directory / "ca.pem").write_bytes(self.authority.pem)
         return await self.connect(url, key="factory", secret=Secret("very secret"), ca=str(self.directory / "ca.pem"))
 
-    async def test_strangers(self) -> None:
+    async def test_servers_that_are_no_warehouse(self) -> None:
         """Neither an unknown server nor an unknown client is taken."""
         await self.make()
         url = self.url

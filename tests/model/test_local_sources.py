@@ -36,7 +36,7 @@ def template(install: Install | None = None, file: str = WEB, command: str = WEB
 
 
 class LocalSourceTests(SynchronousTestCase):
-    """Nobody reads files of this host unless told so."""
+    """Files of this host are read only from directories that are named."""
 
     def test_no_local_source(self) -> None:
         """What is fetched by http is no matter here."""

@@ -32,7 +32,7 @@ class SizeTests(SynchronousTestCase):
         self.assertEqual(parse_size("3b", bare=1 << 30), 3)
 
     def test_what_is_no_size(self) -> None:
-        """Fractions, signs, units alone, units nobody knows, and more than any disk has."""
+        """Fractions, signs, units alone, unknown units, and more than any disk has."""
         for text in ("", "G", "1.5G", "-1", "+1", "1i", "1iB", "1 parsec", "1_000", "1ZB", "9" * 100):
             self.assertRaises(ValueError, parse_size, text)
 

@@ -244,7 +244,7 @@ def shuffled() -> st.SearchStrategy[bytes]:
 
 
 class PropertyTests(SynchronousTestCase):
-    """Whatever comes in, the answer is a template or a list of problems."""
+    """Any input gives a template or a list of problems."""
 
     @settings(deadline=None)
     @given(st.one_of(st.binary(), st.text().map(str.encode), shuffled()))

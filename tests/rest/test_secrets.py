@@ -65,7 +65,7 @@ class SecretsTests(OAuthTestCase):
             self.send(IMAGES, json.dumps({"template": broken, "targets": "mock"}))
         self.nothing_seen(HUSH)
 
-    def test_what_nobody_expected(self) -> None:
+    def test_unexpected_errors(self) -> None:
         """A bug is logged with its trace, which shows lines and no values."""
 
         async def fails(*_: object, **__: object) -> None:

@@ -263,8 +263,8 @@ class DerivedTests(SynchronousTestCase):
         self.assertEqual(loaded(XDG_STATE_HOME="s", HOME="/h").state_dir, Path("/h/.local/state/imagefactory"))
         self.assertEqual(loaded().log_file, "/home/me/.local/state/imagefactory/imagefactory.log")
 
-    def test_nobody(self) -> None:
-        """Without a home somebody has to say where; what is said counts."""
+    def test_without_a_home(self) -> None:
+        """Without a home the directory has to be named; a named one counts."""
         with self.assertRaises(InvalidInput):
             loaded(X="y")
         self.assertEqual(loaded("--state_dir=/s", X="y").warehouse_path, "/s/warehouse")

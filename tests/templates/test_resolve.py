@@ -88,7 +88,7 @@ class TemplatesTests(SynchronousTestCase):
         self.failureResultOf(waiting, Unavailable)
 
     def test_path(self) -> None:
-        """For the local caller only; nobody else learns whether there is such a file."""
+        """For the local caller only; a remote caller does not learn whether there is such a file."""
         path = self.root / "t.tdl"
         path.write_text(tdl())
         self.assertEqual("demo", self.resolve(str(path), local=True).template.name)

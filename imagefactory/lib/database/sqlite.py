@@ -51,7 +51,7 @@ class Database:
     """Transactions over the file at `path`, which is made (for its owner alone) or brought to the newest version.
 
     A writer takes the write lock when it begins, so that what it reads is still true when it writes, and waits for
-    others: a read that became a write would fail at once. A reader sees one state throughout and waits for nobody
+    others: a read that became a write would fail at once. A reader sees one state throughout and waits for no writer
     (WAL). Blocks. Raises NoSpace, Unavailable, and Conflict for a file of a newer program.
     """
 

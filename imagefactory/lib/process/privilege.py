@@ -15,7 +15,7 @@ from imagefactory.lib.process.supervise import SEARCH_PATH
 from imagefactory.lib.process.tools import missing
 
 NEEDED_IDS = 65_535
-"""An operating system's files belong to ids up to 65534 (nobody); 0 is mapped to the user."""
+"""An operating system's files belong to ids up to 65534 (the user `nobody`); 0 is mapped to the user."""
 
 NAMESPACE = ("unshare", "--user", "--map-root-user", "--map-auto", "--")
 

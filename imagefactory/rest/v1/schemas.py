@@ -70,7 +70,7 @@ ANSWERS: dict[str, Schema] = {
     "Error": record(
         error=about(TEXT, "what happened, and where"),
         hint=about(MAYBE, "what to do"),
-        incident=about(MAYBE, "what to search for in the daemon's log, if nobody expected this"),
+        incident=about(MAYBE, "what to search for in the daemon's log, if the error was unexpected"),
     ),
     "Link": record(_type=kind("provider_image"), **_LINKED),
     "NewTargetImage": record(
