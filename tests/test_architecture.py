@@ -1,4 +1,4 @@
-"""The house rules that a machine can check: which room may import which, and where a reactor may be seen."""
+"""The rules of the design that a program can check: which package may import which, and where a reactor may be seen."""
 
 import ast
 import importlib
@@ -56,7 +56,7 @@ INNER_FLOORS = {
     ),
 }
 SIBLINGS_APART = (("systems", "families"), ("targets",), ("systems", "engines"))
-SHARED_IN_ROOM = {"interface", "descriptor", "images", "providers", "registry", "resources", "systemd", "causes"}
+SHARED_BY_PLUGINS = {"interface", "descriptor", "images", "providers", "registry", "resources", "systemd", "causes"}
 SEES_A_REACTOR = {"app", "cli", "tap", "tap_warehouse"}
 #: The names of clouds, and what begins with one.
 CLOUD = re.compile(r"(?<![A-Za-z])(ec2|rhevm|vsphere|condorcloud|rackspace|openstack|mock)(?![a-z])")
@@ -162,8 +162,8 @@ def modules() -> Iterator[tuple[Path, ast.Module]]:
         yield path, ast.parse(path.read_text(), str(path))
 
 
-def room_of(path: Path) -> str:
-    """The top-level room of a file ("model", "cli", ...)."""
+def package_of(path: Path) -> str:
+    """The top-level package or module of a file ("model", "cli", ...)."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
@@ -259,23 +259,25 @@ def swallowing(function: ast.AsyncFunctionDef) -> Iterator[int]:
 class ArchitectureTests(SynchronousTestCase):
     """Arrows point one way."""
 
-    def test_no_room_imports_a_higher_floor(self) -> None:
-        """Each import of ours goes to the same room or to a lower floor."""
+    def test_no_package_imports_a_higher_floor(self) -> None:
+        """Each import of ours goes to the same package or to a lower floor."""
         wrong = []
         for path, tree in modules():
-            room = room_of(path)
-            if room not in FLOOR_OF:
+            package = package_of(path)
+            if package not in FLOOR_OF:
                 continue
             for name in imports(tree):
                 other = (ours(name) or ("",))[0]
-                if other == "testing" or (other in FLOOR_OF and other != room and FLOOR_OF[other] >= FLOOR_OF[room]):
+                if other == "testing" or (
+                    other in FLOOR_OF and other != package and FLOOR_OF[other] >= FLOOR_OF[package]
+                ):
                     wrong.append(f"{path.relative_to(PACKAGE)} imports {name}")
         self.assertEqual(wrong, [])
 
-    def test_every_room_has_a_floor(self) -> None:
-        """A new top-level room is given a place in the order before it is used."""
-        rooms = {room_of(path) for path, _ in modules()} - {"__init__", "__main__", "testing"}
-        self.assertEqual(rooms - FLOOR_OF.keys(), set())
+    def test_every_package_has_a_floor(self) -> None:
+        """A new top-level package is given a place in the order before it is used."""
+        packages = {package_of(path) for path, _ in modules()} - {"__init__", "__main__", "testing"}
+        self.assertEqual(packages - FLOOR_OF.keys(), set())
 
     def test_inner_floors(self) -> None:
         """Inside of a large package arrows point one way, too."""
@@ -301,14 +303,14 @@ class ArchitectureTests(SynchronousTestCase):
             parts = tuple(part.removesuffix(".py") for part in path.relative_to(PACKAGE).parts)
             for package in SIBLINGS_APART:
                 depth = len(package)
-                if parts[:depth] != package or parts[depth] in {*SHARED_IN_ROOM, "__init__"}:
+                if parts[:depth] != package or parts[depth] in {*SHARED_BY_PLUGINS, "__init__"}:
                     continue
                 for name in imports(tree):
                     theirs = ours(name)
                     if (
                         theirs[:depth] == package
                         and len(theirs) > depth
-                        and theirs[depth] not in {parts[depth], *SHARED_IN_ROOM}
+                        and theirs[depth] not in {parts[depth], *SHARED_BY_PLUGINS}
                     ):
                         wrong.append(f"{'/'.join(parts)} imports {name}")
         self.assertEqual(wrong, [])
@@ -318,7 +320,7 @@ class ArchitectureTests(SynchronousTestCase):
         wrong = [
             f"{path.relative_to(PACKAGE)} imports {name}"
             for path, tree in modules()
-            if room_of(path) not in SEES_A_REACTOR
+            if package_of(path) not in SEES_A_REACTOR
             for name in imports(tree)
             if name.startswith("twisted.internet.reactor")
         ]
@@ -341,7 +343,7 @@ class ArchitectureTests(SynchronousTestCase):
         self.assertFalse(sees_reactor_early(ast.parse("def f():\n    from twisted.internet import reactor")))
 
     def test_imports_are_absolute(self) -> None:
-        """A relative one says nothing of its room, and the checks above would not see it."""
+        """A relative one says nothing of its package, and the checks above would not see it."""
         wrong = [
             str(path.relative_to(PACKAGE))
             for path, tree in modules()
@@ -354,7 +356,7 @@ class ArchitectureTests(SynchronousTestCase):
         wrong = []
         for path, tree in modules():
             name = str(path.relative_to(PACKAGE))
-            if path.parent.name == "targets" or name in NAMES_CLOUDS or room_of(path) == "testing":
+            if path.parent.name == "targets" or name in NAMES_CLOUDS or package_of(path) == "testing":
                 continue
             wrong += [f"{name} has {text!r}" for text in literals(tree) if CLOUD.search(text)]
         self.assertEqual(wrong, [])
