@@ -6,7 +6,7 @@ import inspect
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from functools import cache
 from pathlib import Path
 
@@ -176,6 +176,36 @@ def imports(tree: ast.Module) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def module_name(path: Path) -> str:
+    """The dotted name of a file."""
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def import_targets(tree: ast.Module, known: Set[str]) -> set[str]:
+    """The known modules that are imported when this one is, or for its types."""
+    statements = [node for node in run_by_importing(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = set(imports(ast.Module(statements, [])))
+    return {name if name in known else name.rpartition(".")[0] for name in names} & known
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Groups of modules that all reach each other."""
+    after = {name: reached(graph, name) for name in graph}
+    groups = {tuple(sorted(other for other in after[name] if name in after[other])) for name in graph}
+    return [list(group) for group in sorted(groups) if len(group) > 1]
+
+
+def reached(graph: dict[str, set[str]], start: str) -> set[str]:
+    """What is imported by way of `start`."""
+    found: set[str] = set()
+    left = [start]
+    while left:
+        new = graph[left.pop()] - found
+        found |= new
+        left += new
+    return found
+
+
 def run_by_importing(node: ast.AST) -> Iterator[ast.AST]:
     """What is run when a module is imported: all but what stands in functions."""
     for child in ast.iter_child_nodes(node):
@@ -273,6 +303,13 @@ class ArchitectureTests(SynchronousTestCase):
                 ):
                     wrong.append(f"{path.relative_to(PACKAGE)} imports {name}")
         self.assertEqual(wrong, [])
+
+    def test_no_modules_import_each_other(self) -> None:
+        """Neither directly nor in a circle, also not for types only: each can be read before those that import it."""
+        every = {module_name(path): tree for path, tree in modules()}
+        graph = {name: import_targets(tree, every.keys()) for name, tree in every.items()}
+        self.assertEqual(circles(graph), [])
+        self.assertEqual(circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}), [["b", "c"]])
 
     def test_every_package_has_a_floor(self) -> None:
         """A new top-level package is given a place in the order before it is used."""

@@ -17,6 +17,8 @@ from imagefactory.model.records import BuildRecord, ImageRecord, Kind, ProviderI
 from imagefactory.model.report import Progress, StageOutcome
 from imagefactory.model.template import Arch, OperatingSystem, Template, UrlInstall
 from imagefactory.push.interface import PushOrder
+from imagefactory.warehouse.codec import Record, kind_of
+from imagefactory.warehouse.interface import Changed
 
 
 def template(name: str = "demo") -> Template:
@@ -86,6 +88,12 @@ class MemoryRecords:
         if self.failure is not None:
             raise self.failure
         self.all_builds[record.id] = record
+
+    async def change(self, before: Record, after: Record) -> None:
+        kept = self._of(kind_of(before))
+        if kept.get(before.id) != before:
+            raise Changed("the record has been changed meanwhile", where=before.id)
+        kept[before.id] = after
 
     async def store_target_image(self, record: TargetImageRecord) -> None:
         self.all_target_images[record.id] = record

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from imagefactory.lib.errors import InvalidInput, NotFound, TooLarge
-from imagefactory.warehouse.interface import Warehouse
+from imagefactory.warehouse.interface import Changed, Warehouse
 
 if TYPE_CHECKING:
     from unittest import TestCase as _Base
@@ -111,6 +111,22 @@ class WarehouseContract(_Base):
         await warehouse.put("b", "k", b"", {"a": "1", "b": "2", "c": "3"})
         await warehouse.set_attributes("b", "k", {"a": "x", "b": None, "c": "", "d": "new"})
         self.assertEqual(await warehouse.attributes("b", "k"), {"a": "x", "d": "new"})
+
+    async def test_attributes_that_are_expected(self) -> None:
+        """They are set if others, or they themselves, are as expected; else nothing changes."""
+        warehouse = await self.with_bucket()
+        await warehouse.put("b", "k", b"", {"a": "1", "b": "Größe & more"})
+        await warehouse.set_attributes("b", "k", {"a": "2"}, expected={"a": "1", "b": "Größe & more", "c": None})
+        self.assertEqual((await warehouse.attributes("b", "k") or {})["a"], "2")
+        for wrong in ({"a": "1"}, {"a": None}, {"a": "2", "c": "x"}, {"b": "Größe"}):
+            with self.assertRaises(Changed):
+                await warehouse.set_attributes("b", "k", {"a": "3", "d": "new"}, expected=wrong)
+        self.assertEqual(await warehouse.attributes("b", "k"), {"a": "2", "b": "Größe & more"})
+        with self.assertRaises(Changed):
+            await warehouse.set_attributes("b", "new", {"a": "3"}, expected={"a": "1"})
+        self.assertIsNone(await warehouse.attributes("b", "new"))
+        await warehouse.set_attributes("b", "new", {"a": "3"}, expected={"a": None})
+        self.assertEqual(await warehouse.attributes("b", "new"), {"a": "3"})
 
     async def test_large_attribute(self) -> None:
         """An attribute of 1 MB is kept, one of 10 MB refused."""

@@ -57,11 +57,16 @@ def kind_of(record: Record) -> Kind:
     return _KINDS[type(record)]
 
 
+def texts(record: Record) -> Changes:
+    """Returns the attributes that name other records, or something of the record's own; None: absent."""
+    return {name: getattr(record, name) for name in _NAMES[kind_of(record)]}
+
+
 def encode(record: Record) -> Changes:
     """All attributes of the record; None: absent."""
     kind = kind_of(record)
     changes: Changes = {"uuid": record.id, "object_type": kind.value}
-    changes |= {name: getattr(record, name) for name in _NAMES[kind]}
+    changes |= texts(record)
     if "icicle" in changes:
         changes["icicle"] = changes["icicle"] or "none"
     if isinstance(record, BuildRecord):

@@ -8,6 +8,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from imagefactory.lib.errors import Conflict
+
+
+class Changed(Conflict):
+    """An object is not what the caller expected; it is as it was."""
+
+
+def agrees(found: Mapping[str, str], wanted: Mapping[str, str | None]) -> bool:
+    """Returns whether all attributes that are wanted (None or empty: absent) are as wanted."""
+    return all(found.get(name, "") == (value or "") for name, value in wanted.items())
+
 
 class Warehouse(Protocol):
     """Buckets of objects; an object has an optional body and text attributes.
@@ -39,8 +50,24 @@ class Warehouse(Protocol):
         """
         ...
 
-    async def set_attributes(self, bucket: str, key: str, attributes: Mapping[str, str | None]) -> None:
-        """Set attributes in one step; None removes."""
+    async def set_attributes(
+        self,
+        bucket: str,
+        key: str,
+        attributes: Mapping[str, str | None],
+        *,
+        expected: Mapping[str, str | None] | None = None,
+    ) -> None:
+        """Set attributes in one step; None removes.
+
+        Args:
+            expected: attributes that have to be as given (None: absent) in the same step, unless all that is to be
+                set is set already: an earlier try may have done that. An iwhd has no such step: there they are read
+                just before.
+
+        Raises:
+            Changed: one of those is not as expected; nothing has been set.
+        """
         ...
 
     async def attributes(self, bucket: str, key: str) -> dict[str, str] | None:

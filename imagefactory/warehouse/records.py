@@ -17,7 +17,7 @@ from imagefactory.model.records import (
 )
 from imagefactory.warehouse import codec
 from imagefactory.warehouse.codec import Changes, Record
-from imagefactory.warehouse.interface import Warehouse
+from imagefactory.warehouse.interface import Changed, Warehouse
 
 Body = Path | bytes
 _NOTHING: Mapping[str, str] = {}
@@ -51,6 +51,19 @@ class Records:
     async def store_build(self, record: BuildRecord) -> None:
         """Make the warehouse say what `record` says."""
         await self._store(record, None)
+
+    async def change(self, before: Record, after: Record) -> None:
+        """Make the warehouse say what `after` says of a record whose body stays, if it says what `before` does.
+
+        Raises:
+            Changed: it says something else by now; nothing has been written.
+        """
+        kind, known, wanted = codec.kind_of(before), codec.texts(before), codec.texts(after)
+        current = await self.attributes(kind, before.id) or {}
+        if any(codec.present(current, name) != value for name, value in known.items()):
+            raise Changed("the record has been changed meanwhile", where=f"{kind.value} {before.id}")
+        changes = {name: value for name, value in wanted.items() if value != known[name]}
+        await self.annotate(kind, before.id, changes, {name: current.get(name) for name in known})
 
     async def store_target_image(
         self,
@@ -166,9 +179,19 @@ class Records:
         """Everything that is noted of the object, by anybody; None if there is none."""
         return await self.warehouse.attributes(self.buckets.of(kind), id)
 
-    async def annotate(self, kind: Kind, id: str, attributes: Mapping[str, str | None]) -> None:
-        """Set attributes beside those of the record (a boot proof, say); None removes."""
-        await self.warehouse.set_attributes(await self._bucket(kind), id, attributes)
+    async def annotate(
+        self,
+        kind: Kind,
+        id: str,
+        attributes: Mapping[str, str | None],
+        expected: Mapping[str, str | None] | None = None,
+    ) -> None:
+        """Set attributes, also such as are beside those of the record (a boot proof, say); None removes.
+
+        Raises:
+            Changed: one of those that are `expected` is not as given.
+        """
+        await self.warehouse.set_attributes(await self._bucket(kind), id, attributes, expected=expected)
 
     async def drop_template(self, id: str) -> bool:
         """Remove a template that was stored for a build, if no image is of it any more; whether it is gone.

@@ -23,12 +23,12 @@ from imagefactory.lib.errors import Unavailable
 from imagefactory.lib.secret import Secret
 from imagefactory.warehouse.client import Place, RemoteWarehouse
 from imagefactory.warehouse.copies import CopyDirectory
-from imagefactory.warehouse.server.body_sink import digests
 from imagefactory.warehouse.store.digests import digested
 from imagefactory.warehouse.store.local import Store
 from imagefactory.warehouse.store.objects import Stored
 from imagefactory.warehouse.store.providers import Provider
 from imagefactory.warehouse.store.queue import LONGEST, Copy
+from imagefactory.warehouse.wire import digests
 
 LOOK_EVERY = 5.0
 """Seconds between two looks into an empty queue."""
@@ -147,7 +147,7 @@ class Replicator:
         if theirs is None or not await self._threads.run(self._queue.has_copy, bucket, key, provider.name):
             assert stored.blob is not None
             await there.create_bucket(bucket)
-            await there.send(bucket, key, self._path(stored), mine, digests(stored.blob))
+            await there.send(bucket, key, self._path(stored), mine, digests(stored.blob.sha256, stored.blob.content))
         gone = {name: None for name in theirs or {} if name not in attributes}
         changes = gone | {name: value for name, value in mine.items() if theirs and theirs.get(name) != value}
         if changes:

@@ -195,6 +195,17 @@ class ObjectTests(ServerTestCase):
         self.assertEqual(self.status("DELETE", "/b/none/a"), 404)
         self.assertEqual(self.store.keys("b"), ["k"])
 
+    def test_attributes_that_are_expected(self) -> None:
+        """412 unless they are as the header says; it holds for every change of the object."""
+        self.ask("PUT", "/b/k/name", b"a b&c")
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        for expected, status in (("name=x", 412), ("other=1", 412), ("name=a%20b%26c&other=", 200)):
+            found = self.ask("POST", "/b", b"_key=k&size=1", **form, **{"X-Warehouse-Expected": expected})
+            self.assertEqual(found.status, status, expected)
+        for method, path in (("PUT", "/b/k"), ("PUT", "/b/k/name"), ("DELETE", "/b/k/name"), ("DELETE", "/b/k")):
+            self.assertEqual(self.ask(method, path, b"", **{"X-Warehouse-Expected": "name=x"}).status, 412, path)
+        self.assertEqual(self.ask("GET", "/b/k/name").body, b"a b&c")
+
     def test_conditions_of_attributes(self) -> None:
         """If-Match and If-None-Match hold for them, too; where they do not, nothing is made."""
         etag = self.ask("PUT", "/b/k", b"x").headers["etag"]

@@ -10,9 +10,9 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.testing.wire import Wire
-from imagefactory.warehouse.server import budget
-from imagefactory.warehouse.server.budget import SMALLEST, Budget
-from imagefactory.warehouse.server.upload import HIGH, Upload
+from imagefactory.warehouse import budget
+from imagefactory.warehouse.budget import SMALLEST, Budget
+from imagefactory.warehouse.buffered_writer import HIGH, BufferedWriter
 from imagefactory.warehouse.store import objects
 from tests.warehouse.serving import ServerTestCase
 
@@ -58,9 +58,9 @@ class BackPressureTests(SynchronousTestCase):
         self.threads, self.flow = SlowThreads(), Connection()
         self.written: list[bytes] = []
 
-    def upload(self, shared: Budget | None = None) -> Upload:
+    def upload(self, shared: Budget | None = None) -> BufferedWriter:
         """An upload to the slow disk."""
-        return Upload(self.written.append, self.threads, self.flow, shared)
+        return BufferedWriter(self.written.append, self.threads, self.flow, shared)
 
     def test_paused_and_resumed(self) -> None:
         """The connection rests as soon as more waits than one upload may have, and until little does."""

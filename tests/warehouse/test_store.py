@@ -178,7 +178,7 @@ class FaultTests(StoreTestCase):
     def test_condition(self) -> None:
         """A condition that does not hold stops everything."""
 
-        def refuse(stored: object) -> None:
+        def refuse(_stored: object, _attributes: object) -> None:
             raise Conflict("no")
 
         self.assertRaises(Conflict, self.store.put, "b", "k", b"new", {"a": "2"}, refuse)

@@ -16,8 +16,14 @@ class Dialect(Protocol):
     ) -> None:
         """Store body and attributes; `digest` is the header that tells of the body, if that is known."""
 
-    async def annotate(self, bucket: str, key: str, attributes: Mapping[str, str | None]) -> None:
-        """Set attributes, remove those that are None or empty."""
+    async def annotate(
+        self,
+        bucket: str,
+        key: str,
+        attributes: Mapping[str, str | None],
+        expected: Mapping[str, str | None],
+    ) -> None:
+        """Set attributes, remove those that are None or empty; Changed unless those `expected` are as given."""
 
     async def attributes(self, bucket: str, key: str) -> dict[str, str] | None:
         """All attributes that clients set; None if there is no such object."""

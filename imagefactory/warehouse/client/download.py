@@ -8,9 +8,8 @@ from pathlib import Path
 
 from imagefactory.warehouse.client.exchange import PROBLEM, Ask, Exchange, rubbish
 from imagefactory.warehouse.client.receiving import Arrival
-from imagefactory.warehouse.server.body_sink import CONTENT, DIGEST
-from imagefactory.warehouse.server.content import EXTENTS, Frames
 from imagefactory.warehouse.store.incoming import Received
+from imagefactory.warehouse.wire import CONTENT, DIGEST, EXTENTS, Frames
 
 _RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/\d{1,18}")
 

@@ -16,6 +16,7 @@ from imagefactory.lib.errors import (
     Unavailable,
     Unsupported,
 )
+from imagefactory.warehouse.interface import Changed
 
 HICCUPS = 3
 """How often something is tried that may never work, such as what was answered with 500."""
@@ -30,7 +31,7 @@ _KINDS: dict[int, tuple[type[FactoryError], str, str]] = {
     403: (Forbidden, "the warehouse does not allow that", ""),
     404: (NotFound, "the warehouse has no such thing", ""),
     409: (Conflict, "the warehouse says that something else is in the way", "try again later"),
-    412: (Conflict, "the object has been changed meanwhile", ""),
+    412: (Changed, "the object has been changed meanwhile", ""),
     413: (TooLarge, "that is too large for the warehouse", ""),
     501: (Unsupported, "the warehouse cannot do that", ""),
     507: (NoSpace, "the warehouse is full", "delete objects there, or enlarge its disk"),

@@ -16,6 +16,7 @@ from imagefactory.warehouse.client.exchange import IDLE, Ask, Exchange
 from imagefactory.warehouse.client.receiving import Arrival
 from imagefactory.warehouse.client.sending import Source, in_memory
 from imagefactory.warehouse.client.upload import HASHED
+from imagefactory.warehouse.interface import Changed, agrees
 from imagefactory.warehouse.query.tokens import Kind, tokenise
 
 _FORM = "application/x-www-form-urlencoded"
@@ -46,7 +47,7 @@ class Iwhd:
         if not await self._sent(bucket, key, body, may_refuse=self._master):
             self._slave = not self._slave
             await self._sent(bucket, key, body)
-        await self.annotate(bucket, key, attributes)
+        await self.annotate(bucket, key, attributes, {})
 
     async def _sent(self, bucket: str, key: str, body: Source, *, may_refuse: bool = False) -> bool:
         """Whether the body was taken. A slave refuses one without the header of a master, all others one with it."""
@@ -60,8 +61,19 @@ class Iwhd:
 
         return await self._exchange.call(ask, take)
 
-    async def annotate(self, bucket: str, key: str, attributes: Mapping[str, str | None]) -> None:
-        """One request per attribute: its multi-attribute form does not survive long values."""
+    async def annotate(
+        self,
+        bucket: str,
+        key: str,
+        attributes: Mapping[str, str | None],
+        expected: Mapping[str, str | None],
+    ) -> None:
+        """One request per attribute: its multi-attribute form does not survive long values.
+
+        What is `expected` is read first, and may change before the first of those requests.
+        """
+        if expected:
+            await self._demand(bucket, key, attributes, expected)
         if not attributes:
             form = {"Content-Type": _FORM}
             key_only = in_memory(f"_key={path(key)[1:]}".encode())
@@ -72,6 +84,14 @@ class Iwhd:
                 await self._put(bucket, key, name, value)
             elif await self._attribute(bucket, key, name) is not None:
                 await self._put(bucket, key, name, _GONE)
+
+    async def _demand(
+        self, bucket: str, key: str, wanted: Mapping[str, str | None], expected: Mapping[str, str | None]
+    ) -> None:
+        """Raises Changed unless those `expected`, or those wanted, are as given."""
+        found = await self.attributes(bucket, key) or {}
+        if not agrees(found, expected) and not agrees(found, wanted):
+            raise Changed("the object has been changed meanwhile", where=f"{bucket}/{key}", hint="read it again")
 
     async def attributes(self, bucket: str, key: str) -> dict[str, str] | None:
         """The list of names, then each value."""

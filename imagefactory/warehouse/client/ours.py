@@ -11,7 +11,8 @@ from imagefactory.warehouse.client.buckets import path
 from imagefactory.warehouse.client.exchange import Ask, Exchange
 from imagefactory.warehouse.client.sending import Source, in_memory
 from imagefactory.warehouse.client.upload import Upload
-from imagefactory.warehouse.server.body_sink import CONTENT
+from imagefactory.warehouse.interface import Changed, agrees
+from imagefactory.warehouse.wire import CONTENT, EXPECTED
 
 PAGE = 10_000
 _FORM = "application/x-www-form-urlencoded"
@@ -32,7 +33,7 @@ class Ours:
         light, heavy = _split(attributes)
         if heavy:
             await self._demand(bucket)  # setting attributes would make the bucket
-            await self.annotate(bucket, key, heavy)
+            await self.annotate(bucket, key, heavy, {})
         known = digest or {CONTENT: await self._exchange.threads.run(body.content)}
         headers = {"X-Warehouse-Attributes": light} if light else {}
         reported = await Upload(self._exchange, bucket, path(bucket, key), body, {**headers, **known}).send()
@@ -43,11 +44,21 @@ class Ours:
                 hint="something between here and there changes data: store it again",
             )
 
-    async def annotate(self, bucket: str, key: str, attributes: Mapping[str, str | None]) -> None:
+    async def annotate(
+        self,
+        bucket: str,
+        key: str,
+        attributes: Mapping[str, str | None],
+        expected: Mapping[str, str | None],
+    ) -> None:
         """One form, one transaction."""
-        form = {"_key": key, **{name: value or "" for name, value in attributes.items()}}
-        data = in_memory(urlencode(form, quote_via=quote, safe="").encode())
-        await self._exchange.read(Ask("POST", path(bucket), headers={"Content-Type": _FORM}, body=data))
+        data = in_memory(_form({"_key": key, **attributes}).encode())
+        headers = {"Content-Type": _FORM} | ({EXPECTED: _form(expected)} if expected else {})
+        try:
+            await self._exchange.read(Ask("POST", path(bucket), headers=headers, body=data))
+        except Changed:  # or a try before this one has set them, and its reply was lost
+            if not agrees(await self.attributes(bucket, key) or {}, attributes):
+                raise
 
     async def attributes(self, bucket: str, key: str) -> dict[str, str] | None:
         """All in one reply."""
@@ -88,6 +99,10 @@ class Ours:
     async def _demand(self, bucket: str) -> None:
         if not await buckets.exists(self._exchange, bucket):
             raise NotFound("there is no such bucket", where=f"{self._exchange.url}{path(bucket)}")
+
+
+def _form(attributes: Mapping[str, str | None]) -> str:
+    return urlencode({name: value or "" for name, value in attributes.items()}, quote_via=quote, safe="")
 
 
 def _split(attributes: Mapping[str, str]) -> tuple[str, dict[str, str]]:

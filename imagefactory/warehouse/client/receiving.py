@@ -14,8 +14,8 @@ from twisted.web.iweb import IResponse
 
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import TooLarge
+from imagefactory.warehouse.buffered_writer import BufferedWriter
 from imagefactory.warehouse.client.timeouts import Patience
-from imagefactory.warehouse.server.upload import Upload
 
 _SHORT = 64 << 10
 
@@ -54,7 +54,7 @@ class Arrival:
             upload.add(data)
 
         stream = _Stream(take, self._patience)
-        upload = Upload(write, threads, stream)
+        upload = BufferedWriter(write, threads, stream)
         try:
             await self._deliver(stream)
         finally:

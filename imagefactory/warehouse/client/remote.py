@@ -20,8 +20,8 @@ from imagefactory.warehouse.client.ours import Ours
 from imagefactory.warehouse.client.receiving import Arrival
 from imagefactory.warehouse.client.sending import in_memory, opened
 from imagefactory.warehouse.query import parse
-from imagefactory.warehouse.server.body_sink import CONTENT, DIGEST
 from imagefactory.warehouse.store.local import check_all
+from imagefactory.warehouse.wire import CONTENT, DIGEST
 
 
 async def _nothing() -> None:
@@ -86,9 +86,16 @@ class RemoteWarehouse:
             body = await self._exchange.threads.run(stack.enter_context, opened(path))
             await (await self._dialect()).send(bucket, key, body, attributes, digest)
 
-    async def set_attributes(self, bucket: str, key: str, attributes: Mapping[str, str | None]) -> None:
+    async def set_attributes(
+        self,
+        bucket: str,
+        key: str,
+        attributes: Mapping[str, str | None],
+        *,
+        expected: Mapping[str, str | None] | None = None,
+    ) -> None:
         _check(bucket, key, attributes)
-        await (await self._dialect()).annotate(bucket, key, attributes)
+        await (await self._dialect()).annotate(bucket, key, attributes, expected or {})
 
     async def attributes(self, bucket: str, key: str) -> dict[str, str] | None:
         _check(bucket, key)

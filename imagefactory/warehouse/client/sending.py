@@ -21,19 +21,17 @@ from imagefactory.lib.files.content import ContentDigest, content_of_open
 from imagefactory.lib.files.holes import data_of
 from imagefactory.lib.twisted_private.http import abort_request
 from imagefactory.warehouse.pace import Paced
-from imagefactory.warehouse.server.content import FRAME
+from imagefactory.warehouse.wire import FRAME, Piece
 
 BLOCK = 256 << 10
 """Larger ones cost Twisted's TLS twice the processor time."""
-
-BuildContext = bytes | tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """What to send: pieces in memory, and (offset, length) of an open file of `size` bytes."""
 
-    pieces: tuple[BuildContext, ...]
+    pieces: tuple[Piece, ...]
     size: int
     descriptor: int = -1
 
@@ -51,7 +49,7 @@ class Source:
         data = data_of(self.descriptor)
         if sum(length for _, length in data) + FRAME.size * (len(data) + 1) > self.size - BLOCK:
             return None
-        pieces: list[BuildContext] = []
+        pieces: list[Piece] = []
         for start, length in data:
             pieces += [FRAME.pack(start, length), (start, length)]
         return replace(self, pieces=(*pieces, FRAME.pack(self.size, 0)))
@@ -65,7 +63,7 @@ class Source:
             digest.update(self.read(piece))
         return digest.hexdigest()
 
-    def blocks(self) -> Iterator[BuildContext]:
+    def blocks(self) -> Iterator[Piece]:
         """The pieces, those of the file cut to blocks."""
         for piece in self.pieces:
             if isinstance(piece, bytes):
@@ -75,7 +73,7 @@ class Source:
             for at in range(start, start + length, BLOCK):
                 yield at, min(BLOCK, start + length - at)
 
-    def read(self, block: BuildContext) -> bytes:
+    def read(self, block: Piece) -> bytes:
         """The bytes of one block. Blocks."""
         if isinstance(block, bytes):
             return block
@@ -146,7 +144,7 @@ class Sending(Paced):
             self._moved()
         self._consumer = None
 
-    def _ahead(self, block: BuildContext | None) -> Task[bytes] | None:
+    def _ahead(self, block: Piece | None) -> Task[bytes] | None:
         return None if block is None else Task(self._threads.run(self._source.read, block))
 
     async def settled(self) -> None:

@@ -11,9 +11,7 @@ from imagefactory.warehouse.client.errors import TemporarilyUnavailable
 from imagefactory.warehouse.client.exchange import IDLE, Ask, Exchange
 from imagefactory.warehouse.client.receiving import Arrival
 from imagefactory.warehouse.client.sending import Source
-from imagefactory.warehouse.server.body_sink import CONTENT, DIGEST
-from imagefactory.warehouse.server.content import EXTENTS
-from imagefactory.warehouse.server.sessions import NAME, OFFSET
+from imagefactory.warehouse.wire import CONTENT, DIGEST, EXTENTS, UPLOAD_NAME, UPLOAD_OFFSET
 
 SMALL = 8 << 20
 """Bodies up to this size are sent again as a whole."""
@@ -56,15 +54,15 @@ class Upload:
         offset = await self._offset() if self._begun else 0
         self._begun = True
         last, size = self._body.size - 1, self._body.size
-        headers = {**self._headers, NAME: self._name, "Content-Range": f"bytes {offset}-{last}/{size}"}
+        headers = {**self._headers, UPLOAD_NAME: self._name, "Content-Range": f"bytes {offset}-{last}/{size}"}
         return await self._exchange.once(self._ask(self._body.rest(offset), headers), self._stored)
 
     async def _offset(self) -> int:
-        headers = {NAME: self._name, "Content-Range": f"bytes */{self._body.size}"}
+        headers = {UPLOAD_NAME: self._name, "Content-Range": f"bytes */{self._body.size}"}
 
         async def take(arrival: Arrival) -> int:
             await self._stored(arrival)
-            offset = arrival.header(OFFSET)
+            offset = arrival.header(UPLOAD_OFFSET)
             return int(offset) if offset.isascii() and offset.isdigit() else 0
 
         return await self._exchange.once(Ask("PUT", self._place, {202, 409, 500}, headers), take)

@@ -8,13 +8,13 @@ from imagefactory.lib.errors import NoSpace, TooLarge
 from imagefactory.lib.oauth.memory import Seen
 from imagefactory.lib.oauth.verifier import FORM
 from imagefactory.warehouse import names
+from imagefactory.warehouse.buffered_writer import Flow
 from imagefactory.warehouse.server import buckets, control, health, metadata, objects
 from imagefactory.warehouse.server.body_sink import BodySink, WholeBody, attributes, knows_content
 from imagefactory.warehouse.server.call import Call, Reply
 from imagefactory.warehouse.server.context import NOWHERE, Operation, Peers, WarehouseContext
 from imagefactory.warehouse.server.errors import Answer
 from imagefactory.warehouse.server.sessions import Sessions, part_of
-from imagefactory.warehouse.server.upload import Flow
 from imagefactory.warehouse.server.users import Users, signed_at_all
 from imagefactory.warehouse.store.local import Store, check_all
 

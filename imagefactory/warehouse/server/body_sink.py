@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from imagefactory.lib.errors import InvalidInput
+from imagefactory.warehouse.buffered_writer import BufferedWriter, Flow
 from imagefactory.warehouse.server.call import Call, Reply, attributes_in_headers
 from imagefactory.warehouse.server.conditions import condition
-from imagefactory.warehouse.server.content import EXTENTS, Frames
-from imagefactory.warehouse.server.upload import Flow, Upload
+from imagefactory.warehouse.server.context import WarehouseContext
 from imagefactory.warehouse.server.users import hashing
-from imagefactory.warehouse.store.blobs import Blob, Incoming, Receiving
+from imagefactory.warehouse.store.blobs import Incoming, Receiving
 from imagefactory.warehouse.store.local import Store
 from imagefactory.warehouse.store.objects import Stored
-
-if TYPE_CHECKING:
-    from imagefactory.warehouse.server.application import Application
-
-DIGEST = "X-Warehouse-SHA256"
-CONTENT = "X-Warehouse-Content"
-"""The digest that costs nothing for holes (`files.content`). What is sent with it is checked by it."""
+from imagefactory.warehouse.wire import CONTENT, DIGEST, EXTENTS, Frames, digests
 
 
 class BodySink(Protocol):
@@ -42,7 +36,7 @@ class BodySink(Protocol):
 class WholeBody:
     """One request, one body."""
 
-    def __init__(self, call: Call, incoming: Receiving, app: Application, flow: Flow) -> None:
+    def __init__(self, call: Call, incoming: Receiving, app: WarehouseContext, flow: Flow) -> None:
         self._call = call
         self._incoming = incoming
         self._store = app.store
@@ -50,7 +44,7 @@ class WholeBody:
         self._frames = Frames(incoming.write, incoming.skip) if call.content_type == EXTENTS else None
         self._signed = app.body_hash(call)
         write = hashing(self._signed, self._frames.feed if self._frames else incoming.write)
-        self._upload = Upload(write, app.bulk, flow, app.uploads)
+        self._upload = BufferedWriter(write, app.bulk, flow, app.uploads)
 
     def add(self, data: bytes) -> None:
         self._upload.add(data)
@@ -92,13 +86,11 @@ def check_digest(call: Call, incoming: Incoming) -> None:
     """InvalidInput unless what came has the digest of what the client says it sent."""
     name = CONTENT if knows_content(call) else DIGEST
     wanted = call.header(name)
-    if wanted is not None and digests(incoming.finish())[name] != wanted.strip().lower():
+    if wanted is None:
+        return
+    came = incoming.finish()
+    if digests(came.sha256, came.content)[name] != wanted.strip().lower():
         raise InvalidInput(f"what arrived is not what was sent: {name} differs")
-
-
-def digests(blob: Blob) -> dict[str, str]:
-    """Headers that tell what is known of a body."""
-    return {name: digest for name, digest in ((DIGEST, blob.sha256), (CONTENT, blob.content)) if digest}
 
 
 def attributes(call: Call) -> Mapping[str, str | None]:
@@ -108,5 +100,5 @@ def attributes(call: Call) -> Mapping[str, str | None]:
 
 def stored_reply(stored: Stored) -> Reply:
     """201, the ETag unquoted as iwhd sent it."""
-    known = digests(stored.blob) if stored.blob else {}
+    known = digests(stored.blob.sha256, stored.blob.content) if stored.blob else {}
     return Reply(201, headers={"ETag": stored.etag, **known})

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 from twisted.web.http import stringToDatetime
 
-from imagefactory.warehouse.server.call import Call
+from imagefactory.warehouse.server.call import Call, as_text, parse_form
 from imagefactory.warehouse.server.errors import Answer
-from imagefactory.warehouse.store.local import Condition
+from imagefactory.warehouse.store.conditions import Condition, ReadAttributes, expecting
 from imagefactory.warehouse.store.objects import Stored
+from imagefactory.warehouse.wire import EXPECTED
 
 FRAMED = "-extents"
 """Ends the tag of a body without its holes: the same content, other bytes. A client that knows what it has of one form
@@ -33,10 +34,12 @@ def _names_it(header: str, stored: Stored | None, suffix: str = "") -> bool:
 
 
 def condition(call: Call) -> Condition:
-    """What the call demands of the object before it is changed: If-Match, If-None-Match; else 412."""
+    """What the call demands of the object before it is changed: If-Match, If-None-Match, attributes; else 412."""
     wanted, unwanted = call.header("if-match"), call.header("if-none-match")
+    expected = expecting(parse_form(as_text(call.raw_header(EXPECTED) or b"", EXPECTED)))
 
-    def check(stored: Stored | None) -> None:
+    def check(stored: Stored | None, attributes: ReadAttributes) -> None:
+        expected(stored, attributes)
         if wanted is not None and not _names_it(wanted, stored):
             raise Answer(412, "the object is not the one that If-Match names")
         if unwanted is not None and _names_it(unwanted, stored):

@@ -9,8 +9,8 @@ from imagefactory.lib.concurrency.clock import Clock
 from imagefactory.lib.concurrency.shared import SharedRuns
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.oauth.verifier import BodyHash
+from imagefactory.warehouse.budget import DOWNLOADS, UPLOADS, Budget
 from imagefactory.warehouse.copies import CopyDirectory
-from imagefactory.warehouse.server.budget import DOWNLOADS, UPLOADS, Budget
 from imagefactory.warehouse.server.call import Call, Reply
 from imagefactory.warehouse.server.checking import Checks
 from imagefactory.warehouse.server.metrics import Metrics

@@ -9,9 +9,10 @@ from twisted.web.http import Request
 
 from imagefactory.lib.concurrency.task import Task
 from imagefactory.lib.files.content import Digest
-from imagefactory.warehouse.server.content import BuildContext, Content
+from imagefactory.warehouse.server.content import Content
 from imagefactory.warehouse.server.sending import Sender
 from imagefactory.warehouse.store.trust import digest_of
+from imagefactory.warehouse.wire import Piece
 
 if TYPE_CHECKING:
     from imagefactory.warehouse.server.application import Application
@@ -68,14 +69,14 @@ class Download(Sender):
         most = TLS_BLOCK if self._request.isSecure() else BLOCK
         return self._budget.share(most * _AT_ONCE) // _AT_ONCE
 
-    def _ahead(self, block: BuildContext | None) -> Task[bytes] | None:
+    def _ahead(self, block: Piece | None) -> Task[bytes] | None:
         return None if block is None else Task(self._threads.run(self._read, block))
 
     async def _settle(self, ahead: Task[bytes] | None) -> None:
         if ahead is not None:
             await ahead.settled()
 
-    def _read(self, block: BuildContext) -> bytes:
+    def _read(self, block: Piece) -> bytes:
         if isinstance(block, bytes):
             return block
         data = self._content.reader.read(*block)

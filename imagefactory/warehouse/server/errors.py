@@ -19,6 +19,7 @@ from imagefactory.lib.errors import (
     Unauthorized,
     Unavailable,
 )
+from imagefactory.warehouse.interface import Changed
 from imagefactory.warehouse.server.call import Call, Reply
 
 _STATUS: tuple[tuple[type[FactoryError], int], ...] = (
@@ -26,6 +27,7 @@ _STATUS: tuple[tuple[type[FactoryError], int], ...] = (
     (Unauthorized, 401),
     (Forbidden, 403),
     (NotFound, 404),
+    (Changed, 412),
     (Conflict, 409),
     (TooLarge, 413),
     (NoSpace, 507),

@@ -1,4 +1,4 @@
-"""Reading and deleting objects; storing them is in `reception`."""
+"""Reading and deleting objects; `body_sink` stores them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 from twisted.web.http import datetimeToString
 
 from imagefactory.warehouse.server import content
-from imagefactory.warehouse.server.body_sink import digests
 from imagefactory.warehouse.server.call import Call, Reply
 from imagefactory.warehouse.server.conditions import FRAMED, condition, not_modified, ranges
 from imagefactory.warehouse.server.context import WarehouseContext
@@ -15,6 +14,7 @@ from imagefactory.warehouse.server.errors import Answer
 from imagefactory.warehouse.store.blobs import Reader
 from imagefactory.warehouse.store.digests import digested
 from imagefactory.warehouse.store.objects import Stored
+from imagefactory.warehouse.wire import EXTENTS, digests
 
 _BINARY = {"Content-Type": "application/octet-stream"}
 
@@ -27,7 +27,7 @@ async def get(app: WarehouseContext, call: Call) -> Reply:
         raise Answer(404, "there is no body")
     stored, reader = opened
     try:
-        framed = content.EXTENTS in (call.header("accept") or "")
+        framed = EXTENTS in (call.header("accept") or "")
         stored = stored if framed else await _digested(app, stored)
         return await _reply(app, call, stored, reader, framed=framed)
     except BaseException:
@@ -59,7 +59,7 @@ async def _reply(app: WarehouseContext, call: Call, stored: Stored, reader: Read
 async def _body(app: WarehouseContext, call: Call, stored: Stored, reader: Reader, *, framed: bool) -> Reply:
     if framed:
         extents = await app.bulk.run(reader.extents)
-        return Reply(200, content.framed(stored, reader, extents), {"Content-Type": content.EXTENTS})
+        return Reply(200, content.framed(stored, reader, extents), {"Content-Type": EXTENTS})
     spans = ranges(call, stored, reader.size, app.clock.seconds())
     if spans is None:
         return Reply(200, content.whole(stored, reader), _BINARY)
@@ -78,7 +78,7 @@ def _headers(stored: Stored, suffix: str) -> dict[str, str]:
         "Vary": "Accept",
         "Last-Modified": datetimeToString(stored.modified).decode(),
         "Accept-Ranges": "bytes",
-        **digests(stored.blob),
+        **digests(stored.blob.sha256, stored.blob.content),
     }
 
 

@@ -16,16 +16,16 @@ from imagefactory.lib.concurrency.clock import Clock
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import Conflict, InvalidInput
 from imagefactory.lib.oauth.verifier import BodyHash
+from imagefactory.warehouse.buffered_writer import BufferedWriter, Flow
 from imagefactory.warehouse.server.body_sink import BodySink, knows_content, store_body, stored_reply
 from imagefactory.warehouse.server.call import Call, Reply
 from imagefactory.warehouse.server.context import WarehouseContext
 from imagefactory.warehouse.server.errors import Answer
-from imagefactory.warehouse.server.upload import Flow, Upload
 from imagefactory.warehouse.server.users import hashing
 from imagefactory.warehouse.store.blobs import Receiving
 from imagefactory.warehouse.store.local import Store
+from imagefactory.warehouse.wire import UPLOAD_NAME, UPLOAD_OFFSET
 
-NAME, OFFSET = "X-Warehouse-Upload", "X-Warehouse-Offset"
 FORGET_AFTER = 3600
 MOST = 256
 _RANGE = re.compile(r"bytes\s+(?:\*|(\d{1,18})-(\d{1,18}))/(\d{1,18})")
@@ -61,8 +61,8 @@ def part_of(call: Call) -> Part | None:
     if text is None:
         return None
     found = _RANGE.fullmatch(text.strip())
-    if found is None or not call.header(NAME):
-        raise InvalidInput(f"a part needs {NAME} and Content-Range: bytes FIRST-LAST/SIZE")
+    if found is None or not call.header(UPLOAD_NAME):
+        raise InvalidInput(f"a part needs {UPLOAD_NAME} and Content-Range: bytes FIRST-LAST/SIZE")
     part = Part(int(found[1]), int(found[2]), int(found[3])) if found[1] else Part(None, 0, int(found[3]))
     if part.first is not None and not part.first <= part.last < part.size:
         raise InvalidInput("the range is not within the body")
@@ -86,15 +86,15 @@ class Sessions:
             raise InvalidInput("the body is not as long as Content-Range says")
         await self._forget()
         assert call.path is not None
-        key = (*call.path, call.header(NAME) or "")
+        key = (*call.path, call.header(UPLOAD_NAME) or "")
         session = self._open.get(key)
         if session is not None and session.busy:
             raise Conflict("another connection feeds this upload")
         here = 0 if session is None else session.incoming.size
         if part.first not in {None, here} or (session is not None and session.size != part.size):
-            raise Answer(409, "the part does not follow what is there", headers={OFFSET: str(here)})
+            raise Answer(409, "the part does not follow what is there", headers={UPLOAD_OFFSET: str(here)})
         if part.first is None:
-            return ImmediateReply(Reply(202, headers={OFFSET: str(here)}))
+            return ImmediateReply(Reply(202, headers={UPLOAD_OFFSET: str(here)}))
         session = session or await self._begin(key, call, part)
         session.busy = True
         return PartBody(call, session, part, self, flow)
@@ -113,7 +113,7 @@ class Sessions:
         """A part has come: say how far it is, or store the whole."""
         if session.incoming.size < session.size:
             await self.leave(session)
-            return Reply(202, headers={OFFSET: str(session.incoming.size)})
+            return Reply(202, headers={UPLOAD_OFFSET: str(session.incoming.size)})
         self._drop(session)
         return stored_reply(await self._threads.run(store_body, self._store, call, session.incoming))
 
@@ -132,9 +132,9 @@ class Sessions:
         for session in list(self._open.values()):
             await self.discard(session)
 
-    def upload(self, session: Session, flow: Flow, seen: BodyHash | None) -> Upload:
+    def upload(self, session: Session, flow: Flow, seen: BodyHash | None) -> BufferedWriter:
         """What feeds the session from one connection."""
-        return Upload(hashing(seen, session.incoming.write), self._threads, flow, self.app.uploads)
+        return BufferedWriter(hashing(seen, session.incoming.write), self._threads, flow, self.app.uploads)
 
     async def _forget(self) -> None:
         old = self._clock.seconds() - FORGET_AFTER
@@ -191,7 +191,7 @@ class PartBody:
             raise Answer(
                 400,
                 "the body is not as long as Content-Range says",
-                headers={OFFSET: str(self._session.incoming.size)},
+                headers={UPLOAD_OFFSET: str(self._session.incoming.size)},
             )
         return await self._sessions.end(self._session, self._call)
 

@@ -13,6 +13,7 @@ from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import Conflict, FactoryError, TooLarge
 from imagefactory.warehouse import names
 from imagefactory.warehouse.store.blobs import Reader
+from imagefactory.warehouse.store.conditions import expecting
 from imagefactory.warehouse.store.database import open_database, plain_errors
 from imagefactory.warehouse.store.directory import DirectoryBlobs
 from imagefactory.warehouse.store.local import Store
@@ -58,8 +59,15 @@ class EmbeddedWarehouse:
     ) -> None:
         await self.bulk.run(self.store.adopt, bucket, key, path, attributes, content, keep=keep)
 
-    async def set_attributes(self, bucket: str, key: str, attributes: Mapping[str, str | None]) -> None:
-        await self.threads.run(self.store.put, bucket, key, None, attributes)
+    async def set_attributes(
+        self,
+        bucket: str,
+        key: str,
+        attributes: Mapping[str, str | None],
+        *,
+        expected: Mapping[str, str | None] | None = None,
+    ) -> None:
+        await self.threads.run(self.store.put, bucket, key, None, attributes, expecting(expected or {}, attributes))
 
     async def attributes(self, bucket: str, key: str) -> dict[str, str] | None:
         found = await self.threads.run(self.store.describe, bucket, key)

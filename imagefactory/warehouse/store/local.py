@@ -15,20 +15,14 @@ from imagefactory.lib.errors import FactoryError, InvalidInput, NotFound, TooLar
 from imagefactory.warehouse import names
 from imagefactory.warehouse.store import objects, providers, search
 from imagefactory.warehouse.store.blobs import Blob, BlobStore, Incoming, Reader
+from imagefactory.warehouse.store.conditions import Condition, always
 from imagefactory.warehouse.store.database import plain_errors
 from imagefactory.warehouse.store.objects import Stored, Usage
 from imagefactory.warehouse.store.replication import Replication
 from imagefactory.warehouse.store.reserve import Reserve
 from imagefactory.warehouse.store.trust import Trust
 
-Condition = Callable[[Stored | None], None]
-"""Looks at the object as it is in the transaction that will change it; raises what shall stop the change."""
-
 _TRIES = 5
-
-
-def _always(_: Stored | None) -> None:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +85,7 @@ class Store:
         key: str,
         body: bytes | Incoming | None,
         attributes: Mapping[str, str | None],
-        condition: Condition = _always,
+        condition: Condition = always,
     ) -> Stored:
         """Set body (None: leave it) and attributes in one transaction. An `Incoming` is placed, or else discarded."""
         incoming = self._receive(body) if isinstance(body, bytes) else body
@@ -119,7 +113,7 @@ class Store:
             return stored
 
     def _begin(self, connection: Connection, change: _Change) -> Stored:
-        change.condition(objects.find(connection, change.bucket, change.key))
+        _check(connection, objects.find(connection, change.bucket, change.key), change.condition)
         stored = objects.obtain(connection, change.bucket, change.key, self._now())
         objects.set_attributes(connection, stored.id, change.attributes)
         return stored
@@ -182,7 +176,7 @@ class Store:
         return False
 
     def annotate(
-        self, bucket: str, key: str, attributes: Mapping[str, str | None], condition: Condition = _always
+        self, bucket: str, key: str, attributes: Mapping[str, str | None], condition: Condition = always
     ) -> Stored:
         """As `put` without a body; makes the bucket, too, if there is none. InvalidInput for keys that are not listed,
         but for the bucket's defaults."""
@@ -190,15 +184,15 @@ class Store:
         if key in names.RESERVED_KEYS and key != names.DEFAULTS:
             raise InvalidInput("this key is reserved", where=key)
         if not self.has_bucket(bucket):
-            condition(None)
+            condition(None, dict)
             self.create_bucket(bucket)
         return self.put(bucket, key, None, attributes, condition)
 
-    def delete_attribute(self, bucket: str, key: str, name: str, condition: Condition = _always) -> bool:
+    def delete_attribute(self, bucket: str, key: str, name: str, condition: Condition = always) -> bool:
         """Remove an attribute; False if there was none."""
         with self.database.write() as connection:
             stored = objects.find(connection, bucket, key)
-            condition(stored)
+            _check(connection, stored, condition)
             if stored is None or not objects.remove_attribute(connection, stored.id, name):
                 return False
             providers.consider(connection, objects.obtain(connection, bucket, key, self._now()))
@@ -250,7 +244,7 @@ class Store:
         with self.database.write() as connection:
             objects.mark_damaged(connection, blob_id)
 
-    def delete(self, bucket: str, key: str, condition: Condition = _always) -> bool:
+    def delete(self, bucket: str, key: str, condition: Condition = always) -> bool:
         """Remove body and attributes; False if there was nothing. The defaults of a bucket stay."""
         if key in names.RESERVED_KEYS:
             return False
@@ -259,7 +253,7 @@ class Store:
     def _delete(self, bucket: str, key: str, condition: Condition) -> bool:
         with self.database.write() as connection:
             stored = objects.find(connection, bucket, key)
-            condition(stored)
+            _check(connection, stored, condition)
             if stored is None:
                 return False
             objects.remove(connection, stored.id)
@@ -289,6 +283,10 @@ class Store:
         with self.database.read() as connection, suppress(NotFound):
             return bool(objects.bucket_id(connection, name))
         return False
+
+
+def _check(connection: Connection, stored: Stored | None, condition: Condition) -> None:
+    condition(stored, lambda: objects.attributes(connection, stored.id) if stored else {})
 
 
 def check_all(key: str, attributes: Mapping[str, str | None]) -> None:

@@ -1,15 +1,22 @@
 """Which build is whose parent, and the latest; rebuilding and importing."""
 
+from collections.abc import Coroutine
 from dataclasses import replace
+from itertools import cycle
+from typing import Any
 
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from imagefactory.jobs.execution.latest_build import TRIES, LatestBuild
 from imagefactory.jobs.interface import BuildRequest, ImportRequest, PushRequest
 from imagefactory.lib.errors import (
     BuildFailed,
     InvalidInput,
 )
-from imagefactory.testing.jobs import (
-    template,
-)
+from imagefactory.model.records import BuildRecord, ImageRecord
+from imagefactory.testing.jobs import MemoryRecords, template
+from imagefactory.warehouse.interface import Changed
 from tests.jobs.service_case import EC2, MOCK, SOMEBODY, ServiceCase
 
 
@@ -61,7 +68,7 @@ class RebuildTests(ServiceCase):
         self.refused(self.jobs.build(wrong), InvalidInput)
 
 
-class LineageTests(ServiceCase):
+class LatestBuildTests(ServiceCase):
     """Which build an image's pointers name."""
 
     def image(self, job: str) -> tuple[str | None, str | None]:
@@ -110,6 +117,55 @@ class LineageTests(ServiceCase):
         job = self.get(self.jobs.push(PushRequest(MOCK, image_id=self.jobs.job(a).image_id)))
         self.pusher.running[job.id].finish()
         self.assertEqual((self.jobs.job(a).build_id, None), self.image(a))
+
+
+class ConcurrentChangeTests(SynchronousTestCase):
+    """Two processes that move the pointers of one image."""
+
+    def setUp(self) -> None:
+        self.records = MemoryRecords()
+        self.records.images["i"] = ImageRecord("i", b"<image/>", "t")
+        for number, id in enumerate(("b1", "b2", "b3")):
+            self.records.all_builds[id] = BuildRecord(id, "i", float(number))
+        self.latest = LatestBuild(self.records)
+
+    def meanwhile(self, *changes: Coroutine[Any, Any, None]) -> None:
+        """Let each of these happen between one reading and the writing after it."""
+        left, read = list(changes), self.records.build
+
+        async def build(id: str) -> BuildRecord | None:
+            found = await read(id)
+            if left:
+                await left.pop(0)
+            return found
+
+        self.records.build = build  # type: ignore[method-assign]
+
+    def test_a_build_beside_a_push(self) -> None:
+        """Both pointers move; the build's parent is the one that was pushed."""
+        other = LatestBuild(self.records)
+        self.meanwhile(other.pushed("i", "b1"))
+        self.successResultOf(Deferred.fromCoroutine(self.latest.built("i", "b2")))
+        image = self.records.images["i"]
+        self.assertEqual((image.latest_build, image.latest_unpushed), ("b1", "b2"))
+        self.assertEqual(self.records.all_builds["b2"].parent, "b1")
+
+    def test_an_older_build_is_not_the_latest(self) -> None:
+        """A newer build that ended meanwhile stays the latest."""
+        self.meanwhile(LatestBuild(self.records).built("i", "b3"))
+        self.successResultOf(Deferred.fromCoroutine(self.latest.built("i", "b2")))
+        self.assertEqual(self.records.images["i"].latest_unpushed, "b3")
+
+    def test_an_image_that_changes_all_the_time(self) -> None:
+        """It is given up, with the reason."""
+        ids = cycle(("b2", "b3"))
+
+        async def change() -> None:
+            image = self.records.images["i"]
+            self.records.images["i"] = replace(image, latest_build=next(ids))
+
+        self.meanwhile(*(change() for _ in range(TRIES)))
+        self.failureResultOf(Deferred.fromCoroutine(self.latest.pushed("i", "b1")), Changed)
 
 
 class ImportTests(ServiceCase):

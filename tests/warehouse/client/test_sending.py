@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.warehouse.client.sending import BLOCK, in_memory, opened
-from imagefactory.warehouse.server.content import Frames
+from imagefactory.warehouse.wire import Frames
 from tests.warehouse.places import fresh_directory
 
 EXTENTS = st.lists(st.tuples(st.integers(0, 40), st.binary(min_size=1, max_size=50)), max_size=6)

@@ -14,7 +14,7 @@ from twisted.internet.defer import CancelledError
 
 from imagefactory.lib.concurrency.task import Task
 from imagefactory.lib.concurrency.threads import Threads
-from imagefactory.warehouse.server.budget import Budget
+from imagefactory.warehouse.budget import Budget
 
 HIGH = 4 << 20  # bytes of one body that may wait to be written; less if there are many bodies
 
@@ -29,7 +29,7 @@ class Flow(Protocol):
     def failed(self, error: Exception) -> None: ...
 
 
-class Upload:
+class BufferedWriter:
     """Feeds `write` in a thread; `pending` bytes have arrived and are not yet written.
 
     Once writing has failed it is `broken`: what was written is worth nothing. All uploads with one `budget` share the
