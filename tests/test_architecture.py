@@ -79,6 +79,7 @@ TOUCHES_FILES = {
     "cli/streams.py",
     "lib/database/sqlite.py",
     "lib/files/content.py",
+    "lib/files/daily.py",
     "lib/files/durable.py",
     "lib/files/holes.py",
     "lib/files/locks.py",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Container, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from imagefactory.build.pipeline import Pipeline, Tools
 from imagefactory.build.tree_actions import TreeActions
 from imagefactory.lib.concurrency.clock import WallClock
 from imagefactory.lib.concurrency.queue import Queue
+from imagefactory.lib.files.daily import claim_daily
 from imagefactory.lib.http.address_policy import networks
 from imagefactory.lib.http.guarded import Rules, checked_agent
 from imagefactory.lib.process.interface import Privilege
@@ -54,9 +56,11 @@ async def make_pipeline(
     cache = DirectoryCache(
         settings.state_dir / "cache", settings.cache_size, threads=runtime.threads, clock=WallClock(reactor)
     )
-    await cache.start()
+    sweep = await runtime.threads.run(partial(claim_daily, settings.state_dir / "swept", time.time(), always=strangers))
+    await cache.start(evict=sweep)
     unstored = PendingUploads(settings.state_dir / "unstored", runtime.threads, time.time)
-    await unstored.sweep()
+    if sweep:
+        await unstored.sweep()
     engine = _engine(settings, reactor, runtime, strangers=strangers)
 
     async def merge(template: Template, target: str) -> Template:

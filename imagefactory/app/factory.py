@@ -68,7 +68,7 @@ async def compose(settings: Settings, reactor: Any, *, resume: bool, look: bool 
 async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, resume: bool, look: bool) -> Factory:
     wait_steadily(reactor)
     runtime = await start_runtime(settings, reactor, stack, daemon=resume)
-    storage = await open_storage(settings, reactor, runtime.pools, stack, look=look)
+    storage = await open_storage(settings, reactor, runtime.pools, stack, look=look, daemon=resume)
     targets = install_targets(settings, reactor, runtime, stack)
     clouds = InstalledClouds(targets, settings.provider_definitions, runtime.threads)
     templates = _templates(settings, reactor, runtime, storage)

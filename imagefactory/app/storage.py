@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -53,13 +54,14 @@ class Storage:
 
 
 async def open_storage(
-    settings: Settings, reactor: Any, pools: ThreadPools, stack: AsyncExitStack, *, look: bool
+    settings: Settings, reactor: Any, pools: ThreadPools, stack: AsyncExitStack, *, look: bool, daemon: bool
 ) -> Storage:
     """Returns the warehouse of the settings; if they name none, the embedded one.
 
     Args:
         stack: closes it.
         look: whether a warehouse that answers at the usual address is used instead of the embedded one.
+        daemon: this process stays: it has the time to sweep the embedded one.
     """
     url = settings.warehouse
     if not url and look and await probe(USUAL, reactor, pools.bulk):
@@ -69,7 +71,7 @@ async def open_storage(
         remote = await connect_warehouse(_place(settings, url), reactor, pools.bulk)
         stack.push_async_callback(remote.close)
         return Storage(remote, Records(remote, buckets(settings)), None, url)
-    embedded = await open_embedded(Path(settings.warehouse_path), pools, stack)
+    embedded = await open_embedded(Path(settings.warehouse_path), pools, stack, sweep=daemon)
     return Storage(embedded, Records(embedded, buckets(settings)), embedded)
 
 
@@ -97,9 +99,11 @@ def answers(url: str) -> bool:
         return False
 
 
-async def open_embedded(path: Path, pools: ThreadPools, stack: AsyncExitStack) -> EmbeddedWarehouse:
-    """Returns the warehouse in the directory `path`, which `stack` closes."""
-    store = await pools.bulk.run(open_store, path)
+async def open_embedded(
+    path: Path, pools: ThreadPools, stack: AsyncExitStack, *, sweep: bool = True
+) -> EmbeddedWarehouse:
+    """Returns the warehouse in the directory `path`, which `stack` closes; for `sweep` see `open_store`."""
+    store = await pools.bulk.run(partial(open_store, path, sweep=sweep))
 
     async def close() -> None:
         await pools.database.run(store.close)

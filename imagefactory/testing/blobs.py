@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from hashlib import sha256
+from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -169,7 +170,7 @@ class BlobContract(_Base):
         store.close()
         self.assertEqual(reader.read(0, 9), b"body")
 
-    def test_sweep(self) -> None:
+    def test_sweep_orphans(self) -> None:
         """What the metadata does not know goes, what it knows and what is arriving stays."""
         store = self.make()
         blobs = []
@@ -179,7 +180,8 @@ class BlobContract(_Base):
             blobs.append(incoming.finish())
             incoming.place()
         arriving = store.receive()
-        self.assertEqual(store.sweep(lambda ids: {blobs[0].id} & set(ids)), 1)
+        self.assertEqual(store.sweep_orphans(lambda ids: {blobs[0].id} & set(ids), 0.0), 0)  # too young
+        self.assertEqual(store.sweep_orphans(lambda ids: {blobs[0].id} & set(ids), inf), 1)
         store.open(blobs[0].id).close()
         with self.assertRaises(NotFound):
             store.open(blobs[1].id)

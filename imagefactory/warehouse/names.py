@@ -6,8 +6,9 @@ From iwhd: a name has 1 to 63 bytes; the reserved ones are those of its API and 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 
-from imagefactory.lib.errors import InvalidInput, Problem
+from imagefactory.lib.errors import InvalidInput, Problem, TooLarge
 
 LONGEST = 63
 ATTRIBUTE_LIMIT = 4 << 20
@@ -56,3 +57,12 @@ def check_attribute(name: str) -> None:
     check(name, "an attribute")
     if name in RESERVED_ATTRIBUTES:
         raise InvalidInput("this attribute name is reserved", where=name)
+
+
+def check_all(key: str, attributes: Mapping[str, str | None]) -> None:
+    """InvalidInput for names that cannot be, TooLarge for values over the limit."""
+    check(key, "an object")
+    for name, value in attributes.items():
+        check_attribute(name)
+        if value is not None and len(value.encode()) > ATTRIBUTE_LIMIT:
+            raise TooLarge(f"an attribute has at most {ATTRIBUTE_LIMIT} bytes", where=f"{key}/{name}")

@@ -46,13 +46,19 @@ class DirectoryCache:
         self._fanouts: dict[str, Fanout] = {}
         self._holds = References()
 
-    async def start(self) -> None:
-        """Make the directory, remove what dead processes left in it, and what is over the limit.
+    async def start(self, *, evict: bool = True) -> None:
+        """Make the directory; to be called once, before anything else.
 
-        To be called once, before anything else. Raises Unavailable.
+        Args:
+            evict: look through all entries for what is over the limit. What killed processes were making is removed in
+                any case.
+
+        Raises:
+            Unavailable: it cannot be made.
         """
         await self._threads.run(self._shelf.prepare)
-        await self._evict()
+        if evict:
+            await self._evict()
 
     def look(self, key: StageKey) -> StageOutcome:
         """See `StageCache`; reads a small file per entry of the kind, so it may be called in a thread."""

@@ -57,7 +57,7 @@ class CacheDirectory:
         return self._root / key.kind / key.digest
 
     def prepare(self) -> None:
-        """Make the directories, and remove what dead processes left in them. Raises Unavailable."""
+        """Make the directories, and remove what killed processes were making in them. Raises Unavailable."""
         try:
             for path in (self._root, *(self._root / name for name in OWN)):
                 path.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -20,7 +20,6 @@ from imagefactory.warehouse.client.ours import Ours
 from imagefactory.warehouse.client.receiving import Arrival
 from imagefactory.warehouse.client.sending import in_memory, opened
 from imagefactory.warehouse.query import parse
-from imagefactory.warehouse.store.local import check_all
 from imagefactory.warehouse.wire import CONTENT, DIGEST
 
 
@@ -169,7 +168,7 @@ class RemoteWarehouse:
 
 def _check(bucket: str, key: str, attributes: Mapping[str, str | None] | None = None) -> None:
     names.check(bucket, "a bucket")
-    check_all(key, attributes or {})
+    names.check_all(key, attributes or {})
 
 
 def _sha256(data: bytes) -> str:

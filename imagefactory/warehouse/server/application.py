@@ -16,7 +16,7 @@ from imagefactory.warehouse.server.context import NOWHERE, Operation, Peers, War
 from imagefactory.warehouse.server.errors import Answer
 from imagefactory.warehouse.server.sessions import Sessions, part_of
 from imagefactory.warehouse.server.users import Users, signed_at_all
-from imagefactory.warehouse.store.local import Store, check_all
+from imagefactory.warehouse.store.local import Store
 
 __all__ = ["NOWHERE", "Application", "Peers"]
 
@@ -172,4 +172,4 @@ def _check_names(call: Call) -> None:
         raise Answer(404, "no body can be there")
     if key in names.RESERVED_KEYS or call.header("x-redhat-role") is not None:
         raise Answer(403, "no body may be put there")
-    check_all(key, attributes(call))
+    names.check_all(key, attributes(call))

@@ -126,8 +126,20 @@ class BlobStore(Protocol):
         """Bytes of room left; None: no limit known."""
         ...
 
-    def sweep(self, known: Callable[[Collection[str]], set[str]]) -> int:
-        """Remove what dead processes left; `known` tells which of some ids the metadata knows. How many went."""
+    def sweep_unfinished(self) -> int:
+        """Remove what killed processes of this host were writing; returns how many files went. Quick."""
+        ...
+
+    def sweep_orphans(self, known: Callable[[Collection[str]], set[str]], before: float) -> int:
+        """Remove bodies that no object refers to; looks at every body.
+
+        Args:
+            known: tells which of some ids the metadata knows.
+            before: Unix time; bodies that came later stay.
+
+        Returns:
+            How many files went.
+        """
         ...
 
     def close(self) -> None: ...

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from math import inf
 from pathlib import Path
 from uuid import uuid4
 
@@ -63,13 +64,15 @@ class DirectoryBlobs:
         status = os.statvfs(self._blobs)
         return status.f_bavail * status.f_frsize
 
-    def sweep(self, known: Callable[[Collection[str]], set[str]]) -> int:
-        swept = sum(self._sweep_owner(lock) for lock in self._incoming.glob("*.lock"))
-        ids = {path.name for path in self._blobs.glob("??/??/*")}
+    def sweep_unfinished(self) -> int:
+        return sum(self._sweep_owner(lock) for lock in self._incoming.glob("*.lock"))
+
+    def sweep_orphans(self, known: Callable[[Collection[str]], set[str]], before: float) -> int:
+        ids = {path.name for path in self._blobs.glob("??/??/*") if _came(path) < before}
         orphans = ids - known(ids) if ids else set()
         for id in orphans:
             self.remove(id)
-        return swept + len(orphans)
+        return len(orphans)
 
     def _sweep_owner(self, path: Path) -> int:
         lock = FileLock(path)
@@ -107,6 +110,14 @@ class FileReader:
 
     def close(self) -> None:
         os.close(self._fd)
+
+
+def _came(path: Path) -> float:
+    """When a file came to its place: renaming and linking change that time, and nothing sets it back."""
+    try:
+        return path.stat().st_ctime
+    except FileNotFoundError:  # removed meanwhile
+        return inf
 
 
 def _files(directory: Path) -> Iterator[Path]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import Conflict, FactoryError, TooLarge
+from imagefactory.lib.files.daily import claim_daily
 from imagefactory.warehouse import names
 from imagefactory.warehouse.store.blobs import Reader
 from imagefactory.warehouse.store.conditions import expecting
@@ -23,16 +24,25 @@ from imagefactory.warehouse.store.reserve import Reserve
 _TRIES = 5
 
 
-def open_store(path: Path, now: Callable[[], float] = time.time) -> Store:
-    """The store in directory `path`, made if need be, swept of what dead processes left there. Blocks.
+def open_store(path: Path, now: Callable[[], float] = time.time, *, sweep: bool = True) -> Store:
+    """Open the store in the directory `path`, or make it. Blocks.
 
-    Raises NoSpace, Unavailable, Conflict (written by a newer program).
+    Args:
+        now: the Unix time in seconds.
+        sweep: look through all bodies for those that no object refers to; if not, that is done only if it was not done
+            for a day. What killed processes were writing is removed in any case.
+
+    Raises:
+        NoSpace, Unavailable, Conflict: written by a newer program.
     """
     database = open_database(path)
     with plain_errors(path):
         reserve = Reserve(path / "reserve")
         store = Store(database, DirectoryBlobs(path), now, reserve)
-    store.sweep()
+    if claim_daily(path / "swept", now(), always=sweep):
+        store.sweep()
+    else:
+        store.blobs.sweep_unfinished()
     reserve.hold()
     return store
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from imagefactory.lib.database.sqlite import Database
-from imagefactory.lib.errors import FactoryError, InvalidInput, NotFound, TooLarge
+from imagefactory.lib.errors import FactoryError, InvalidInput, NotFound
 from imagefactory.warehouse import names
 from imagefactory.warehouse.store import objects, providers, search
 from imagefactory.warehouse.store.blobs import Blob, BlobStore, Incoming, Reader
@@ -22,6 +22,8 @@ from imagefactory.warehouse.store.replication import Replication
 from imagefactory.warehouse.store.reserve import Reserve
 from imagefactory.warehouse.store.trust import Trust
 
+MIN_AGE = 600.0
+"""Younger bodies that no object refers to may be those of a process that is about to commit, on another host, too."""
 _TRIES = 5
 
 
@@ -51,9 +53,16 @@ class Store:
         self.blobs.close()
         self.database.close()
 
-    def sweep(self) -> int:
-        """Remove what dead processes left behind; how many files."""
-        return self.blobs.sweep(self._known)
+    def sweep(self, min_age: float = MIN_AGE) -> int:
+        """Remove what killed processes left behind.
+
+        Args:
+            min_age: seconds for which a body that no object refers to is left alone.
+
+        Returns:
+            How many files went.
+        """
+        return self.blobs.sweep_unfinished() + self.blobs.sweep_orphans(self._known, self._now() - min_age)
 
     def _known(self, ids: Collection[str]) -> set[str]:
         with self.database.write() as connection:  # waits for whoever has just placed a blob
@@ -91,7 +100,7 @@ class Store:
         incoming = self._receive(body) if isinstance(body, bytes) else body
         change = _Change(bucket, key, attributes, condition)
         try:
-            check_all(key, attributes)
+            names.check_all(key, attributes)
             return self._replace(change, incoming) if incoming else self._annotate(change)
         finally:
             if incoming:
@@ -180,7 +189,7 @@ class Store:
     ) -> Stored:
         """As `put` without a body; makes the bucket, too, if there is none. InvalidInput for keys that are not listed,
         but for the bucket's defaults."""
-        check_all(key, attributes)
+        names.check_all(key, attributes)
         if key in names.RESERVED_KEYS and key != names.DEFAULTS:
             raise InvalidInput("this key is reserved", where=key)
         if not self.has_bucket(bucket):
@@ -287,12 +296,3 @@ class Store:
 
 def _check(connection: Connection, stored: Stored | None, condition: Condition) -> None:
     condition(stored, lambda: objects.attributes(connection, stored.id) if stored else {})
-
-
-def check_all(key: str, attributes: Mapping[str, str | None]) -> None:
-    """InvalidInput for names that cannot be, TooLarge for values over the limit."""
-    names.check(key, "an object")
-    for name, value in attributes.items():
-        names.check_attribute(name)
-        if value is not None and len(value.encode()) > names.ATTRIBUTE_LIMIT:
-            raise TooLarge(f"an attribute has at most {names.ATTRIBUTE_LIMIT} bytes", where=f"{key}/{name}")
