@@ -137,19 +137,6 @@ FILE_METHODS = re.compile(
     "|symlink_to|hardlink_to|readlink|resolve|samefile"
 )
 LARGEST_FILE = 300
-#: Class names that stand for two things today; none may be added.
-SHARED_NAMES = {
-    "Answer",
-    "Disk",
-    "Download",
-    "Provider",
-    "Source",
-    "Stored",
-    "Text",
-    "Upload",
-    "Kind",
-    "Options",
-}
 #: Twisted looks for this name in a module that a plug-in of twist names.
 ASKED_FOR_BY_TWISTED = {"Options"}
 #: Give Twisted the clock of the reactor for which they stand; watch a reactor from a thread.
@@ -422,7 +409,7 @@ class ArchitectureTests(SynchronousTestCase):
         """To grep for a class leads to one place."""
         names = Counter(node.name for _, tree in modules() for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
         twice = {name for name, count in names.items() if count > 1}
-        self.assertEqual(twice - SHARED_NAMES - ASKED_FOR_BY_TWISTED, set())
+        self.assertEqual(twice - ASKED_FOR_BY_TWISTED, set())
 
     def test_private_names_of_twisted_are_in_one_place(self) -> None:
         """No other module imports one, or touches an attribute that a class of Twisted keeps for itself."""

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from imagefactory.lib.concurrency.threads import ThreadPools
 from imagefactory.model.records import Buckets, Kind
 from imagefactory.settings import Settings
-from imagefactory.warehouse.client.connect import Place, connect_warehouse, probe
+from imagefactory.warehouse.client.connect import WarehouseAddress, connect_warehouse, probe
 from imagefactory.warehouse.client.exchange import is_ours
 from imagefactory.warehouse.client.remote import RemoteWarehouse
 from imagefactory.warehouse.copies import CopyDirectory
@@ -75,8 +75,8 @@ async def open_storage(
     return Storage(embedded, Records(embedded, buckets(settings)), embedded)
 
 
-def _place(settings: Settings, url: str) -> Place:
-    return Place(
+def _place(settings: Settings, url: str) -> WarehouseAddress:
+    return WarehouseAddress(
         url,
         settings.warehouse_key,
         settings.warehouse_secret,
@@ -116,7 +116,7 @@ def start_replication(settings: Settings, embedded: EmbeddedWarehouse, reactor: 
     """Make the copies that policies demand, until `stack` ends; for the one process that serves the store."""
     directory = CopyDirectory(Path(settings.warehouse_copies) if settings.warehouse_copies else None)
 
-    async def connect(place: Place) -> RemoteWarehouse:
+    async def connect(place: WarehouseAddress) -> RemoteWarehouse:
         return await connect_warehouse(place, reactor, embedded.bulk)
 
     replicator = Replicator(embedded.store, embedded.bulk, reactor, connect, random.random, directory=directory)

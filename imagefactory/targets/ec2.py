@@ -7,7 +7,7 @@ import re
 from imagefactory.model.template import Template
 from imagefactory.systems.disk.interface import Conversion
 from imagefactory.systems.families.interface import Needs
-from imagefactory.systems.qemu.hardware import Disk, Hardware
+from imagefactory.systems.qemu.hardware import DiskBus, Hardware
 from imagefactory.targets.descriptor import CredentialsForm, ProviderNames, TargetDescriptor
 from imagefactory.targets.interface import Target, cloud_info, no_parameters
 
@@ -21,7 +21,7 @@ class Ec2(Target):
     name = "ec2"
     os = True
     pushing = None
-    hardware = Hardware(Disk.NVME)
+    hardware = Hardware(DiskBus.NVME)
 
     def needs(self, template: Template) -> Needs:
         """See `Target`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from imagefactory.model.template import Template
 from imagefactory.systems.disk.interface import Conversion
 from imagefactory.systems.families.interface import Needs
-from imagefactory.systems.qemu.hardware import Card, Disk, Hardware
+from imagefactory.systems.qemu.hardware import DiskBus, Hardware, NetworkCard
 from imagefactory.targets.descriptor import CredentialsForm, DefinitionForm, TargetDescriptor
 from imagefactory.targets.interface import Target, cloud_info, no_parameters
 
@@ -16,7 +16,7 @@ class VSphere(Target):
     name = "vsphere"
     os = True
     pushing = None
-    hardware = Hardware(Disk.PVSCSI, Card.VMXNET3)
+    hardware = Hardware(DiskBus.PVSCSI, NetworkCard.VMXNET3)
 
     def needs(self, template: Template) -> Needs:
         """See `Target`."""

@@ -1,6 +1,6 @@
 """The directories that bodies may be copied to: only what the operator named, and nothing that leads out of it.
 
-Whoever may speak to the warehouse may add providers; without this they could have the daemon write any file.
+Every client of the warehouse may add providers; without this, one could have the daemon write any file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class CopyDirectory:
-    """Copies below `root`, the setting `warehouse_copies`; None: nobody may have any."""
+    """Copies below `root`, the setting `warehouse_copies`; None: there are none."""
 
     def __init__(self, root: Path | None) -> None:
         self._root = root

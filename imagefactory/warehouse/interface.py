@@ -43,7 +43,7 @@ class Warehouse(Protocol):
     ) -> None:
         """As `put` with a file as body, which is consumed: it is gone from `path` when this returns.
 
-        With `keep` it stays there, and nobody may change it any more: the store may have it under a second name.
+        With `keep` it stays there, and must not be changed any more: the store may have it under a second name.
 
         The embedded store renames, links or reflinks it; the client uploads it. `content` is its digest if known, as
         `files.content` has it.

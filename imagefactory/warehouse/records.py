@@ -196,7 +196,7 @@ class Records:
     async def drop_template(self, id: str) -> bool:
         """Remove a template that was stored for a build, if no image is of it any more; whether it is gone.
 
-        What somebody has put into the warehouse to build from again and again stays.
+        A template that was put into the warehouse to build from it again and again stays.
         """
         attributes = await self.attributes(Kind.TEMPLATE, id) or {}
         if not codec.OURS.items() <= attributes.items():

@@ -1,7 +1,7 @@
 """Copying bodies to other warehouses and directories, as policies want it.
 
 What is to be copied is in the store's queue (see `store.queue`); here is who works it off: for each provider one copy
-at a time, so that a silent one keeps nobody waiting; what fails later again, over restarts.
+at a time, so that a silent one delays no other; what fails later again, over restarts.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from imagefactory.lib.concurrency.taskset import TaskSet
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import Unavailable
 from imagefactory.lib.secret import Secret
-from imagefactory.warehouse.client import Place, RemoteWarehouse
+from imagefactory.warehouse.client import RemoteWarehouse, WarehouseAddress
 from imagefactory.warehouse.copies import CopyDirectory
 from imagefactory.warehouse.store.digests import digested
 from imagefactory.warehouse.store.local import Store
-from imagefactory.warehouse.store.objects import Stored
-from imagefactory.warehouse.store.providers import Provider
+from imagefactory.warehouse.store.objects import StoredObject
+from imagefactory.warehouse.store.providers import ReplicationProvider
 from imagefactory.warehouse.store.queue import LONGEST, Copy
 from imagefactory.warehouse.wire import digests
 
@@ -36,7 +36,7 @@ LOOK_EVERY = 5.0
 FIRST = 5.0
 _STEEPEST = 12  # failures after which the delay does not grow any more
 
-Connect = Callable[[Place], Awaitable[RemoteWarehouse]]
+Connect = Callable[[WarehouseAddress], Awaitable[RemoteWarehouse]]
 
 
 class Replicator:
@@ -66,7 +66,7 @@ class Replicator:
         self._connect = connect
         self._random = random
         self._directory = directory
-        self._clients: dict[str, tuple[Provider, RemoteWarehouse]] = {}
+        self._clients: dict[str, tuple[ReplicationProvider, RemoteWarehouse]] = {}
         self._looks = Periodic("the look for copies to make", self._look, LOOK_EVERY, clock)
         self._tasks = TaskSet("replication")
         self._copying: dict[str, Task[None]] = {}  # by provider
@@ -126,21 +126,23 @@ class Replicator:
                 where = provider.path, stored.bucket, stored.key
                 await self._threads.run(self._directory.store, self._path(stored), *where)
             case other:
-                self._log.error("{copy}: nobody can copy to providers of type {type}", copy=due, type=other)
+                self._log.error("{copy}: there are no copies to providers of type {type}", copy=due, type=other)
                 await self._threads.run(self._queue.dropped, due)
                 return
         if await self._threads.run(self._store.describe, due.bucket, due.key) == found:  # else it is due again
             assert stored.blob is not None
             await self._threads.run(self._queue.copied, due, stored.blob.sha256)
 
-    def _path(self, stored: Stored) -> Path:
+    def _path(self, stored: StoredObject) -> Path:
         assert stored.blob is not None
         path = self._store.blobs.path(stored.blob.id)
         if path is None or stored.blob.damaged:
             raise Unavailable("the body is damaged, or in no file", where=f"{stored.bucket}/{stored.key}")
         return path
 
-    async def _to_warehouse(self, provider: Provider, stored: Stored, attributes: Mapping[str, str]) -> None:
+    async def _to_warehouse(
+        self, provider: ReplicationProvider, stored: StoredObject, attributes: Mapping[str, str]
+    ) -> None:
         mine = {name: value for name, value in attributes.items() if name != "_policy"}
         there, bucket, key = await self._client(provider), stored.bucket, stored.key
         theirs = await there.attributes(bucket, key)
@@ -153,12 +155,12 @@ class Replicator:
         if changes:
             await there.set_attributes(bucket, key, changes)
 
-    async def _client(self, provider: Provider) -> RemoteWarehouse:
+    async def _client(self, provider: ReplicationProvider) -> RemoteWarehouse:
         if provider.name not in self._clients:
             host = provider.host if "://" in provider.host else f"http://{provider.host}"
             secret = Secret(provider.password)
             url = f"{host}:{provider.port}"
-            place = Place(url, provider.username, secret, wait=0, copies=True)  # it is the queue that waits
+            place = WarehouseAddress(url, provider.username, secret, wait=0, copies=True)  # it is the queue that waits
             self._clients[provider.name] = provider, await self._connect(place)
         return self._clients[provider.name][1]
 

@@ -13,7 +13,7 @@ from twisted.internet.task import react
 
 from imagefactory.lib.concurrency.threads import PoolThreads
 from imagefactory.lib.files.content import content_of
-from imagefactory.warehouse.client import Place, connect_warehouse
+from imagefactory.warehouse.client import WarehouseAddress, connect_warehouse
 
 
 async def _both_ways(reactor: Any, url: str, file: Path, directory: Path) -> None:
@@ -21,7 +21,7 @@ async def _both_ways(reactor: Any, url: str, file: Path, directory: Path) -> Non
     threads.start()
     known = content_of(file)  # as the factory does: it is known from the build
     base, _, bucket = url.rpartition("/")
-    warehouse = await connect_warehouse(Place(base), reactor, threads)
+    warehouse = await connect_warehouse(WarehouseAddress(base), reactor, threads)
     began = time.monotonic()
     await warehouse.adopt(bucket, file.name, file, {}, content=known, keep=True)
     sent = time.monotonic()

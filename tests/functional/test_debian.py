@@ -13,7 +13,7 @@ from imagefactory.lib.concurrency.threads import PoolThreads
 from imagefactory.lib.process.supervise import TwistedProcesses, base_environment
 from imagefactory.model.records import Kind
 from imagefactory.systems.qemu.boot import BootProof
-from imagefactory.systems.qemu.hardware import UEFI, Disk, Hardware
+from imagefactory.systems.qemu.hardware import UEFI, DiskBus, Hardware
 from tests.functional.booting import boot
 from tests.functional.command import CommandCase
 
@@ -60,7 +60,7 @@ class DebianTests(CommandCase):
         again = self.command("--template", str(EXAMPLE), *TARGETS, "--json").document
         hits = [stage["hit"] for job in again["jobs"] for stage in job["stages"]]
         self.assertEqual(set(hits), {True}, again)
-        for hardware in (Hardware(Disk.NVME), Hardware(firmware=UEFI)):
+        for hardware in (Hardware(DiskBus.NVME), Hardware(firmware=UEFI)):
             proof = await Deferred.fromCoroutine(self.boot(await self.body(again["jobs"][0]["id"]), hardware))
             self.assertEqual((proof.login, proof.disk, proof.firmware), (True, hardware.disk, hardware.firmware))
 

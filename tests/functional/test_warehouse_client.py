@@ -16,7 +16,7 @@ from imagefactory.lib.errors import Forbidden, NotFound, Unauthorized, Unavailab
 from imagefactory.lib.secret import Secret
 from imagefactory.testing.iwhd import FakeIwhd, iwhd_site
 from imagefactory.testing.warehouse import WarehouseContract
-from imagefactory.warehouse.client import Place, RemoteWarehouse, connect_warehouse, probe
+from imagefactory.warehouse.client import RemoteWarehouse, WarehouseAddress, connect_warehouse, probe
 from imagefactory.warehouse.server.site import make_site
 from imagefactory.warehouse.store.embedded import open_store
 from tests.functional.real import RealTestCase
@@ -44,7 +44,7 @@ class SocketTestCase(RealTestCase):
 
     async def connect(self, url: str, **more: Any) -> RemoteWarehouse:
         """A client, closed after the test."""
-        warehouse = await connect_warehouse(Place(url, wait=0, **more), self.reactor, self.threads)
+        warehouse = await connect_warehouse(WarehouseAddress(url, wait=0, **more), self.reactor, self.threads)
         self.addCleanup(lambda: self._closed(warehouse))
         return warehouse
 

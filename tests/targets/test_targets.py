@@ -12,7 +12,7 @@ from imagefactory.lib.secret import Secret
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.providers import Provider
 from imagefactory.model.tdl import parse_loosely
-from imagefactory.systems.qemu.hardware import Card, Disk, Hardware
+from imagefactory.systems.qemu.hardware import DiskBus, Hardware, NetworkCard
 from imagefactory.targets.descriptor import TargetContext
 from imagefactory.targets.interface import Target, no_parameters
 from imagefactory.targets.registry import InstalledTargets
@@ -41,7 +41,7 @@ class Ec2Tests(Registered):
 
     def test_it_is_checked_as_nitro_shows_it(self) -> None:
         """From NVMe."""
-        self.assertIs(self.target().hardware.disk, Disk.NVME)
+        self.assertIs(self.target().hardware.disk, DiskBus.NVME)
 
     def test_parameters(self) -> None:
         """The sentence of 1.0."""
@@ -90,7 +90,7 @@ class VSphereTests(Registered):
 
     def test_it_is_checked_with_the_paravirtual_devices(self) -> None:
         """Which it has drivers for."""
-        self.assertEqual(self.target().hardware, Hardware(Disk.PVSCSI, Card.VMXNET3))
+        self.assertEqual(self.target().hardware, Hardware(DiskBus.PVSCSI, NetworkCard.VMXNET3))
 
 
 class RhevmTests(Registered):

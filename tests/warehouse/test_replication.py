@@ -10,12 +10,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from imagefactory.lib.errors import Conflict
 from imagefactory.testing.bad_server import Act, BadServer
 from imagefactory.testing.threads import ImmediateThreads
-from imagefactory.warehouse.client import Place, RemoteWarehouse
+from imagefactory.warehouse.client import RemoteWarehouse, WarehouseAddress
 from imagefactory.warehouse.copies import CopyDirectory
 from imagefactory.warehouse.replication import Replicator
 from imagefactory.warehouse.store.embedded import open_store
 from imagefactory.warehouse.store.local import Store
-from imagefactory.warehouse.store.providers import Provider
+from imagefactory.warehouse.store.providers import ReplicationProvider
 from tests.warehouse.client.places import World, new_clock, our_site
 from tests.warehouse.places import fresh_directory
 
@@ -28,7 +28,7 @@ class ReplicationTests(SynchronousTestCase):
         self.directory = fresh_directory(self)
         self.there = our_site(self, self.clock)
         self.world = World(self.there, self.clock, wait=0)
-        self.places: list[Place] = []
+        self.places: list[WarehouseAddress] = []
         self.silent = BadServer(self.clock, *[Act()] * 100)
         self.begin()
 
@@ -43,7 +43,7 @@ class ReplicationTests(SynchronousTestCase):
         self.worker.start()
         self.addCleanup(lambda: self.world.run(self.worker.stop()))
 
-    async def _connect(self, place: Place) -> RemoteWarehouse:
+    async def _connect(self, place: WarehouseAddress) -> RemoteWarehouse:
         self.places.append(place)
         if "[" in place.url:
             raise ValueError("this is no URL")
@@ -55,15 +55,15 @@ class ReplicationTests(SynchronousTestCase):
         """Whether the provider, when asked, has the body."""
         return self.world.run(self.worker.has("b", key, provider))
 
-    def ready(self, *providers: Provider) -> Store:
+    def ready(self, *providers: ReplicationProvider) -> Store:
         for provider in providers:
             self.store.replication.add(provider)
         self.store.create_bucket("b")
         self.store.annotate("b", "_default", {"_policy": "1"})
         return self.store
 
-    def other(self) -> Provider:
-        return Provider("other", "http", "copy.example", 9090, "key", "p-word")
+    def other(self) -> ReplicationProvider:
+        return ReplicationProvider("other", "http", "copy.example", 9090, "key", "p-word")
 
     def copy(self, key: str = "k") -> Any:
         """What the other warehouse has: digest and attributes."""
@@ -132,7 +132,7 @@ class ReplicationTests(SynchronousTestCase):
 
     def test_directory(self) -> None:
         """A provider of type fs gets the body as a file, holes included."""
-        store = self.ready(Provider("disk", "fs", path=str(self.directory / "copies")))
+        store = self.ready(ReplicationProvider("disk", "fs", path=str(self.directory / "copies")))
         store.put("b", "a b", bytes(4 << 20) + b"end", {})
         self.world.advance(6)
         copy = self.directory / "copies" / "b" / "a b"
@@ -141,17 +141,17 @@ class ReplicationTests(SynchronousTestCase):
         self.assertEqual([path.name for path in copy.parent.iterdir()], ["a b"])
 
     def test_unusable_providers(self) -> None:
-        """What cannot be copied to, for whatever reason, keeps its copies waiting, and nobody else's."""
+        """A provider that cannot be copied to, for any reason, keeps its copies waiting, and no others."""
         (self.directory / "file").write_bytes(b"")
         (self.directory / "link").symlink_to(self.directory / "elsewhere")
         (self.directory / "elsewhere").mkdir()
         bad = [
-            Provider("0", "fs", path=str(self.directory / "file")),
-            Provider("1", "fs", path=str(self.directory / "link")),
-            Provider("2", "fs", path=str(self.directory / "nul\0")),
-            Provider("3", "fs", path="/elsewhere"),
-            Provider("4", "http", "[", 9090),
-            Provider("5", "http", "silent.example", 9090),
+            ReplicationProvider("0", "fs", path=str(self.directory / "file")),
+            ReplicationProvider("1", "fs", path=str(self.directory / "link")),
+            ReplicationProvider("2", "fs", path=str(self.directory / "nul\0")),
+            ReplicationProvider("3", "fs", path="/elsewhere"),
+            ReplicationProvider("4", "http", "[", 9090),
+            ReplicationProvider("5", "http", "silent.example", 9090),
         ]
         store = self.ready(*bad, self.other())
         for key in ("k", "l"):
@@ -164,13 +164,13 @@ class ReplicationTests(SynchronousTestCase):
     def test_copies_are_private(self) -> None:
         """Only the owner reads a copy and the directories that were made for it, whatever the umask is."""
         self.addCleanup(os.umask, os.umask(0))
-        self.ready(Provider("disk", "fs", path=str(self.directory / "copies"))).put("b", "k", b"body", {})
+        self.ready(ReplicationProvider("disk", "fs", path=str(self.directory / "copies"))).put("b", "k", b"body", {})
         self.world.advance(6)
         copies = [self.directory / "copies", self.directory / "copies" / "b", self.directory / "copies" / "b" / "k"]
         self.assertEqual([oct(path.stat().st_mode & 0o777) for path in copies], ["0o700", "0o700", "0o600"])
 
     def test_this_store_is_no_other(self) -> None:
-        """Another primary provider is copied to like any; this store never is, and nobody can make it another place."""
+        """Another primary provider is copied to like any; this store never is, and cannot be made another place."""
         store = self.ready(self.other())
         self.assertTrue(store.replication.make_main("other"))
         store.put("b", "k", b"body", {})
@@ -179,12 +179,12 @@ class ReplicationTests(SynchronousTestCase):
         self.world.advance(6)
         self.assertTrue(self.has("other"))
         self.assertTrue(self.has("primary"))
-        self.assertRaises(Conflict, store.replication.add, Provider("primary", "http", "copy.example", 9090))
+        self.assertRaises(Conflict, store.replication.add, ReplicationProvider("primary", "http", "copy.example", 9090))
         self.assertFalse(store.replication.remove("primary"))
 
     def test_a_copy_that_is_gone(self) -> None:
         """Whether a copy is there is asked of those who have it."""
-        store = self.ready(self.other(), Provider("disk", "fs", path=str(self.directory / "copies")))
+        store = self.ready(self.other(), ReplicationProvider("disk", "fs", path=str(self.directory / "copies")))
         store.put("b", "k", b"body", {})
         self.world.advance(6)
         self.assertTrue(self.has("other") and self.has("disk"))
@@ -205,7 +205,7 @@ class ReplicationTests(SynchronousTestCase):
             closed.append(True)
 
         with patch.object(self.world.warehouse, "close", close):
-            store.replication.add(Provider("other", "http", "new.example", 9090))
+            store.replication.add(ReplicationProvider("other", "http", "new.example", 9090))
             self.assertFalse(store.replication.has_copy("b", "k", "other"))
             self.world.advance(6)
         self.assertEqual(closed, [True])
@@ -232,8 +232,8 @@ class ReplicationTests(SynchronousTestCase):
         self.assertIsNone(self.copy())
 
     def test_unknown_kind_of_place(self) -> None:
-        """Nobody copies to s3 yet: it is said, not waited for, and no copy is claimed."""
-        store = self.ready(Provider("cloud", "s3", "s3.example", 443, "k", "s"))
+        """There are no copies to s3 yet: it is said, not waited for, and no copy is claimed."""
+        store = self.ready(ReplicationProvider("cloud", "s3", "s3.example", 443, "k", "s"))
         store.put("b", "k", b"body", {})
         self.world.advance(6)
         self.assertEqual(store.replication.waiting(), 0)

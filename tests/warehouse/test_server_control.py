@@ -60,7 +60,7 @@ class ControlTests(ServerTestCase):
         self.assertEqual(self.status("GET", "/_providers", **origin), 200)
 
     def test_clouds_are_no_places(self) -> None:
-        """Nobody copies to s3 and cf: they are not accepted."""
+        """There are no copies to s3 and cf: they are not accepted."""
         for kind in (b"s3", b"cf"):
             self.assertEqual(self.control("/_providers/x", b"host=h&port=1&key=k&secret=s&type=" + kind), 501)
 

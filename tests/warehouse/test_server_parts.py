@@ -61,7 +61,7 @@ class ResumeTests(ServerTestCase):
         self.assertEqual(self.part(b"", "bytes */300000"), (202, "0"))
 
     def test_a_question_changes_nothing(self) -> None:
-        """Whoever asks for an upload that nobody began hears 0, and nothing is kept for it; it has no body."""
+        """A question for an unknown upload is answered with 0, and nothing is kept for it; it has no body."""
         before = len(os.listdir("/proc/self/fd"))
         for number in range(10):
             self.assertEqual(self.part(b"", "bytes */6", name=f"u{number}"), (202, "0"))
@@ -133,7 +133,7 @@ class ResumeTests(ServerTestCase):
             self.assertEqual(self.part(b"abc", wrong)[0], 400, wrong)
 
     def test_forgotten(self) -> None:
-        """An upload that nobody goes on with is forgotten after an hour, with what arrived."""
+        """An upload that does not go on is forgotten after an hour, with what arrived."""
         self.part(b"abc", "bytes 0-2/6")
         self.clock.advance(3601)
         self.assertEqual(self.part(b"abc", "bytes 0-2/6", name="u2"), (202, "3"))

@@ -89,7 +89,7 @@ class UploadTests(UploadTestCase):
         self.assertEqual((self.body(), len(self.blobs())), (b"old", 1))
 
     def test_the_unexpected(self) -> None:
-        """What nobody expected is 500 with an incident that the log names, and the server lives."""
+        """An unexpected error is 500 with an incident that the log names, and the server lives."""
         with patch.object(Received, "finish", side_effect=RuntimeError("oops")):
             answer = self.ask("PUT", "/b/k", b"new")
         self.assertEqual((answer.status, answer.body), (500, b""))

@@ -81,7 +81,7 @@ class AdoptTests(StoreTestCase):
         self.assertEqual(self.store.find("b", "k"), asked)
 
     def test_of_another_owner(self) -> None:
-        """A file that belongs to somebody else, who could change it afterwards, is copied."""
+        """A file of another user, who could change it afterwards, is copied."""
         path, content = self.image()
         number = path.stat().st_ino
         with patch.object(os, "geteuid", return_value=path.stat().st_uid + 1):

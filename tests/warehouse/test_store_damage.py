@@ -27,7 +27,7 @@ class HealingTests(StoreTestCase):
             opened[1].close()
 
     def test_stored_again(self) -> None:
-        """Nobody has noticed the damage; the new copy replaces the old one in all objects that share it."""
+        """The damage has not been noticed; the new copy replaces the old one in all objects that share it."""
         self.store.put("b", "one", b"body", {})
         self.store.put("b", "two", b"body", {})
         self.damage(b"bODY")
@@ -65,7 +65,7 @@ class HealingTests(StoreTestCase):
 class ModeTests(StoreTestCase):
     """Images may hold secrets."""
 
-    def test_nobody_else_reads(self) -> None:
+    def test_only_the_owner_reads(self) -> None:
         """Neither a body that was sent nor one that was adopted, whatever their directory allows."""
         self.store.put("b", "sent", b"sent", {})
         image = self.directory / "image"

@@ -37,7 +37,7 @@ class CheckedBuild:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredRecords:
     """The orders of a wish, and the records that were made for them."""
 
     orders: tuple[BuildOrder, ...]
@@ -80,7 +80,7 @@ class BuildAdmission:
         await self._builder.check(template, targets)
         return CheckedBuild(targets, template, template_id, image_id, build_id, request.boot_check)
 
-    async def store(self, wish: CheckedBuild) -> Stored:
+    async def store(self, wish: CheckedBuild) -> StoredRecords:
         """Template, image and build; what was stored before something went wrong is removed again.
 
         A warehouse that does not answer is no reason to refuse: then the jobs store it, and wait for it (`record`).
@@ -94,7 +94,9 @@ class BuildAdmission:
         except BaseException:
             await self._undo(made)
             raise
-        return Stored(tuple(replace(order, id=self._new_id(), target=name) for name in wish.targets), tuple(made))
+        return StoredRecords(
+            tuple(replace(order, id=self._new_id(), target=name) for name in wish.targets), tuple(made)
+        )
 
     async def record(self, order: BuildOrder) -> None:
         """Store what could not be stored when the order was accepted; what is there stays."""
@@ -184,7 +186,7 @@ class BuildAdmission:
             made.append((Kind.BUILD, order.build_id))
             await self._records.store_build(BuildRecord(order.build_id, order.image_id, self._clock.seconds()))
 
-    async def undo(self, stored: Stored) -> None:
+    async def undo(self, stored: StoredRecords) -> None:
         """Remove the records of orders that came to nothing after all."""
         await self._undo(stored.made)
 

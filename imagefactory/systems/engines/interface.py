@@ -37,14 +37,14 @@ class RootTree:
 
 
 @dataclass(frozen=True, slots=True)
-class Disk:
+class InstalledDisk:
     """A base as a disk image file."""
 
     path: Path
     format: str
 
 
-Base = RootTree | Disk
+Base = RootTree | InstalledDisk
 
 
 class Engine(Protocol):

@@ -23,7 +23,7 @@ from imagefactory.lib.process.interface import Command, Processes
 from imagefactory.model.report import Report
 from imagefactory.systems.qemu.accel import KVM, TCG, Acceleration
 from imagefactory.systems.qemu.banner import ssh_banner
-from imagefactory.systems.qemu.hardware import BIOS, UEFI, Disk, Hardware, possible
+from imagefactory.systems.qemu.hardware import BIOS, UEFI, DiskBus, Hardware, possible
 from imagefactory.systems.qemu.machine import PROGRAMS, Machine, argv, firmware
 from imagefactory.systems.qemu.qmp import Qmp, connect
 from imagefactory.systems.qemu.serial import Booted, SerialLog, Trouble
@@ -49,7 +49,7 @@ class BootProof:
     login: bool
     ssh_banner: str | None
     firmware: str
-    disk: Disk
+    disk: DiskBus
     accel: str
     tail: tuple[str, ...]
 

@@ -10,7 +10,7 @@ BIOS = "bios"
 UEFI = "uefi"
 
 
-class Disk(Enum):
+class DiskBus(Enum):
     """What the disk hangs on; the value is qemu's name of the device.
 
     UEFI as Debian builds it for qemu has no driver for PVSCSI, its BIOS has: that machine finds nothing to boot.
@@ -21,7 +21,7 @@ class Disk(Enum):
     NVME = "nvme"
 
 
-class Card(Enum):
+class NetworkCard(Enum):
     """The network card; the value is qemu's name of the device."""
 
     VIRTIO = "virtio-net-pci"
@@ -32,31 +32,31 @@ class Card(Enum):
 class Hardware:
     """A cloud's machines; `firmware` is bios or uefi, which is taken where the architecture has no choice."""
 
-    disk: Disk = Disk.VIRTIO
-    card: Card = Card.VIRTIO
+    disk: DiskBus = DiskBus.VIRTIO
+    card: NetworkCard = NetworkCard.VIRTIO
     firmware: str = BIOS
 
     @property
     def plain(self) -> bool:
         """Whether every qemu has its devices."""
-        return (self.disk, self.card) == (Disk.VIRTIO, Card.VIRTIO)
+        return (self.disk, self.card) == (DiskBus.VIRTIO, NetworkCard.VIRTIO)
 
 
 _NAME = re.compile(r'^name "([^"]+)"', re.MULTILINE)
 
 _DISKS = {
-    Disk.VIRTIO: ("virtio-blk-pci,drive=disk,bootindex=0",),
-    Disk.PVSCSI: ("pvscsi,id=controller", "scsi-hd,drive=disk,bus=controller.0,bootindex=0"),
-    Disk.NVME: ("nvme,drive=disk,serial=disk,bootindex=0",),
+    DiskBus.VIRTIO: ("virtio-blk-pci,drive=disk,bootindex=0",),
+    DiskBus.PVSCSI: ("pvscsi,id=controller", "scsi-hd,drive=disk,bus=controller.0,bootindex=0"),
+    DiskBus.NVME: ("nvme,drive=disk,serial=disk,bootindex=0",),
 }
 
 
-def disk_devices(disk: Disk) -> tuple[str, ...]:
+def disk_devices(disk: DiskBus) -> tuple[str, ...]:
     """qemu's options for the drive `disk` on this hardware."""
     return tuple(word for device in _DISKS[disk] for word in ("-device", device))
 
 
-def card_device(card: Card) -> tuple[str, ...]:
+def card_device(card: NetworkCard) -> tuple[str, ...]:
     """qemu's options for a card in the network `net`; it starts nothing from there."""
     return "-device", f"{card.value},netdev=net,romfile="
 
@@ -64,6 +64,6 @@ def card_device(card: Card) -> tuple[str, ...]:
 def possible(hardware: Hardware, help: str) -> Hardware:
     """The same with virtio for what is not in qemu's answer to `-device help`: some distributions leave devices out."""
     known = set(_NAME.findall(help))
-    disk = hardware.disk if hardware.disk.value in known else Disk.VIRTIO
-    card = hardware.card if hardware.card.value in known else Card.VIRTIO
+    disk = hardware.disk if hardware.disk.value in known else DiskBus.VIRTIO
+    card = hardware.card if hardware.card.value in known else NetworkCard.VIRTIO
     return replace(hardware, disk=disk, card=card)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagefactory.lib.errors import MissingTool, Unsupported
-from imagefactory.systems.qemu.hardware import BIOS, Card, Disk, card_device, disk_devices
+from imagefactory.systems.qemu.hardware import BIOS, DiskBus, NetworkCard, card_device, disk_devices
 
 PROGRAMS = {"x86_64": "qemu-system-x86_64", "i386": "qemu-system-x86_64", "aarch64": "qemu-system-aarch64"}
 
@@ -52,8 +52,8 @@ class Machine:
     control: Path
     firmware: Firmware | None = None
     ssh: bool = False
-    bus: Disk = Disk.VIRTIO
-    card: Card = Card.VIRTIO
+    bus: DiskBus = DiskBus.VIRTIO
+    card: NetworkCard = NetworkCard.VIRTIO
     memory: int = 1024
 
 
@@ -103,7 +103,7 @@ def _flash(files: Firmware | None) -> tuple[str, ...]:
     )
 
 
-def _network(card: Card) -> tuple[str, ...]:
+def _network(card: NetworkCard) -> tuple[str, ...]:
     """Restricted: the guest can be reached, and reaches nobody."""
     return (
         *("-netdev", "user,id=net,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:0-:22"),

@@ -5,7 +5,7 @@ API. From the bottom up: `sending` and `receiving` (bodies), `exchange` (one req
 that tries again), `ours` and `iwhd` (the two ways to say the same), `remote` (the `Warehouse`).
 """
 
-from imagefactory.warehouse.client.connect import Place, connect_warehouse, probe
+from imagefactory.warehouse.client.connect import WarehouseAddress, connect_warehouse, probe
 from imagefactory.warehouse.client.remote import RemoteWarehouse
 
-__all__ = ["Place", "RemoteWarehouse", "connect_warehouse", "probe"]
+__all__ = ["RemoteWarehouse", "WarehouseAddress", "connect_warehouse", "probe"]

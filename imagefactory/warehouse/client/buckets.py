@@ -6,8 +6,8 @@ from urllib.parse import quote, urlencode
 
 from imagefactory.lib.errors import NotFound
 from imagefactory.warehouse.client.errors import refusal
-from imagefactory.warehouse.client.exchange import Ask, Exchange
-from imagefactory.warehouse.client.receiving import Arrival
+from imagefactory.warehouse.client.exchange import ClientRequest, Exchange
+from imagefactory.warehouse.client.receiving import IncomingResponse
 
 
 def path(*names: str, **arguments: str | int) -> str:
@@ -22,13 +22,13 @@ async def create(exchange: Exchange, bucket: str) -> bool:
         return False
     where = path(bucket)
 
-    async def take(arrival: Arrival, doubtful: bool) -> bool:
+    async def take(arrival: IncomingResponse, doubtful: bool) -> bool:
         await arrival.skip()
         if arrival.status == 500 and not await is_there(exchange, bucket):
             raise refusal(500, exchange.url + where, "")
         return arrival.status != 500 or doubtful
 
-    return await exchange.settle(Ask("PUT", where, accept={200, 201, 500}), take)
+    return await exchange.settle(ClientRequest("PUT", where, accept={200, 201, 500}), take)
 
 
 async def exists(exchange: Exchange, bucket: str) -> bool:
@@ -39,14 +39,14 @@ async def exists(exchange: Exchange, bucket: str) -> bool:
 async def is_there(exchange: Exchange, bucket: str) -> bool:
     """As `exists`, in one try: for who is within one already."""
 
-    async def take(arrival: Arrival) -> bool:
+    async def take(arrival: IncomingResponse) -> bool:
         await arrival.skip()
         return arrival.status == 200
 
-    return await exchange.once(Ask("GET", path(bucket, limit=1), accept={200, 404}), take)
+    return await exchange.once(ClientRequest("GET", path(bucket, limit=1), accept={200, 404}), take)
 
 
-async def stored(exchange: Exchange, bucket: str, arrival: Arrival) -> None:
+async def stored(exchange: Exchange, bucket: str, arrival: IncomingResponse) -> None:
     """Look at the reply to a body: both kinds answer 500 where the bucket is missing. Raises NotFound, Passing."""
     await arrival.skip()
     if arrival.status != 500:

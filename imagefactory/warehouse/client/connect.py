@@ -21,8 +21,8 @@ from imagefactory.lib.errors import FactoryError
 from imagefactory.lib.oauth.signer import Signer
 from imagefactory.lib.secret import Secret
 from imagefactory.lib.tls.client import StrictPolicy, read_authorities
-from imagefactory.warehouse.client.exchange import Ask, Exchange
-from imagefactory.warehouse.client.receiving import Arrival
+from imagefactory.warehouse.client.exchange import ClientRequest, Exchange
+from imagefactory.warehouse.client.receiving import IncomingResponse
 from imagefactory.warehouse.client.remote import RemoteWarehouse
 from imagefactory.warehouse.client.waiting import Waiting
 
@@ -33,7 +33,7 @@ KEPT_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class WarehouseAddress:
     """Where a warehouse is, who we are to it, and how long a job waits for it (seconds).
 
     `ca` is a PEM file of authorities, `fingerprint` the SHA-256 of the only certificate that is accepted; without both
@@ -49,7 +49,7 @@ class Place:
     copies: bool = False
 
 
-async def connect_warehouse(place: Place, reactor: Any, threads: Threads) -> RemoteWarehouse:
+async def connect_warehouse(place: WarehouseAddress, reactor: Any, threads: Threads) -> RemoteWarehouse:
     """A client; nothing is asked yet, so that a warehouse that is down now may come up later.
 
     `reactor` provides time and connections. InvalidInput if the authorities cannot be read.
@@ -69,7 +69,7 @@ async def connect_warehouse(place: Place, reactor: Any, threads: Threads) -> Rem
 
 
 def make_exchange(
-    place: Place,
+    place: WarehouseAddress,
     agent: IAgent,
     clock: Clock,
     threads: Threads,
@@ -103,17 +103,17 @@ async def probe(url: str, reactor: Any, threads: Threads, *, seconds: float = 1.
     """Whether something answers at `url` that is an Image Warehouse, ours or iwhd; in `seconds`, without any error."""
     pool = HTTPConnectionPool(reactor, persistent=False)
     agent = Agent(reactor, StrictPolicy(), connectTimeout=seconds, pool=pool)
-    return await looks_like_warehouse(make_exchange(Place(url), agent, reactor, threads), reactor, seconds)
+    return await looks_like_warehouse(make_exchange(WarehouseAddress(url), agent, reactor, threads), reactor, seconds)
 
 
 async def looks_like_warehouse(exchange: Exchange, clock: Clock, seconds: float) -> bool:
     """As `probe`, over an exchange."""
 
-    async def take(arrival: Arrival) -> bytes:
+    async def take(arrival: IncomingResponse) -> bytes:
         return await arrival.read(1 << 20)
 
     try:
-        root = await timeout(clock, seconds, exchange.once(Ask("GET", "/", {200, 401}), take))
+        root = await timeout(clock, seconds, exchange.once(ClientRequest("GET", "/", {200, 401}), take))
     except (TimeoutError, FactoryError):
         return False
     return bool(exchange.ours) or b'service="image_warehouse"' in root

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from imagefactory.warehouse.client.sending import Source
+from imagefactory.warehouse.client.sending import BodySource
 
 
 class Dialect(Protocol):
     """Names have been checked; errors are those of `Warehouse`."""
 
     async def send(
-        self, bucket: str, key: str, body: Source, attributes: Mapping[str, str], digest: Mapping[str, str]
+        self, bucket: str, key: str, body: BodySource, attributes: Mapping[str, str], digest: Mapping[str, str]
     ) -> None:
         """Store body and attributes; `digest` is the header that tells of the body, if that is known."""
 

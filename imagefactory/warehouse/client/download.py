@@ -6,8 +6,8 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from imagefactory.warehouse.client.exchange import PROBLEM, Ask, Exchange, rubbish
-from imagefactory.warehouse.client.receiving import Arrival
+from imagefactory.warehouse.client.exchange import PROBLEM, ClientRequest, Exchange, rubbish
+from imagefactory.warehouse.client.receiving import IncomingResponse
 from imagefactory.warehouse.store.incoming import Received
 from imagefactory.warehouse.wire import CONTENT, DIGEST, EXTENTS, Frames
 
@@ -38,13 +38,13 @@ class Download:
         headers = {"Accept": f"{EXTENTS}, {PROBLEM}"}
         if self._etag and self._received is not None and self._received.size:
             headers = {"Accept": PROBLEM, "Range": f"bytes={self._received.size}-", "If-Range": self._etag}
-        await self._exchange.once(Ask("GET", self._place, {200, 206, 404, 416}, headers), self._take)
+        await self._exchange.once(ClientRequest("GET", self._place, {200, 206, 404, 416}, headers), self._take)
         if self._received is None:
             return False
         await self._finish(self._received)
         return True
 
-    async def _take(self, arrival: Arrival) -> None:
+    async def _take(self, arrival: IncomingResponse) -> None:
         if arrival.status == 206 and self._follows(arrival):
             assert self._received is not None
             await self._save(arrival, self._received)
@@ -61,7 +61,7 @@ class Download:
         if arrival.status != 404:
             raise rubbish("this is not the part that was asked for", self._where)
 
-    def _follows(self, arrival: Arrival) -> bool:
+    def _follows(self, arrival: IncomingResponse) -> bool:
         found = _RANGE.match(arrival.header("content-range"))
         return self._received is not None and found is not None and int(found[1]) == self._received.size
 
@@ -70,7 +70,7 @@ class Download:
         self._partial.unlink(missing_ok=True)
         return Received("", self._partial, self._path, content=content, digesters=self._exchange.digesters)
 
-    async def _save(self, arrival: Arrival, received: Received) -> None:
+    async def _save(self, arrival: IncomingResponse, received: Received) -> None:
         threads = self._exchange.threads
         if arrival.header("content-type") != EXTENTS:
             await arrival.save(received.write, threads)

@@ -1,4 +1,4 @@
-"""What a status that nobody asked for means."""
+"""What an unexpected status means."""
 
 from __future__ import annotations
 

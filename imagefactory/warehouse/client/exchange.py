@@ -28,16 +28,16 @@ from imagefactory.lib.errors import FactoryError, TooLarge, Unavailable
 from imagefactory.lib.oauth.signer import Signer
 from imagefactory.lib.twisted_private.http import RequestNotSent
 from imagefactory.warehouse.client.errors import HICCUPS, TemporarilyUnavailable, refusal
-from imagefactory.warehouse.client.receiving import Arrival
-from imagefactory.warehouse.client.sending import Sending, Source, in_memory
-from imagefactory.warehouse.client.timeouts import Patience
+from imagefactory.warehouse.client.receiving import IncomingResponse
+from imagefactory.warehouse.client.sending import BodySource, Sending, in_memory
+from imagefactory.warehouse.client.timeouts import IdleTimeout
 from imagefactory.warehouse.client.waiting import Waiting
 
 IDLE = 60.0
 """Seconds without a byte in either direction."""
 
 QUICK = 15.0
-"""The same for what takes a server no time, and comes last: whoever was cancelled still clears away."""
+"""The same for what takes a server no time, and comes last: clean-up after a cancellation."""
 
 REFUSED = 300
 """Statuses from here on mean that nothing more of a body is wanted."""
@@ -59,14 +59,14 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ClientRequest:
     """A request: `path` from the warehouse's root on, quoted; `accept`: statuses that the asker deals with."""
 
     method: str
     path: str
     accept: Container[int] = range(200, 300)
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: Source | None = None
+    body: BodySource | None = None
     idle: float = IDLE
 
 
@@ -93,19 +93,19 @@ class Exchange:
         self._clock = clock
         self._signer = signer
 
-    async def read(self, ask: Ask, limit: int = _LISTS) -> tuple[int, bytes]:
+    async def read(self, ask: ClientRequest, limit: int = _LISTS) -> tuple[int, bytes]:
         """Status and body, tried until it works; FactoryErrors with the URL."""
 
-        async def take(arrival: Arrival) -> tuple[int, bytes]:
+        async def take(arrival: IncomingResponse) -> tuple[int, bytes]:
             return arrival.status, await arrival.read(limit)
 
         return await self.call(ask, take)
 
-    async def call(self, ask: Ask, take: Callable[[Arrival], Awaitable[T]]) -> T:
+    async def call(self, ask: ClientRequest, take: Callable[[IncomingResponse], Awaitable[T]]) -> T:
         """What `take` makes of the reply, tried until it works."""
         return await self.waiting.until_done(lambda: self.once(ask, take))
 
-    async def settle(self, ask: Ask, take: Callable[[Arrival, bool], Awaitable[T]]) -> T:
+    async def settle(self, ask: ClientRequest, take: Callable[[IncomingResponse, bool], Awaitable[T]]) -> T:
         """As `call`; `take` is told whether an earlier try may have done it, its reply being lost."""
         doubtful = False
 
@@ -119,10 +119,10 @@ class Exchange:
 
         return await self.waiting.until_done(attempt)
 
-    async def once(self, ask: Ask, take: Callable[[Arrival], Awaitable[T]]) -> T:
+    async def once(self, ask: ClientRequest, take: Callable[[IncomingResponse], Awaitable[T]]) -> T:
         """One try; Passing if another may work."""
         idle = self.waiting.patience(ask.idle) if ask.body is None else ask.idle
-        patience = Patience(self._clock, idle)
+        patience = IdleTimeout(self._clock, idle)
         where = f"{ask.method} {self.url}{ask.path}"
         try:
             return await patience.guard(self._try(ask, take, patience, where))
@@ -138,7 +138,9 @@ class Exchange:
         except TooLarge as error:
             raise TooLarge(error.message, where=where) from None
 
-    async def _try(self, ask: Ask, take: Callable[[Arrival], Awaitable[T]], patience: Patience, where: str) -> T:
+    async def _try(
+        self, ask: ClientRequest, take: Callable[[IncomingResponse], Awaitable[T]], patience: IdleTimeout, where: str
+    ) -> T:
         body = in_memory(b"") if ask.body is None and ask.method in {"PUT", "POST"} else ask.body
         sending = None if body is None else Sending(body, self.threads, patience.moved)
         try:
@@ -155,27 +157,33 @@ class Exchange:
             if sending is not None and response.code >= REFUSED:
                 sending.stopProducing()  # the server may not even read on
             try:
-                return await self._taken(ask, Arrival(response, patience), take, where)
+                return await self._taken(ask, IncomingResponse(response, patience), take, where)
             finally:
-                if sending is not None:  # answered early: Twisted closes such a connection only while somebody writes
+                if sending is not None:  # answered early: Twisted closes such a connection only while it is written to
                     await sending.settled()
         finally:
             if sending is not None:
                 await sending.ended()
 
-    async def _taken(self, ask: Ask, arrival: Arrival, take: Callable[[Arrival], Awaitable[T]], where: str) -> T:
+    async def _taken(
+        self,
+        ask: ClientRequest,
+        arrival: IncomingResponse,
+        take: Callable[[IncomingResponse], Awaitable[T]],
+        where: str,
+    ) -> T:
         self._recognise(arrival)
         if arrival.status not in ask.accept:
             raise refusal(arrival.status, where, await _reason(arrival))
         return await take(arrival)
 
-    def _headers(self, ask: Ask) -> Headers:
+    def _headers(self, ask: ClientRequest) -> Headers:
         given = {"User-Agent": f"imagefactory/{__version__}", "Accept": PROBLEM, **ask.headers}
         if self._signer is not None:
             given |= self._signer.headers(ask.method, self.url + ask.path)
         return Headers({name: [value] for name, value in given.items()})
 
-    def _recognise(self, arrival: Arrival) -> None:
+    def _recognise(self, arrival: IncomingResponse) -> None:
         """A reply with our sign is ours; without it, an error may be a proxy's, and says nothing."""
         if is_ours(arrival.header):
             self.ours = True
@@ -188,7 +196,7 @@ def is_ours(header: Callable[[str], str]) -> bool:
     return bool(header("X-Warehouse")) or header("Server").startswith("imagewarehouse/")
 
 
-async def _reason(arrival: Arrival) -> str:
+async def _reason(arrival: IncomingResponse) -> str:
     """What a server of ours says about an error; others say nothing, or a page for people."""
     if arrival.header("content-type") != PROBLEM:
         await arrival.skip()
@@ -221,5 +229,5 @@ def _cause(error: BaseException | None) -> BaseException | None:
 
 
 def rubbish(what: str, where: str) -> TemporarilyUnavailable:
-    """The error for a reply that nobody can read."""
+    """The error for a reply that cannot be read."""
     return TemporarilyUnavailable(f"the warehouse answers rubbish: {what}", where=where, tries=HICCUPS)

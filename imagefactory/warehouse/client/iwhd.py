@@ -12,12 +12,12 @@ from imagefactory.lib.errors import Unsupported
 from imagefactory.warehouse import names
 from imagefactory.warehouse.client import lists
 from imagefactory.warehouse.client.buckets import path, stored
-from imagefactory.warehouse.client.exchange import IDLE, Ask, Exchange
-from imagefactory.warehouse.client.receiving import Arrival
-from imagefactory.warehouse.client.sending import Source, in_memory
+from imagefactory.warehouse.client.exchange import IDLE, ClientRequest, Exchange
+from imagefactory.warehouse.client.receiving import IncomingResponse
+from imagefactory.warehouse.client.sending import BodySource, in_memory
 from imagefactory.warehouse.client.upload import HASHED
 from imagefactory.warehouse.interface import Changed, agrees
-from imagefactory.warehouse.query.tokens import Kind, tokenise
+from imagefactory.warehouse.query.tokens import TokenKind, tokenise
 
 _FORM = "application/x-www-form-urlencoded"
 _GONE = "none"
@@ -27,8 +27,8 @@ _SELECTORS = ("target", "provider", "image", "build", "target_image")
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyz_")
 
 
-class Iwhd:
-    """A `Dialect`; a `master` writes bodies to its slaves, too, which take them from nobody else."""
+class IwhdDialect:
+    """A `Dialect`; a `master` writes bodies to its slaves, too, which take them from no other client."""
 
     def __init__(self, exchange: Exchange, *, master: bool = False) -> None:
         self._exchange = exchange
@@ -39,7 +39,7 @@ class Iwhd:
         self,
         bucket: str,
         key: str,
-        body: Source,
+        body: BodySource,
         attributes: Mapping[str, str],
         digest: Mapping[str, str],  # noqa: ARG002 - iwhd knows none
     ) -> None:
@@ -49,13 +49,13 @@ class Iwhd:
             await self._sent(bucket, key, body)
         await self.annotate(bucket, key, attributes, {})
 
-    async def _sent(self, bucket: str, key: str, body: Source, *, may_refuse: bool = False) -> bool:
+    async def _sent(self, bucket: str, key: str, body: BodySource, *, may_refuse: bool = False) -> bool:
         """Whether the body was taken. A slave refuses one without the header of a master, all others one with it."""
         headers = {"X-redhat-role": "master"} if self._slave else {}
         accept = {200, 201, 500} | ({403} if may_refuse else set())
-        ask = Ask("PUT", path(bucket, key), accept, headers, body, IDLE + body.size / HASHED)
+        ask = ClientRequest("PUT", path(bucket, key), accept, headers, body, IDLE + body.size / HASHED)
 
-        async def take(arrival: Arrival) -> bool:
+        async def take(arrival: IncomingResponse) -> bool:
             await stored(self._exchange, bucket, arrival)
             return arrival.status != 403
 
@@ -77,7 +77,7 @@ class Iwhd:
         if not attributes:
             form = {"Content-Type": _FORM}
             key_only = in_memory(f"_key={path(key)[1:]}".encode())
-            await self._exchange.read(Ask("POST", path(bucket), headers=form, body=key_only))
+            await self._exchange.read(ClientRequest("POST", path(bucket), headers=form, body=key_only))
         for name in sorted(attributes, key=_rank):
             value = attributes[name]
             if value:
@@ -96,7 +96,7 @@ class Iwhd:
     async def attributes(self, bucket: str, key: str) -> dict[str, str] | None:
         """The list of names, then each value."""
         where = path(bucket, key, "_attrs")
-        status, data = await self._exchange.read(Ask("GET", where, {200, 404}, {"Accept": "application/xml"}))
+        status, data = await self._exchange.read(ClientRequest("GET", where, {200, 404}, {"Accept": "application/xml"}))
         if status == 404:
             return None
         found = {}
@@ -109,7 +109,7 @@ class Iwhd:
     async def keys(self, bucket: str, prefix: str, after: str, limit: int | None) -> list[str]:
         """The whole listing, sorted here: iwhd knows no order and no pages."""
         where = path(bucket)
-        _, data = await self._exchange.read(Ask("GET", where, headers={"Accept": lists.JSON}))
+        _, data = await self._exchange.read(ClientRequest("GET", where, headers={"Accept": lists.JSON}))
         found = sorted(lists.keys(data, self._exchange.url + where), key=str.encode)
         wanted = [key for key in found if key.startswith(prefix) and key.encode() > after.encode()]
         return wanted[:limit]
@@ -119,16 +119,18 @@ class Iwhd:
         _demand_old_names(expression)
         where = path(bucket, "_query")
         headers = {"Accept": lists.JSON, "Content-Type": _FORM}
-        ask = Ask("POST", where, {200, 404}, headers, in_memory(expression.encode()))
+        ask = ClientRequest("POST", where, {200, 404}, headers, in_memory(expression.encode()))
         status, data = await self._exchange.read(ask)
         return [] if status == 404 else sorted(lists.keys(data, self._exchange.url + where), key=str.encode)
 
     async def _put(self, bucket: str, key: str, name: str, value: str) -> None:
         headers = {"Content-Type": "text/plain"}
-        await self._exchange.read(Ask("PUT", path(bucket, key, name), headers=headers, body=in_memory(value.encode())))
+        await self._exchange.read(
+            ClientRequest("PUT", path(bucket, key, name), headers=headers, body=in_memory(value.encode()))
+        )
 
     async def _attribute(self, bucket: str, key: str, name: str) -> str | None:
-        status, data = await self._exchange.read(Ask("GET", path(bucket, key, name), {200, 404}))
+        status, data = await self._exchange.read(ClientRequest("GET", path(bucket, key, name), {200, 404}))
         value = data.decode(errors="replace")
         return None if status == 404 or value in {"", _GONE} else value
 
@@ -139,9 +141,9 @@ def _rank(name: str) -> int:
 
 def _demand_old_names(expression: str) -> None:
     for token in tokenise(expression):
-        if token.text == "#" and token.kind is Kind.SIGN:
+        if token.text == "#" and token.kind is TokenKind.SIGN:
             raise Unsupported("this warehouse (iwhd) does not survive # in a query", where=expression)
-        if token.kind is Kind.NAME and not _NAME.issuperset(token.text):
+        if token.kind is TokenKind.NAME and not _NAME.issuperset(token.text):
             raise Unsupported(
                 "this warehouse (iwhd) reads only names of lower-case letters and _ in queries", where=expression
             )

@@ -8,8 +8,8 @@ from urllib.parse import quote, urlencode
 from imagefactory.lib.errors import NotFound, Unavailable
 from imagefactory.warehouse.client import buckets, lists
 from imagefactory.warehouse.client.buckets import path
-from imagefactory.warehouse.client.exchange import Ask, Exchange
-from imagefactory.warehouse.client.sending import Source, in_memory
+from imagefactory.warehouse.client.exchange import ClientRequest, Exchange
+from imagefactory.warehouse.client.sending import BodySource, in_memory
 from imagefactory.warehouse.client.upload import Upload
 from imagefactory.warehouse.interface import Changed, agrees
 from imagefactory.warehouse.wire import CONTENT, EXPECTED
@@ -20,14 +20,14 @@ _IN_HEADER = 16 << 10  # bytes of attributes that go with the body; more would b
 _JSON = {"Accept": lists.JSON}
 
 
-class Ours:
+class OwnDialect:
     """A `Dialect`."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
     async def send(
-        self, bucket: str, key: str, body: Source, attributes: Mapping[str, str], digest: Mapping[str, str]
+        self, bucket: str, key: str, body: BodySource, attributes: Mapping[str, str], digest: Mapping[str, str]
     ) -> None:
         """In one request, but for attributes that are too large for it: those come first."""
         light, heavy = _split(attributes)
@@ -55,7 +55,7 @@ class Ours:
         data = in_memory(_form({"_key": key, **attributes}).encode())
         headers = {"Content-Type": _FORM} | ({EXPECTED: _form(expected)} if expected else {})
         try:
-            await self._exchange.read(Ask("POST", path(bucket), headers=headers, body=data))
+            await self._exchange.read(ClientRequest("POST", path(bucket), headers=headers, body=data))
         except Changed:  # or a try before this one has set them, and its reply was lost
             if not agrees(await self.attributes(bucket, key) or {}, attributes):
                 raise
@@ -63,7 +63,7 @@ class Ours:
     async def attributes(self, bucket: str, key: str) -> dict[str, str] | None:
         """All in one reply."""
         where = path(bucket, key, "_attrs") + "?values=1"
-        status, data = await self._exchange.read(Ask("GET", where, {200, 404}, _JSON))
+        status, data = await self._exchange.read(ClientRequest("GET", where, {200, 404}, _JSON))
         return None if status == 404 else lists.values(data, self._exchange.url + where)
 
     async def keys(self, bucket: str, prefix: str, after: str, limit: int | None) -> list[str]:
@@ -72,7 +72,7 @@ class Ours:
         while limit is None or len(found) < limit:
             wanted = PAGE if limit is None else min(PAGE, limit - len(found))
             where = path(bucket, prefix=prefix, after=after, limit=wanted)
-            _, data = await self._exchange.read(Ask("GET", where, headers=_JSON))
+            _, data = await self._exchange.read(ClientRequest("GET", where, headers=_JSON))
             page = lists.keys(data, self._exchange.url + where)
             found += page
             if len(page) < wanted:
@@ -87,7 +87,7 @@ class Ours:
         headers = {**_JSON, "Content-Type": _FORM}
         while page:
             where = path(bucket, "_query", after=after, limit=PAGE)
-            ask = Ask("POST", where, {200, 404}, headers, in_memory(expression.encode()))
+            ask = ClientRequest("POST", where, {200, 404}, headers, in_memory(expression.encode()))
             status, data = await self._exchange.read(ask)
             page = [] if status == 404 else lists.keys(data, self._exchange.url + where)
             found += page

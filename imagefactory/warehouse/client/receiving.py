@@ -15,15 +15,15 @@ from twisted.web.iweb import IResponse
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import TooLarge
 from imagefactory.warehouse.buffered_writer import BufferedWriter
-from imagefactory.warehouse.client.timeouts import Patience
+from imagefactory.warehouse.client.timeouts import IdleTimeout
 
 _SHORT = 64 << 10
 
 
-class Arrival:
+class IncomingResponse:
     """A reply whose body has not come yet; one of the methods must be called, once."""
 
-    def __init__(self, response: IResponse, patience: Patience) -> None:
+    def __init__(self, response: IResponse, patience: IdleTimeout) -> None:
         self.status: int = response.code
         self.length: int | None = response.length if isinstance(response.length, int) else None
         self._response = response
@@ -79,7 +79,7 @@ class _Stream(Protocol):
 
     transport: ITransport
 
-    def __init__(self, take: Callable[[bytes], None], patience: Patience) -> None:
+    def __init__(self, take: Callable[[bytes], None], patience: IdleTimeout) -> None:
         self._take = take
         self._patience = patience
         self._over = False

@@ -14,10 +14,10 @@ from imagefactory.warehouse.client import buckets
 from imagefactory.warehouse.client.buckets import path as place
 from imagefactory.warehouse.client.dialect import Dialect
 from imagefactory.warehouse.client.download import Download
-from imagefactory.warehouse.client.exchange import QUICK, Ask, Exchange, rubbish
-from imagefactory.warehouse.client.iwhd import Iwhd
-from imagefactory.warehouse.client.ours import Ours
-from imagefactory.warehouse.client.receiving import Arrival
+from imagefactory.warehouse.client.exchange import QUICK, ClientRequest, Exchange, rubbish
+from imagefactory.warehouse.client.iwhd import IwhdDialect
+from imagefactory.warehouse.client.ours import OwnDialect
+from imagefactory.warehouse.client.receiving import IncomingResponse
 from imagefactory.warehouse.client.sending import in_memory, opened
 from imagefactory.warehouse.query import parse
 from imagefactory.warehouse.wire import CONTENT, DIGEST
@@ -31,7 +31,7 @@ class RemoteWarehouse:
     """A `Warehouse`; see there for what the methods do.
 
     All of them wait for a warehouse that is down (see `Waiting`) and raise Unavailable in the end; also Unauthorized.
-    `master`: what is there is a copy of what we have, see `Iwhd`.
+    `master`: what is there is a copy of what we have, see `IwhdDialect`.
     """
 
     def __init__(
@@ -39,8 +39,8 @@ class RemoteWarehouse:
     ) -> None:
         self._exchange = exchange
         self._close = close
-        self._ours = Ours(exchange)
-        self._iwhd = Iwhd(exchange, master=master)
+        self._ours = OwnDialect(exchange)
+        self._iwhd = IwhdDialect(exchange, master=master)
 
     @property
     def url(self) -> str:
@@ -106,10 +106,10 @@ class RemoteWarehouse:
 
     async def body(self, bucket: str, key: str, *, limit: int = 16 << 20) -> bytes | None:
         _check(bucket, key)
-        ask = Ask("GET", place(bucket, key), {200, 404})
+        ask = ClientRequest("GET", place(bucket, key), {200, 404})
         where = f"{ask.method} {self.url}{ask.path}"
 
-        async def take(arrival: Arrival) -> bytes | None:
+        async def take(arrival: IncomingResponse) -> bytes | None:
             if arrival.status == 404:
                 await arrival.skip()
                 return None
@@ -135,20 +135,20 @@ class RemoteWarehouse:
         if await self._dialect() is not self._ours:
             return await self.attributes(bucket, key) is not None
 
-        async def take(arrival: Arrival) -> bool:
+        async def take(arrival: IncomingResponse) -> bool:
             await arrival.skip()
             return arrival.status == 200 and arrival.header(DIGEST) == sha256
 
-        return await self._exchange.call(Ask("HEAD", place(bucket, key), {200, 404}), take)
+        return await self._exchange.call(ClientRequest("HEAD", place(bucket, key), {200, 404}), take)
 
     async def delete(self, bucket: str, key: str) -> bool:
         _check(bucket, key)
 
-        async def take(arrival: Arrival, doubtful: bool) -> bool:
+        async def take(arrival: IncomingResponse, doubtful: bool) -> bool:
             await arrival.skip()
             return arrival.status == 200 or doubtful
 
-        return await self._exchange.settle(Ask("DELETE", place(bucket, key), {200, 404}, idle=QUICK), take)
+        return await self._exchange.settle(ClientRequest("DELETE", place(bucket, key), {200, 404}, idle=QUICK), take)
 
     async def keys(self, bucket: str, *, prefix: str = "", after: str = "", limit: int | None = None) -> list[str]:
         names.check(bucket, "a bucket")
@@ -162,7 +162,7 @@ class RemoteWarehouse:
     async def _dialect(self) -> Dialect:
         """Ours or iwhd's: known from the last reply; after a broken connection it is asked again."""
         if self._exchange.ours is None:
-            await self._exchange.read(Ask("GET", "/_health", range(200, 500)), 1 << 20)
+            await self._exchange.read(ClientRequest("GET", "/_health", range(200, 500)), 1 << 20)
         return self._ours if self._exchange.ours else self._iwhd
 
 

@@ -28,7 +28,7 @@ BLOCK = 256 << 10
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class BodySource:
     """What to send: pieces in memory, and (offset, length) of an open file of `size` bytes."""
 
     pieces: tuple[Piece, ...]
@@ -40,11 +40,11 @@ class Source:
         """How many bytes go over the wire."""
         return sum(len(piece) if isinstance(piece, bytes) else piece[1] for piece in self.pieces)
 
-    def rest(self, offset: int) -> Source:
+    def rest(self, offset: int) -> BodySource:
         """The file itself from `offset` on."""
         return replace(self, pieces=((offset, self.size - offset),))
 
-    def framed(self) -> Source | None:
+    def framed(self) -> BodySource | None:
         """The file without its holes, for a server of ours; None if it has none worth leaving out. Blocks."""
         data = data_of(self.descriptor)
         if sum(length for _, length in data) + FRAME.size * (len(data) + 1) > self.size - BLOCK:
@@ -83,13 +83,13 @@ class Source:
         return data
 
 
-def in_memory(data: bytes) -> Source:
+def in_memory(data: bytes) -> BodySource:
     """These bytes."""
-    return Source((data,) if data else (), len(data))
+    return BodySource((data,) if data else (), len(data))
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Source]:
+def opened(path: Path) -> Iterator[BodySource]:
     """The whole of a file, which stays the same when its name goes. Opening blocks; NotFound."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -97,7 +97,7 @@ def opened(path: Path) -> Iterator[Source]:
         raise NotFound("the file to store is not there", where=str(path)) from None
     try:
         size = os.fstat(descriptor).st_size
-        yield Source(((0, size),), size, descriptor)
+        yield BodySource(((0, size),), size, descriptor)
     finally:
         os.close(descriptor)
 
@@ -106,7 +106,7 @@ def opened(path: Path) -> Iterator[Source]:
 class Sending(Paced):
     """One attempt to send a source; `moved` is called whenever the other side has taken something."""
 
-    def __init__(self, source: Source, threads: Threads, moved: Callable[[], None]) -> None:
+    def __init__(self, source: BodySource, threads: Threads, moved: Callable[[], None]) -> None:
         super().__init__()
         self.length = source.length
         self._source = source
@@ -148,7 +148,7 @@ class Sending(Paced):
         return None if block is None else Task(self._threads.run(self._source.read, block))
 
     async def settled(self) -> None:
-        """Wait until everything is sent, or nobody takes any more of it."""
+        """Wait until everything is sent, or the other side takes no more of it."""
         interruption = None if self._task is None else await self._task.settled(on_cancel=self.stopProducing)
         if interruption is not None:
             raise interruption

@@ -13,7 +13,7 @@ from imagefactory.lib.concurrency.task import Task
 T = TypeVar("T")
 
 
-class Patience:
+class IdleTimeout:
     """Ends one piece of work when nothing has moved for `seconds`, however long it takes in all."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:

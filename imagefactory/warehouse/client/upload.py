@@ -8,9 +8,9 @@ from secrets import token_hex
 from imagefactory.lib.errors import NotFound
 from imagefactory.warehouse.client.buckets import exists, path, stored
 from imagefactory.warehouse.client.errors import TemporarilyUnavailable
-from imagefactory.warehouse.client.exchange import IDLE, Ask, Exchange
-from imagefactory.warehouse.client.receiving import Arrival
-from imagefactory.warehouse.client.sending import Source
+from imagefactory.warehouse.client.exchange import IDLE, ClientRequest, Exchange
+from imagefactory.warehouse.client.receiving import IncomingResponse
+from imagefactory.warehouse.client.sending import BodySource
 from imagefactory.warehouse.wire import CONTENT, DIGEST, EXTENTS, UPLOAD_NAME, UPLOAD_OFFSET
 
 SMALL = 8 << 20
@@ -23,7 +23,9 @@ HASHED = 64 << 20
 class Upload:
     """One body to one object; `headers` go with it."""
 
-    def __init__(self, exchange: Exchange, bucket: str, place: str, body: Source, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, exchange: Exchange, bucket: str, place: str, body: BodySource, headers: Mapping[str, str]
+    ) -> None:
         self._exchange = exchange
         self._bucket = bucket
         self._place = place
@@ -60,17 +62,17 @@ class Upload:
     async def _offset(self) -> int:
         headers = {UPLOAD_NAME: self._name, "Content-Range": f"bytes */{self._body.size}"}
 
-        async def take(arrival: Arrival) -> int:
+        async def take(arrival: IncomingResponse) -> int:
             await self._stored(arrival)
             offset = arrival.header(UPLOAD_OFFSET)
             return int(offset) if offset.isascii() and offset.isdigit() else 0
 
-        return await self._exchange.once(Ask("PUT", self._place, {202, 409, 500}, headers), take)
+        return await self._exchange.once(ClientRequest("PUT", self._place, {202, 409, 500}, headers), take)
 
-    def _ask(self, body: Source, headers: Mapping[str, str]) -> Ask:
-        return Ask("PUT", self._place, {200, 201, 409, 500}, headers, body, self._idle)
+    def _ask(self, body: BodySource, headers: Mapping[str, str]) -> ClientRequest:
+        return ClientRequest("PUT", self._place, {200, 201, 409, 500}, headers, body, self._idle)
 
-    async def _stored(self, arrival: Arrival) -> Mapping[str, str]:
+    async def _stored(self, arrival: IncomingResponse) -> Mapping[str, str]:
         await stored(self._exchange, self._bucket, arrival)
         if arrival.status == 409:  # the server has not noticed yet that the last connection broke, or lost what it had
             raise TemporarilyUnavailable("the upload cannot go on yet", where=f"PUT {self._exchange.url}{self._place}")

@@ -16,7 +16,7 @@ from imagefactory.warehouse.client.errors import TemporarilyUnavailable
 
 FIRST, LONGEST = 0.25, 30.0
 BRIEF = 5.0
-"""Seconds to wait where no job does: somebody sits at the other end of a request."""
+"""Seconds to wait where no job does: a client waits for the reply."""
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 class Waiting:
     """Waits for a warehouse that does not answer: a job up to `limit` seconds, others briefly.
 
-    The time counts from when it was found down, whoever found it: what is asked of it after that time (as clean-up of a
+    The time counts from when any request found it down: what is asked of it after that time (as clean-up of a
     job that has given up) fails at once. Everything tried here must be safe to repeat.
     """
 

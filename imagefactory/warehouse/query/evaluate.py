@@ -10,7 +10,16 @@ from collections.abc import Callable, Mapping
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
-from imagefactory.warehouse.query.syntax import Atom, Comparison, Field, Group, Number, Query, Setting, Text
+from imagefactory.warehouse.query.syntax import (
+    Atom,
+    Comparison,
+    Field,
+    Group,
+    NumberLiteral,
+    Query,
+    Setting,
+    TextLiteral,
+)
 
 Resolve = Callable[[str, str, str], str]
 """(bucket, key, attribute) -> its value, empty if there is none: how `$a.b` is followed."""
@@ -63,9 +72,9 @@ class _Evaluation:
 
     def _value(self, atom: Atom) -> str | None:
         match atom:
-            case Text(value):
+            case TextLiteral(value):
                 return value
-            case Number(digits):
+            case NumberLiteral(digits):
                 return _Digits(digits)
             case Field(name, links):
                 return self._follow(self._attributes.get(name, ""), links)

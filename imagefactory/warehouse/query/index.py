@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from imagefactory.warehouse.names import PSEUDO_ATTRIBUTES
 from imagefactory.warehouse.query.evaluate import is_number
-from imagefactory.warehouse.query.syntax import Comparison, Field, Group, Query, Text
+from imagefactory.warehouse.query.syntax import Comparison, Field, Group, Query, TextLiteral
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def _equality(part: Comparison) -> Equality | None:
     if part.comparator != "==" or part.negated:
         return None
     match part.left, part.right:
-        case (Field(name, ()), Text(value)) | (Text(value), Field(name, ())):
+        case (Field(name, ()), TextLiteral(value)) | (TextLiteral(value), Field(name, ())):
             usable = not is_number(value) and name not in PSEUDO_ATTRIBUTES
             return Equality(name, value) if usable else None
         case _:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from imagefactory.warehouse.query.tokens import Kind, Token, tokenise, wrong
+from imagefactory.warehouse.query.tokens import Token, TokenKind, tokenise, wrong
 
 LONGEST = 1 << 16
 DEEPEST = 50
@@ -14,21 +14,21 @@ Comparator = Literal["<", "<=", ">", ">=", "==", "!="]
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class TextLiteral:
     """A string literal."""
 
     value: str
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class NumberLiteral:
     """A number literal, as its decimal digits."""
 
     digits: str
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
+class OtherLiteral:
     """A date or a bare name: they parse, but have no value."""
 
     text: str
@@ -57,7 +57,7 @@ class Group:
     query: Query
 
 
-Atom = Text | Number | Other | Field | Setting | Group
+Atom = TextLiteral | NumberLiteral | OtherLiteral | Field | Setting | Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def parse(text: str) -> Query:
         raise wrong(f"a query has at most {LONGEST} characters", LONGEST + 1)
     parser = _Parser(list(tokenise(text)))
     query = parser.query()
-    parser.take(Kind.END)
+    parser.take(TokenKind.END)
     return query
 
 
@@ -100,14 +100,14 @@ class _Parser:
     def _next(self) -> Token:
         return self._tokens[self._at]
 
-    def take(self, kind: Kind, text: str | None = None) -> Token:
+    def take(self, kind: TokenKind, text: str | None = None) -> Token:
         token = self._next
         if token.kind is not kind or (text is not None and token.text != text):
             raise wrong(f"{text or kind.value} expected, not {token.text or token.kind.value!r}", token.place)
         self._at += 1
         return token
 
-    def _took(self, kind: Kind, *texts: str) -> str:
+    def _took(self, kind: TokenKind, *texts: str) -> str:
         token = self._next
         if token.kind is not kind or (texts and token.text not in texts):
             return ""
@@ -116,29 +116,29 @@ class _Parser:
 
     def query(self) -> Query:
         first, rest = self._unary(), []
-        while sign := self._took(Kind.SIGN, "&&", "||"):
+        while sign := self._took(TokenKind.SIGN, "&&", "||"):
             rest.append((sign, self._unary()))
         return Query(first, tuple(rest))
 
     def _unary(self) -> Comparison:
-        negated = bool(self._took(Kind.SIGN, "!"))
+        negated = bool(self._took(TokenKind.SIGN, "!"))
         left = self._atom()
-        comparator = self._took(Kind.COMPARE)
+        comparator = self._took(TokenKind.COMPARE)
         if not comparator:
             return Comparison(left, negated=negated)
         return Comparison(left, comparator, self._atom(), negated)  # type: ignore[arg-type]
 
     def _atom(self) -> Atom:
-        if sign := self._took(Kind.SIGN, "$", "#"):
+        if sign := self._took(TokenKind.SIGN, "$", "#"):
             return self._field(Field if sign == "$" else Setting)
-        if self._took(Kind.SIGN, "("):
+        if self._took(TokenKind.SIGN, "("):
             return self._group()
         return self._literal()
 
     def _field(self, make: type[Field] | type[Setting]) -> Atom:
-        name, links = self.take(Kind.NAME).text, []
-        while self._took(Kind.SIGN, "."):
-            links.append(self.take(Kind.NAME).text)
+        name, links = self.take(TokenKind.NAME).text, []
+        while self._took(TokenKind.SIGN, "."):
+            links.append(self.take(TokenKind.NAME).text)
         return make(name, tuple(links))
 
     def _group(self) -> Group:
@@ -146,15 +146,15 @@ class _Parser:
         if self._depth > DEEPEST:
             raise wrong(f"parentheses nest deeper than {DEEPEST}", self._next.place)
         query = self.query()
-        self.take(Kind.SIGN, ")")
+        self.take(TokenKind.SIGN, ")")
         self._depth -= 1
         return Group(query)
 
     def _literal(self) -> Atom:
         token = self._next
-        if token.kind not in {Kind.TEXT, Kind.NUMBER, Kind.DATE, Kind.NAME}:
+        if token.kind not in {TokenKind.TEXT, TokenKind.NUMBER, TokenKind.DATE, TokenKind.NAME}:
             raise wrong(f"a value expected, not {token.text or token.kind.value!r}", token.place)
         self._at += 1
-        if token.kind is Kind.TEXT:
-            return Text(token.text)
-        return Number(token.text) if token.kind is Kind.NUMBER else Other(token.text)
+        if token.kind is TokenKind.TEXT:
+            return TextLiteral(token.text)
+        return NumberLiteral(token.text) if token.kind is TokenKind.NUMBER else OtherLiteral(token.text)

@@ -10,7 +10,7 @@ from enum import Enum
 from imagefactory.lib.errors import InvalidInput, Problem
 
 
-class Kind(Enum):
+class TokenKind(Enum):
     """What a token is."""
 
     TEXT = "text"
@@ -26,7 +26,7 @@ class Kind(Enum):
 class Token:
     """`text` is without quotes for strings and dates; `place` counts characters from 1."""
 
-    kind: Kind
+    kind: TokenKind
     text: str
     place: int
 
@@ -56,6 +56,6 @@ def tokenise(text: str) -> Iterator[Token]:
         if found is None:
             raise wrong(f"{text[place]!r} begins nothing known (or a quote that is not closed)", place + 1)
         if found.lastgroup:
-            yield Token(Kind[found.lastgroup], found[found.lastgroup], place + 1)
+            yield Token(TokenKind[found.lastgroup], found[found.lastgroup], place + 1)
         place = found.end()
-    yield Token(Kind.END, "", len(text) + 1)
+    yield Token(TokenKind.END, "", len(text) + 1)

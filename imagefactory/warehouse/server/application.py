@@ -13,8 +13,8 @@ from imagefactory.warehouse.server import buckets, control, health, metadata, ob
 from imagefactory.warehouse.server.body_sink import BodySink, WholeBody, attributes, knows_content
 from imagefactory.warehouse.server.call import Call, Reply
 from imagefactory.warehouse.server.context import NOWHERE, Operation, Peers, WarehouseContext
-from imagefactory.warehouse.server.errors import Answer
-from imagefactory.warehouse.server.sessions import Sessions, part_of
+from imagefactory.warehouse.server.errors import StatusError
+from imagefactory.warehouse.server.sessions import UploadSessions, part_of
 from imagefactory.warehouse.server.users import Users, signed_at_all
 from imagefactory.warehouse.store.local import Store
 
@@ -53,12 +53,12 @@ class Application(WarehouseContext):
         threads: Threads,
         clock: Clock,
         users: Users | None = None,
-        outside: Peers = NOWHERE,
+        peers: Peers = NOWHERE,
         *,
         bulk: Threads | None = None,
     ) -> None:
-        super().__init__(store, threads, clock, users, outside, bulk=bulk)
-        self.sessions = Sessions(store, self.bulk, clock, self)
+        super().__init__(store, threads, clock, users, peers, bulk=bulk)
+        self.sessions = UploadSessions(store, self.bulk, clock, self)
 
     async def close(self) -> None:
         """Drop unfinished uploads, and do nothing more in the background."""
@@ -88,12 +88,12 @@ class Application(WarehouseContext):
 
     def _check_room(self, bucket: str, length: int | None) -> None:
         if not self.store.has_bucket(bucket):
-            raise Answer(500, "there is no such bucket")
+            raise StatusError(500, "there is no such bucket")
         free = self.store.blobs.free()
         if length is not None and free is not None and length > free:
             raise NoSpace(f"the body has {length} bytes, {free} are free")
 
-    def welcome(self, call: Call) -> Seen | None:
+    def verify_head(self, call: Call) -> Seen | None:
         """Check the signature of a call whose body is still to come; Unauthorized.
 
         Returns None if it is seen only with the body, because the fields of a form are part of it, or if calls are not
@@ -107,7 +107,7 @@ class Application(WarehouseContext):
         return self.users.verify(call)
 
     async def answer(self, call: Call, *, signed: Seen | None = None) -> Reply:
-        """The reply to a call whose body has come; `signed`: what `welcome` returned for it."""
+        """The reply to a call whose body has come; `signed`: what `verify_head` returned for it."""
         if call.path == ("_health",) and call.method in {"GET", "HEAD"}:
             return await health.health(self, call)
         if signed is not None and self.users:
@@ -127,17 +127,17 @@ class Application(WarehouseContext):
         """Why a call is refused whose body is too large to be kept in memory."""
         try:
             known = _operation(call) is not _nothing
-        except Answer as error:
+        except StatusError as error:
             return error
-        return TooLarge("the body is too large") if known else Answer(404, "there is no such operation")
+        return TooLarge("the body is too large") if known else StatusError(404, "there is no such operation")
 
 
 def _operation(call: Call) -> Operation:
     if call.path is None:
-        raise Answer(404, "no such path")
+        raise StatusError(404, "no such path")
     operation = _special(call) or OPERATIONS.get(_place(call))
     if operation is None:
-        raise Answer(404, "there is no such operation")
+        raise StatusError(404, "there is no such operation")
     return operation
 
 
@@ -162,14 +162,14 @@ def _special(call: Call) -> Operation | None:
 
 
 async def _nothing(_: WarehouseContext, __: Call) -> Reply:
-    raise Answer(404, "there is no such operation")
+    raise StatusError(404, "there is no such operation")
 
 
 def _check_names(call: Call) -> None:
     assert call.path is not None
     bucket, key = call.path
     if key == "_query" or bucket in names.RESERVED_BUCKETS:
-        raise Answer(404, "no body can be there")
+        raise StatusError(404, "no body can be there")
     if key in names.RESERVED_KEYS or call.header("x-redhat-role") is not None:
-        raise Answer(403, "no body may be put there")
+        raise StatusError(403, "no body may be put there")
     names.check_all(key, attributes(call))

@@ -13,7 +13,7 @@ from imagefactory.warehouse.server.context import WarehouseContext
 from imagefactory.warehouse.server.users import hashing
 from imagefactory.warehouse.store.blobs import Incoming, Receiving
 from imagefactory.warehouse.store.local import Store
-from imagefactory.warehouse.store.objects import Stored
+from imagefactory.warehouse.store.objects import StoredObject
 from imagefactory.warehouse.wire import CONTENT, DIGEST, EXTENTS, Frames, digests
 
 
@@ -66,7 +66,7 @@ class WholeBody:
         await self._threads.run(self._incoming.discard)
 
 
-def store_body(store: Store, call: Call, incoming: Incoming) -> Stored:
+def store_body(store: Store, call: Call, incoming: Incoming) -> StoredObject:
     """Make what came the body of the object that the call names, with the attributes in its headers. Blocks."""
     assert call.path is not None
     bucket, key = call.path
@@ -98,7 +98,7 @@ def attributes(call: Call) -> Mapping[str, str | None]:
     return dict(attributes_in_headers(call.headers))
 
 
-def stored_reply(stored: Stored) -> Reply:
+def stored_reply(stored: StoredObject) -> Reply:
     """201, the ETag unquoted as iwhd sent it."""
     known = digests(stored.blob.sha256, stored.blob.content) if stored.blob else {}
     return Reply(201, headers={"ETag": stored.etag, **known})

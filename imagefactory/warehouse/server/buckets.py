@@ -8,7 +8,7 @@ from imagefactory.lib.errors import Conflict, InvalidInput
 from imagefactory.warehouse.server import formats
 from imagefactory.warehouse.server.call import Call, Reply
 from imagefactory.warehouse.server.context import WarehouseContext
-from imagefactory.warehouse.server.errors import Answer
+from imagefactory.warehouse.server.errors import StatusError
 from imagefactory.warehouse.server.pages import Pages, paged
 
 
@@ -40,7 +40,7 @@ async def create_by_form(app: WarehouseContext, call: Call) -> Reply:
 
 async def _create(app: WarehouseContext, name: str) -> Reply:
     if not await app.threads.run(app.store.create_bucket, name):
-        raise Answer(500, "the bucket exists")
+        raise StatusError(500, "the bucket exists")
     return Reply(201)
 
 
@@ -63,7 +63,7 @@ async def query(app: WarehouseContext, call: Call) -> Reply:
     after, limit = call.argument("after") or "", call.number("limit")
     keys = await app.threads.run(app.store.query, bucket, call.text(), after, limit)
     if not keys and limit != 0:
-        raise Answer(404, "no object is selected")
+        raise StatusError(404, "no object is selected")
     return await _objects(app, call, bucket, keys)
 
 
@@ -84,7 +84,7 @@ async def delete(app: WarehouseContext, call: Call) -> Reply:
     try:
         found = await app.threads.run(app.store.delete_bucket, call.path[0])
     except Conflict as error:
-        raise Answer(409, error.message) from None
+        raise StatusError(409, error.message) from None
     if not found:
-        raise Answer(404, "there is no such bucket")
+        raise StatusError(404, "there is no such bucket")
     return Reply(200)

@@ -15,7 +15,7 @@ from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import NotFound
 from imagefactory.warehouse.store.blobs import Blob, Reader
 from imagefactory.warehouse.store.local import Store
-from imagefactory.warehouse.store.objects import Stored
+from imagefactory.warehouse.store.objects import StoredObject
 from imagefactory.warehouse.store.trust import proof
 
 _STEP = 64  # blocks that one call into a thread reads: others get their turn
@@ -32,7 +32,7 @@ class Checks:
         self._waiting: dict[str, Blob] = {}
         self._task: Task[None] | None = None
 
-    def look(self, stored: Stored, reader: Reader) -> None:
+    def look(self, stored: StoredObject, reader: Reader) -> None:
         """Have the body read, unless it was found right lately."""
         assert stored.blob is not None
         if not self._store.trust.holds(stored.blob, reader):

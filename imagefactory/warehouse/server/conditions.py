@@ -8,9 +8,9 @@ from collections.abc import Callable
 from twisted.web.http import stringToDatetime
 
 from imagefactory.warehouse.server.call import Call, as_text, parse_form
-from imagefactory.warehouse.server.errors import Answer
+from imagefactory.warehouse.server.errors import StatusError
 from imagefactory.warehouse.store.conditions import Condition, ReadAttributes, expecting
-from imagefactory.warehouse.store.objects import Stored
+from imagefactory.warehouse.store.objects import StoredObject
 from imagefactory.warehouse.wire import EXPECTED
 
 FRAMED = "-extents"
@@ -27,7 +27,7 @@ def tags(header: str) -> list[str]:
     return [quoted or bare for quoted, bare in _TAG.findall(header)]
 
 
-def _names_it(header: str, stored: Stored | None, suffix: str = "") -> bool:
+def _names_it(header: str, stored: StoredObject | None, suffix: str = "") -> bool:
     if stored is None or not stored.etag:
         return False
     return header.strip() == "*" or stored.etag + suffix in tags(header)
@@ -38,31 +38,31 @@ def condition(call: Call) -> Condition:
     wanted, unwanted = call.header("if-match"), call.header("if-none-match")
     expected = expecting(parse_form(as_text(call.raw_header(EXPECTED) or b"", EXPECTED)))
 
-    def check(stored: Stored | None, attributes: ReadAttributes) -> None:
+    def check(stored: StoredObject | None, attributes: ReadAttributes) -> None:
         expected(stored, attributes)
         if wanted is not None and not _names_it(wanted, stored):
-            raise Answer(412, "the object is not the one that If-Match names")
+            raise StatusError(412, "the object is not the one that If-Match names")
         if unwanted is not None and _names_it(unwanted, stored):
-            raise Answer(412, "the object is one that If-None-Match excludes")
+            raise StatusError(412, "the object is one that If-None-Match excludes")
 
     return check
 
 
-def not_modified(call: Call, stored: Stored, suffix: str) -> bool:
+def not_modified(call: Call, stored: StoredObject, suffix: str) -> bool:
     """Whether a reader has it already (304); If-Match is checked, too (412).
 
     `suffix`: what the tag of the form that it would get ends with.
     """
     wanted, known = call.header("if-match"), call.header("if-none-match")
     if wanted is not None and not _names_it(wanted, stored, suffix):
-        raise Answer(412, "the object is not the one that If-Match names")
+        raise StatusError(412, "the object is not the one that If-Match names")
     if known is not None:
         return _names_it(known, stored, suffix)
     since = _date(call.header("if-modified-since"))
     return since is not None and int(stored.modified) <= since
 
 
-def ranges(call: Call, stored: Stored, size: int, now: float) -> list[tuple[int, int]] | None:
+def ranges(call: Call, stored: StoredObject, size: int, now: float) -> list[tuple[int, int]] | None:
     """The (offset, length) asked for; None: the whole body. 416 if nothing of it is there."""
     header = call.header("range")
     if header is None or call.method != "GET" or not _still(call, stored, now):
@@ -76,7 +76,7 @@ def ranges(call: Call, stored: Stored, size: int, now: float) -> list[tuple[int,
         return None  # what cannot be read is ignored
     spans = [span for part in found if part and (span := _span(part[1], part[2], size))]
     if not spans:
-        raise Answer(416, "the body has no such range", headers={"Content-Range": f"bytes */{size}"})
+        raise StatusError(416, "the body has no such range", headers={"Content-Range": f"bytes */{size}"})
     return spans if sum(length for _, length in spans) <= 2 * size else None
 
 
@@ -88,7 +88,7 @@ def _span(first: str, last: str, size: int) -> tuple[int, int] | None:
     return (start, end - start + 1) if start <= end else None
 
 
-def _still(call: Call, stored: Stored, now: float) -> bool:
+def _still(call: Call, stored: StoredObject, now: float) -> bool:
     """Whether If-Range, if given, means the body as it is now: a date does only if it is older than a second."""
     header = call.header("if-range")
     if header is None:

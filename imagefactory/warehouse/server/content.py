@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from secrets import token_hex
 
 from imagefactory.warehouse.store.blobs import Reader
-from imagefactory.warehouse.store.objects import Stored
+from imagefactory.warehouse.store.objects import StoredObject
 from imagefactory.warehouse.wire import FRAME, Piece
 
 LARGEST_HOLES = 16 << 30
@@ -21,7 +21,7 @@ class Content:
     `whole`: all of it, in order; what is left out between the pieces are holes.
     """
 
-    stored: Stored
+    stored: StoredObject
     reader: Reader
     pieces: tuple[Piece, ...]
     whole: bool = False
@@ -44,17 +44,17 @@ class Content:
                 at, left = at + length, left - length
 
 
-def one_range(stored: Stored, reader: Reader, start: int, length: int) -> Content:
+def one_range(stored: StoredObject, reader: Reader, start: int, length: int) -> Content:
     """A range of the body, which may be all of it."""
     return Content(stored, reader, ((start, length),), whole=length == reader.size)
 
 
-def whole(stored: Stored, reader: Reader) -> Content:
+def whole(stored: StoredObject, reader: Reader) -> Content:
     """All of the body."""
     return Content(stored, reader, ((0, reader.size),), whole=True)
 
 
-def framed(stored: Stored, reader: Reader, extents: list[tuple[int, int]]) -> Content:
+def framed(stored: StoredObject, reader: Reader, extents: list[tuple[int, int]]) -> Content:
     """The body without its holes, as `EXTENTS`."""
     pieces: list[Piece] = []
     for start, length in extents:
@@ -64,7 +64,7 @@ def framed(stored: Stored, reader: Reader, extents: list[tuple[int, int]]) -> Co
     return Content(stored, reader, (*pieces, FRAME.pack(reader.size, 0)), whole=cheap)
 
 
-def several(stored: Stored, reader: Reader, ranges: list[tuple[int, int]]) -> tuple[Content, str]:
+def several(stored: StoredObject, reader: Reader, ranges: list[tuple[int, int]]) -> tuple[Content, str]:
     """Several (offset, length) as multipart/byteranges (RFC 9110, 14.6), and the Content-Type that goes with it."""
     boundary, size = token_hex(16), reader.size
     pieces: list[Piece] = []

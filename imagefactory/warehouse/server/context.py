@@ -16,14 +16,14 @@ from imagefactory.warehouse.server.checking import Checks
 from imagefactory.warehouse.server.metrics import Metrics
 from imagefactory.warehouse.server.users import Users, body_hash
 from imagefactory.warehouse.store.local import Store
-from imagefactory.warehouse.store.objects import Stored
+from imagefactory.warehouse.store.objects import StoredObject
 
 _LARGE = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """What is beyond this store: the directories for copies, and who asks other warehouses (None: nobody)."""
+    """What is beyond this store: the directories for copies, and what asks other warehouses (None: nothing does)."""
 
     directory: CopyDirectory
     has: Callable[[str, str, str], Awaitable[bool]] | None = None
@@ -44,7 +44,7 @@ class WarehouseContext:
         threads: Threads,
         clock: Clock,
         users: Users | None,
-        outside: Peers,
+        peers: Peers,
         *,
         bulk: Threads | None = None,
     ) -> None:
@@ -56,16 +56,16 @@ class WarehouseContext:
         self.metrics = Metrics()
         self.uploads, self.downloads = Budget(UPLOADS), Budget(DOWNLOADS)
         self.checks = Checks(store, self.bulk)
-        self.digesting: SharedRuns[str, Stored] = SharedRuns()  # by blob
-        self.copies = outside.directory
-        self._has = outside.has
+        self.digesting: SharedRuns[str, StoredObject] = SharedRuns()  # by blob
+        self.copies = peers.directory
+        self._has = peers.has
 
     async def form(self, call: Call) -> dict[str, str]:
         """The fields of the call's form; a large one is read in a thread."""
         return await self.bulk.run(call.form) if len(call.body) > _LARGE else call.form()
 
     async def has_copy(self, bucket: str, key: str, provider: str) -> bool:
-        """Whether a provider has the body as it is now; from what is remembered if nobody can be asked."""
+        """Whether a provider has the body as it is now; from what is remembered if the provider cannot be asked."""
         if self._has is not None:
             return await self._has(bucket, key, provider)
         return await self.threads.run(self.store.replication.has_copy, bucket, key, provider)

@@ -12,8 +12,8 @@ from imagefactory.warehouse.server import formats, metadata
 from imagefactory.warehouse.server.buckets import listed
 from imagefactory.warehouse.server.call import Call, Reply
 from imagefactory.warehouse.server.context import Operation, WarehouseContext
-from imagefactory.warehouse.server.errors import Answer
-from imagefactory.warehouse.store.providers import TYPES, Provider
+from imagefactory.warehouse.server.errors import StatusError
+from imagefactory.warehouse.store.providers import TYPES, ReplicationProvider
 
 _PRIMARY = "_primary"
 _MORE = re.compile(r"[\x00-\x20\x7f/?#@\\]")
@@ -61,7 +61,7 @@ async def _check(app: WarehouseContext, call: Call, depot: str) -> Reply:
         raise InvalidInput("depot names the provider to ask about")
     bucket, key = call.path or ("", "")
     if not await app.has_copy(bucket, key, depot):
-        raise Answer(404, "no copy is there")
+        raise StatusError(404, "no copy is there")
     return Reply(200)
 
 
@@ -70,7 +70,7 @@ async def _register(app: WarehouseContext, site: str) -> Reply:
     name = site.partition(":")[0]
     if name not in {one.name for one in await app.threads.run(app.store.replication.providers)}:
         raise InvalidInput("site names no provider")
-    raise Answer(501, "this warehouse registers no images")
+    raise StatusError(501, "this warehouse registers no images")
 
 
 async def _list(app: WarehouseContext, call: Call) -> Reply:
@@ -90,7 +90,7 @@ async def _add(app: WarehouseContext, call: Call) -> Reply:
     assert call.path is not None
     new = _provider(call.path[1], await app.form(call))
     if new.type in _NOT_HERE:
-        raise Answer(501, f"this warehouse copies nothing to providers of type {new.type}")
+        raise StatusError(501, f"this warehouse copies nothing to providers of type {new.type}")
     if new.type == "fs":
         app.copies.check(new.path)
     try:
@@ -100,7 +100,7 @@ async def _add(app: WarehouseContext, call: Call) -> Reply:
     return Reply(200)
 
 
-def _provider(name: str, form: dict[str, str]) -> Provider:
+def _provider(name: str, form: dict[str, str]) -> ReplicationProvider:
     kind = form.get("type", "")
     if "name" in form or name == _PRIMARY or kind not in TYPES:
         raise InvalidInput("a provider has a type, and its name from the URL")
@@ -113,7 +113,7 @@ def _provider(name: str, form: dict[str, str]) -> Provider:
     if kind != "fs" and not _is_host(host, int(port)):
         raise InvalidInput("a provider has a host", where=repr(host), hint="a name or address, or https:// before it")
     more = {field: value for field, value in form.items() if field not in _KNOWN}
-    return Provider(name, kind, host, int(port), key, secret, path, more=json.dumps(more))
+    return ReplicationProvider(name, kind, host, int(port), key, secret, path, more=json.dumps(more))
 
 
 def _is_host(text: str, port: int) -> bool:
@@ -129,7 +129,7 @@ def _is_host(text: str, port: int) -> bool:
 async def _remove(app: WarehouseContext, call: Call) -> Reply:
     assert call.path is not None
     if not await app.threads.run(app.store.replication.remove, call.path[1]):
-        raise Answer(404, "there is no such provider, or it is the primary one")
+        raise StatusError(404, "there is no such provider, or it is the primary one")
     return Reply(200)
 
 
@@ -141,8 +141,8 @@ async def _make_primary(app: WarehouseContext, call: Call) -> Reply:
 
 
 async def refuse_page(_: WarehouseContext, __: Call) -> Reply:
-    """A page in somebody's browser wants to change where bodies go: no client of a warehouse is a page."""
-    raise Answer(403, "pages may not change providers")
+    """Refuse a change of where bodies go that a page in a browser asks for: no client of a warehouse is a page."""
+    raise StatusError(403, "pages may not change providers")
 
 
 #: What can be done below /_providers, by method and number of names in the path.

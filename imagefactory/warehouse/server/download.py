@@ -24,7 +24,7 @@ _AT_ONCE = 4  # blocks of one download: read ahead, held back, in two buffers of
 _log = Logger()
 
 
-class Download(Sender):
+class ContentSender(Sender):
     """One body to one request.
 
     A body that is sent whole, its holes left out or not, is hashed on the way, unless it was so not long ago. Its last

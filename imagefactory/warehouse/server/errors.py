@@ -38,7 +38,7 @@ PROBLEM = "application/problem+json"
 _log = Logger()
 
 
-class Answer(FactoryError):
+class StatusError(FactoryError):
     """Ends a call with this status, where the old API has one of its own."""
 
     def __init__(self, status: int, message: str, *, headers: dict[str, str] | None = None) -> None:
@@ -51,11 +51,11 @@ def reply_to(error: Exception, call: Call) -> Reply:
     """The reply for an error.
 
     Its body is empty, because old clients take any body for the answer; who accepts `application/problem+json` gets
-    the reason. What nobody expected is logged with an incident id.
+    the reason. An unexpected error is logged with an incident id.
     """
     status = _status(error)
     headers: dict[str, str] = {}
-    if isinstance(error, Answer):
+    if isinstance(error, StatusError):
         headers |= error.headers
     if status == 401:
         headers["WWW-Authenticate"] = 'OAuth realm=""'
@@ -70,6 +70,6 @@ def reply_to(error: Exception, call: Call) -> Reply:
 
 
 def _status(error: Exception) -> int:
-    if isinstance(error, Answer):
+    if isinstance(error, StatusError):
         return error.status
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)

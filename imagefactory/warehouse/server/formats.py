@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
-from imagefactory.warehouse.store.providers import Provider
+from imagefactory.warehouse.store.providers import ReplicationProvider
 
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
@@ -91,7 +91,7 @@ def values(url: str, attributes: Mapping[str, str], *, as_json: bool) -> bytes:
     return _lines("<object>", *head, *lines, "</object>")
 
 
-def providers(known: Iterable[Provider], *, as_json: bool) -> bytes:
+def providers(known: Iterable[ReplicationProvider], *, as_json: bool) -> bytes:
     """The provider list; the passwords in it are always empty."""
     if as_json:
         entries = [
@@ -109,7 +109,7 @@ def providers(known: Iterable[Provider], *, as_json: bool) -> bytes:
     return _lines("<providers>", *lines, "</providers>")
 
 
-def _public(one: Provider) -> tuple[tuple[str, str | int], ...]:
+def _public(one: ReplicationProvider) -> tuple[tuple[str, str | int], ...]:
     return (
         ("type", one.type),
         ("host", one.host),

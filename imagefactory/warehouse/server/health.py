@@ -10,7 +10,7 @@ from imagefactory.warehouse.server.context import WarehouseContext
 
 
 async def health(app: WarehouseContext, _: Call) -> Reply:
-    """GET /_health: 200 if the database answers, else 503; nobody needs to be known for it."""
+    """GET /_health: 200 if the database answers, else 503; without authentication."""
     await app.threads.run(app.store.buckets)
     state = {"status": "ok", "version": __version__}
     return Reply(200, json.dumps(state).encode() + b"\n", {"Content-Type": "application/json"})

@@ -8,7 +8,7 @@ from imagefactory.warehouse.server.buckets import listed
 from imagefactory.warehouse.server.call import Call, Reply, as_text
 from imagefactory.warehouse.server.conditions import condition
 from imagefactory.warehouse.server.context import WarehouseContext
-from imagefactory.warehouse.server.errors import Answer
+from imagefactory.warehouse.server.errors import StatusError
 
 _TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 
@@ -39,7 +39,7 @@ async def get(app: WarehouseContext, call: Call) -> Reply:
     assert call.path is not None
     value = await app.threads.run(app.store.attribute, *call.path)
     if not value:
-        raise Answer(404, "there is no such attribute")
+        raise StatusError(404, "there is no such attribute")
     return Reply(200, value.encode(), _TEXT)
 
 
@@ -48,7 +48,7 @@ async def delete(app: WarehouseContext, call: Call) -> Reply:
     assert call.path is not None
     bucket, key, name = call.path
     if not await app.threads.run(app.store.delete_attribute, bucket, key, name, condition(call)):
-        raise Answer(404, "there is no such attribute")
+        raise StatusError(404, "there is no such attribute")
     return Reply(200)
 
 
@@ -58,7 +58,7 @@ async def listing(app: WarehouseContext, call: Call) -> Reply:
     bucket, key = call.path[:2]
     found = await app.threads.run(app.store.describe, bucket, key)
     if found is None:
-        raise Answer(404, "there is no such object")
+        raise StatusError(404, "there is no such object")
     url, attributes = formats.object_url(call.root, bucket, key), found[1]
     if call.argument("values") == "1":
         return listed(formats.values(url, attributes, as_json=call.json), call)

@@ -10,10 +10,10 @@ from imagefactory.warehouse.server import content
 from imagefactory.warehouse.server.call import Call, Reply
 from imagefactory.warehouse.server.conditions import FRAMED, condition, not_modified, ranges
 from imagefactory.warehouse.server.context import WarehouseContext
-from imagefactory.warehouse.server.errors import Answer
+from imagefactory.warehouse.server.errors import StatusError
 from imagefactory.warehouse.store.blobs import Reader
 from imagefactory.warehouse.store.digests import digested
-from imagefactory.warehouse.store.objects import Stored
+from imagefactory.warehouse.store.objects import StoredObject
 from imagefactory.warehouse.wire import EXTENTS, digests
 
 _BINARY = {"Content-Type": "application/octet-stream"}
@@ -24,7 +24,7 @@ async def get(app: WarehouseContext, call: Call) -> Reply:
     assert call.path is not None
     opened = await app.threads.run(app.store.open, *call.path)
     if opened is None:
-        raise Answer(404, "there is no body")
+        raise StatusError(404, "there is no body")
     stored, reader = opened
     try:
         framed = EXTENTS in (call.header("accept") or "")
@@ -35,7 +35,7 @@ async def get(app: WarehouseContext, call: Call) -> Reply:
         raise
 
 
-async def _digested(app: WarehouseContext, stored: Stored) -> Stored:
+async def _digested(app: WarehouseContext, stored: StoredObject) -> StoredObject:
     """With the SHA-256 that HTTP clients want to know; what has it costs nothing. Those who ask at once share it."""
     blob = stored.blob
     if blob is None or blob.sha256:
@@ -44,7 +44,7 @@ async def _digested(app: WarehouseContext, stored: Stored) -> Stored:
     return replace(stored, blob=known.blob)
 
 
-async def _reply(app: WarehouseContext, call: Call, stored: Stored, reader: Reader, *, framed: bool) -> Reply:
+async def _reply(app: WarehouseContext, call: Call, stored: StoredObject, reader: Reader, *, framed: bool) -> Reply:
     await _check_whole(app, stored, reader)
     headers = _headers(stored, FRAMED if framed else "")
     if not_modified(call, stored, FRAMED if framed else ""):
@@ -56,7 +56,7 @@ async def _reply(app: WarehouseContext, call: Call, stored: Stored, reader: Read
     return replace(body, headers={**headers, **body.headers})
 
 
-async def _body(app: WarehouseContext, call: Call, stored: Stored, reader: Reader, *, framed: bool) -> Reply:
+async def _body(app: WarehouseContext, call: Call, stored: StoredObject, reader: Reader, *, framed: bool) -> Reply:
     if framed:
         extents = await app.bulk.run(reader.extents)
         return Reply(200, content.framed(stored, reader, extents), {"Content-Type": EXTENTS})
@@ -71,7 +71,7 @@ async def _body(app: WarehouseContext, call: Call, stored: Stored, reader: Reade
     return Reply(206, content.one_range(stored, reader, start, length), _BINARY | place)
 
 
-def _headers(stored: Stored, suffix: str) -> dict[str, str]:
+def _headers(stored: StoredObject, suffix: str) -> dict[str, str]:
     assert stored.blob is not None
     return {
         "ETag": f'"{stored.etag}{suffix}"',
@@ -82,19 +82,19 @@ def _headers(stored: Stored, suffix: str) -> dict[str, str]:
     }
 
 
-async def _check_whole(app: WarehouseContext, stored: Stored, reader: Reader) -> None:
+async def _check_whole(app: WarehouseContext, stored: StoredObject, reader: Reader) -> None:
     """500 for a body that is known to be damaged, or that lost some of its bytes."""
     assert stored.blob is not None
     if reader.size != stored.blob.size:
         await app.threads.run(app.store.mark_damaged, stored.blob.id)
-        raise Answer(500, f"the body has {reader.size} bytes, {stored.blob.size} were stored")
+        raise StatusError(500, f"the body has {reader.size} bytes, {stored.blob.size} were stored")
     if stored.blob.damaged:
-        raise Answer(500, "the body is damaged")
+        raise StatusError(500, "the body is damaged")
 
 
 async def delete(app: WarehouseContext, call: Call) -> Reply:
     """DELETE /BUCKET/KEY: body and attributes."""
     bucket, key = call.path or ("", "")
     if not await app.threads.run(app.store.delete, bucket, key, condition(call)):
-        raise Answer(404, "there is no such object")
+        raise StatusError(404, "there is no such object")
     return Reply(200)

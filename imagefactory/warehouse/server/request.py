@@ -15,7 +15,7 @@ from imagefactory.lib.twisted_private.http import RequestInternals
 from imagefactory.warehouse.server.body_sink import BodySink
 from imagefactory.warehouse.server.call import Call, Reply, split_path
 from imagefactory.warehouse.server.content import Content
-from imagefactory.warehouse.server.download import Download
+from imagefactory.warehouse.server.download import ContentSender
 from imagefactory.warehouse.server.errors import reply_to
 from imagefactory.warehouse.server.pages import Pages
 from imagefactory.warehouse.server.sending import PagesSender
@@ -64,12 +64,12 @@ class WarehouseRequest(RequestInternals):
         elif length is not None and length > LARGEST_BODY:
             self._refuse(self._app.too_large(self._call))
         else:
-            self._welcome()
+            self._verify_head()
 
-    def _welcome(self) -> None:
+    def _verify_head(self) -> None:
         """Who waits for leave to send a body that is kept in memory hears first whether he is known."""
         try:
-            self._signed = self._app.welcome(self._call) if self._waits() else None
+            self._signed = self._app.verify_head(self._call) if self._waits() else None
         except Exception as error:
             self._refuse(error)
         else:
@@ -209,7 +209,7 @@ class WarehouseRequest(RequestInternals):
             self._end()
             return
         self.channel.write_more_at_once()
-        if await Download(self, content, self._app).send():
+        if await ContentSender(self, content, self._app).send():
             self._end()
 
     def _head(self, reply: Reply, length: int | None) -> None:

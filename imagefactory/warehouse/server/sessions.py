@@ -20,7 +20,7 @@ from imagefactory.warehouse.buffered_writer import BufferedWriter, Flow
 from imagefactory.warehouse.server.body_sink import BodySink, knows_content, store_body, stored_reply
 from imagefactory.warehouse.server.call import Call, Reply
 from imagefactory.warehouse.server.context import WarehouseContext
-from imagefactory.warehouse.server.errors import Answer
+from imagefactory.warehouse.server.errors import StatusError
 from imagefactory.warehouse.server.users import hashing
 from imagefactory.warehouse.store.blobs import Receiving
 from imagefactory.warehouse.store.local import Store
@@ -32,7 +32,7 @@ _RANGE = re.compile(r"bytes\s+(?:\*|(\d{1,18})-(\d{1,18}))/(\d{1,18})")
 
 
 @dataclass(eq=False, slots=True)
-class Session:
+class UploadSession:
     """One named upload; `busy` while a connection feeds it."""
 
     incoming: Receiving
@@ -69,7 +69,7 @@ def part_of(call: Call) -> Part | None:
     return part
 
 
-class Sessions:
+class UploadSessions:
     """All named uploads of a server."""
 
     def __init__(self, store: Store, threads: Threads, clock: Clock, app: WarehouseContext) -> None:
@@ -77,7 +77,7 @@ class Sessions:
         self._store = store
         self._threads = threads
         self._clock = clock
-        self._open: dict[tuple[str, ...], Session] = {}
+        self._open: dict[tuple[str, ...], UploadSession] = {}
 
     async def admit(self, call: Call, part: Part, length: int | None, flow: Flow) -> BodySink:
         """Go on with an upload, begin it, or say how far it is; 409 with the offset if the part does not follow what
@@ -92,24 +92,24 @@ class Sessions:
             raise Conflict("another connection feeds this upload")
         here = 0 if session is None else session.incoming.size
         if part.first not in {None, here} or (session is not None and session.size != part.size):
-            raise Answer(409, "the part does not follow what is there", headers={UPLOAD_OFFSET: str(here)})
+            raise StatusError(409, "the part does not follow what is there", headers={UPLOAD_OFFSET: str(here)})
         if part.first is None:
             return ImmediateReply(Reply(202, headers={UPLOAD_OFFSET: str(here)}))
         session = session or await self._begin(key, call, part)
         session.busy = True
         return PartBody(call, session, part, self, flow)
 
-    async def _begin(self, key: tuple[str, ...], call: Call, part: Part) -> Session:
+    async def _begin(self, key: tuple[str, ...], call: Call, part: Part) -> UploadSession:
         if len(self._open) >= MOST:
-            raise Answer(503, "too many uploads are open")
+            raise StatusError(503, "too many uploads are open")
         incoming = await self._threads.run(self._store.blobs.receive, content=knows_content(call))
         if key in self._open:  # meanwhile another connection has begun the same
             await self._threads.run(incoming.discard)
             raise Conflict("another connection feeds this upload")
-        self._open[key] = session = Session(incoming, part.size, self._clock.seconds())
+        self._open[key] = session = UploadSession(incoming, part.size, self._clock.seconds())
         return session
 
-    async def end(self, session: Session, call: Call) -> Reply:
+    async def end(self, session: UploadSession, call: Call) -> Reply:
         """A part has come: say how far it is, or store the whole."""
         if session.incoming.size < session.size:
             await self.leave(session)
@@ -117,12 +117,12 @@ class Sessions:
         self._drop(session)
         return stored_reply(await self._threads.run(store_body, self._store, call, session.incoming))
 
-    async def leave(self, session: Session) -> None:
+    async def leave(self, session: UploadSession) -> None:
         """No connection feeds it for now: nothing is kept open for it."""
         await self._threads.run(session.incoming.rest)
         session.busy, session.touched = False, self._clock.seconds()
 
-    async def discard(self, session: Session) -> None:
+    async def discard(self, session: UploadSession) -> None:
         """Forget an upload and what arrived of it."""
         self._drop(session)
         await self._threads.run(session.incoming.discard)
@@ -132,7 +132,7 @@ class Sessions:
         for session in list(self._open.values()):
             await self.discard(session)
 
-    def upload(self, session: Session, flow: Flow, seen: BodyHash | None) -> BufferedWriter:
+    def upload(self, session: UploadSession, flow: Flow, seen: BodyHash | None) -> BufferedWriter:
         """What feeds the session from one connection."""
         return BufferedWriter(hashing(seen, session.incoming.write), self._threads, flow, self.app.uploads)
 
@@ -141,13 +141,13 @@ class Sessions:
         for session in [one for one in self._open.values() if not one.busy and one.touched < old]:
             await self.discard(session)
 
-    def _drop(self, session: Session) -> None:
+    def _drop(self, session: UploadSession) -> None:
         for key in [key for key, one in self._open.items() if one is session]:
             del self._open[key]
 
 
 class ImmediateReply:
-    """A `BodySink` of nothing: the answer is known."""
+    """A `BodySink` for a call without a body, whose reply is known."""
 
     def __init__(self, reply: Reply) -> None:
         self._reply = reply
@@ -165,7 +165,7 @@ class ImmediateReply:
 class PartBody:
     """A `BodySink` of one part."""
 
-    def __init__(self, call: Call, session: Session, part: Part, sessions: Sessions, flow: Flow) -> None:
+    def __init__(self, call: Call, session: UploadSession, part: Part, sessions: UploadSessions, flow: Flow) -> None:
         self._call = call
         self._session = session
         self._sessions = sessions
@@ -188,7 +188,7 @@ class PartBody:
             raise
         if self._left:
             await self._sessions.leave(self._session)
-            raise Answer(
+            raise StatusError(
                 400,
                 "the body is not as long as Content-Range says",
                 headers={UPLOAD_OFFSET: str(self._session.incoming.size)},

@@ -88,12 +88,12 @@ def make_site(
     threads: Threads,
     clock: IReactorTime,
     users: Mapping[str, Secret] | None = None,
-    outside: Peers = NOWHERE,
+    peers: Peers = NOWHERE,
 ) -> WarehouseSite:
     """A site that serves `store`.
 
-    With `users` (keys and secrets) every call but `/_health` must be signed by one of them. `outside`: where copies go.
+    With `users` (keys and secrets) every call but `/_health` must be signed by one of them. `peers`: where copies go.
     TLS is the endpoint's matter. When it stops listening, `site.application.close()` drops unfinished uploads.
     """
     known = None if users is None else Users(users, clock.seconds)
-    return WarehouseSite(Application(store, threads, clock, known, outside), clock)
+    return WarehouseSite(Application(store, threads, clock, known, peers), clock)

@@ -19,7 +19,7 @@ class Blob:
 
     One that came over the wire has the `sha256` of all bytes. One that was a file, or came from a client that knows
     holes, has the digest `content`, which costs nothing for holes (see `files.content`), and the other only after
-    somebody has asked for it (`store.digests`).
+    it has been asked for (`store.digests`).
     `damaged`: what is in the file is no longer what was stored.
     """
 
@@ -37,7 +37,7 @@ class Blob:
 
 
 class Incoming(Protocol):
-    """A body on its way in; nobody sees it before it is placed. Errors: NoSpace."""
+    """A body on its way in, which is not visible before it is placed. Errors: NoSpace."""
 
     @property
     def proven(self) -> bool:

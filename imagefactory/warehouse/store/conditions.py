@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from imagefactory.warehouse.interface import Changed, agrees
-from imagefactory.warehouse.store.objects import Stored
+from imagefactory.warehouse.store.objects import StoredObject
 
 ReadAttributes = Callable[[], Mapping[str, str]]
 """Returns the attributes that the object has; empty if there is none."""
 
-Condition = Callable[[Stored | None, ReadAttributes], None]
+Condition = Callable[[StoredObject | None, ReadAttributes], None]
 """Raises what shall stop the change."""
 
 
-def always(_stored: Stored | None, _attributes: ReadAttributes) -> None:
+def always(_stored: StoredObject | None, _attributes: ReadAttributes) -> None:
     """Let every change happen."""
 
 
@@ -25,7 +25,7 @@ def expecting(expected: Mapping[str, str | None], wanted: Mapping[str, str | Non
         wanted: what the change sets: an object that has it already is as it should be, too.
     """
 
-    def check(_stored: Stored | None, attributes: ReadAttributes) -> None:
+    def check(_stored: StoredObject | None, attributes: ReadAttributes) -> None:
         found = attributes()
         if wanted and agrees(found, wanted):
             return

@@ -1,7 +1,7 @@
-"""The SHA-256 of all bytes of a body that was a file: computed when somebody first asks for it, and kept.
+"""The SHA-256 of all bytes of a body that was a file: computed when it is first asked for, and kept.
 
 For a large disk that is mostly holes it costs far more than all else (about a second per GiB): HTTP tells it of what is
-fetched, and other warehouses want to know it. Nobody else does.
+fetched, and other warehouses want to know it; nothing else does.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from dataclasses import replace
 from imagefactory.lib.files.content import Digest, Reading, WholeDigest
 from imagefactory.warehouse.store import objects
 from imagefactory.warehouse.store.local import Store
-from imagefactory.warehouse.store.objects import Stored
+from imagefactory.warehouse.store.objects import StoredObject
 from imagefactory.warehouse.store.trust import digest_of
 
 
-def digested(store: Store, stored: Stored) -> Stored:
+def digested(store: Store, stored: StoredObject) -> StoredObject:
     """The object with the SHA-256 of its body; marked as damaged if that is not what was stored. Blocks.
 
     Raises NotFound if the body was replaced meanwhile.

@@ -21,7 +21,7 @@ class DirectoryBlobs:
     """A `BlobStore` for any number of processes.
 
     Each instance has a directory for what is coming in, and holds a lock beside it as long as it lives: a directory
-    whose lock is free belonged to a dead process. All of it is on one file system, so that placing is a rename.
+    whose lock is free belonged to a process that has ended. All of it is on one file system: placing is a rename.
     """
 
     def __init__(self, root: Path) -> None:

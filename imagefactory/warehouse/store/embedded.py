@@ -18,7 +18,7 @@ from imagefactory.warehouse.store.conditions import expecting
 from imagefactory.warehouse.store.database import open_database, plain_errors
 from imagefactory.warehouse.store.directory import DirectoryBlobs
 from imagefactory.warehouse.store.local import Store
-from imagefactory.warehouse.store.objects import Stored
+from imagefactory.warehouse.store.objects import StoredObject
 from imagefactory.warehouse.store.reserve import Reserve
 
 _TRIES = 5
@@ -100,7 +100,7 @@ class EmbeddedWarehouse:
             return reader.read(0, reader.size)
 
     @contextmanager
-    def _opened(self, bucket: str, key: str) -> Iterator[tuple[Stored, Reader] | None]:
+    def _opened(self, bucket: str, key: str) -> Iterator[tuple[StoredObject, Reader] | None]:
         opened = self.store.open(bucket, key)
         try:
             yield opened
@@ -108,7 +108,7 @@ class EmbeddedWarehouse:
             if opened is not None:
                 opened[1].close()
 
-    def _demand_intact(self, stored: Stored, reader: Reader) -> None:
+    def _demand_intact(self, stored: StoredObject, reader: Reader) -> None:
         """An error, which is remembered with the body, if it is not what was stored."""
         assert stored.blob is not None
         if not self.store.trust.proves(stored.blob, reader):
@@ -132,7 +132,7 @@ class EmbeddedWarehouse:
                     return mine if _link(path, mine) else path
         raise Conflict("the body is replaced all the time", where=f"{bucket}/{key}", hint="try again later")
 
-    def _own(self, stored: Stored) -> Path | None:
+    def _own(self, stored: StoredObject) -> Path | None:
         return self.store.blobs.path(stored.blob.id) if stored.blob else None
 
     async def path(self, bucket: str, key: str) -> Path | None:

@@ -21,7 +21,7 @@ AHEAD = 32 << 20
 """Bytes after which the disk is given what there is: at the end there is less to wait for."""
 
 READ_ONLY = 0o400
-"""Images may hold secrets: nobody but the store's owner reads them here."""
+"""Images may hold secrets: only the store's owner may read them here."""
 
 ZEROS = bytes(BLOCK)
 _WRITE = os.O_WRONLY | os.O_CLOEXEC

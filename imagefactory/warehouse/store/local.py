@@ -17,7 +17,7 @@ from imagefactory.warehouse.store import objects, providers, search
 from imagefactory.warehouse.store.blobs import Blob, BlobStore, Incoming, Reader
 from imagefactory.warehouse.store.conditions import Condition, always
 from imagefactory.warehouse.store.database import plain_errors
-from imagefactory.warehouse.store.objects import Stored, Usage
+from imagefactory.warehouse.store.objects import StoredObject, Usage
 from imagefactory.warehouse.store.replication import Replication
 from imagefactory.warehouse.store.reserve import Reserve
 from imagefactory.warehouse.store.trust import Trust
@@ -65,7 +65,7 @@ class Store:
         return self.blobs.sweep_unfinished() + self.blobs.sweep_orphans(self._known, self._now() - min_age)
 
     def _known(self, ids: Collection[str]) -> set[str]:
-        with self.database.write() as connection:  # waits for whoever has just placed a blob
+        with self.database.write() as connection:  # waits for a process that has just placed a blob
             return objects.known_blobs(connection) & set(ids)
 
     def create_bucket(self, name: str) -> bool:
@@ -95,7 +95,7 @@ class Store:
         body: bytes | Incoming | None,
         attributes: Mapping[str, str | None],
         condition: Condition = always,
-    ) -> Stored:
+    ) -> StoredObject:
         """Set body (None: leave it) and attributes in one transaction. An `Incoming` is placed, or else discarded."""
         incoming = self._receive(body) if isinstance(body, bytes) else body
         change = _Change(bucket, key, attributes, condition)
@@ -115,19 +115,19 @@ class Store:
             raise
         return incoming
 
-    def _annotate(self, change: _Change) -> Stored:
+    def _annotate(self, change: _Change) -> StoredObject:
         with self.database.write() as connection:
             stored = self._begin(connection, change)
             providers.consider(connection, stored)
             return stored
 
-    def _begin(self, connection: Connection, change: _Change) -> Stored:
+    def _begin(self, connection: Connection, change: _Change) -> StoredObject:
         _check(connection, objects.find(connection, change.bucket, change.key), change.condition)
         stored = objects.obtain(connection, change.bucket, change.key, self._now())
         objects.set_attributes(connection, stored.id, change.attributes)
         return stored
 
-    def _replace(self, change: _Change, incoming: Incoming) -> Stored:
+    def _replace(self, change: _Change, incoming: Incoming) -> StoredObject:
         new = incoming.finish()
         unused: set[str] = {new.id}  # if the transaction fails
         try:
@@ -148,7 +148,7 @@ class Store:
             for id in unused:
                 self.blobs.remove(id)
 
-    def _modified(self, before: Stored | None, new: Blob) -> float:
+    def _modified(self, before: StoredObject | None, new: Blob) -> float:
         """When the body changed: two bodies of one object never have a second in common, which is all HTTP tells."""
         now = self._now()
         if before is None or before.blob is None:
@@ -186,7 +186,7 @@ class Store:
 
     def annotate(
         self, bucket: str, key: str, attributes: Mapping[str, str | None], condition: Condition = always
-    ) -> Stored:
+    ) -> StoredObject:
         """As `put` without a body; makes the bucket, too, if there is none. InvalidInput for keys that are not listed,
         but for the bucket's defaults."""
         names.check_all(key, attributes)
@@ -209,7 +209,7 @@ class Store:
 
     def adopt(
         self, bucket: str, key: str, path: Path, attributes: Mapping[str, str], content: str = "", *, keep: bool = False
-    ) -> Stored:
+    ) -> StoredObject:
         """As `put` with a local file as body, gone from `path` afterwards unless it is to be kept."""
         with plain_errors(path):
             stored = self.put(bucket, key, self.blobs.adopt(path, content), attributes)
@@ -217,12 +217,12 @@ class Store:
                 path.unlink(missing_ok=True)
         return stored
 
-    def find(self, bucket: str, key: str) -> Stored | None:
+    def find(self, bucket: str, key: str) -> StoredObject | None:
         """The object, if there is one."""
         with self.database.read() as connection:
             return objects.find(connection, bucket, key)
 
-    def describe(self, bucket: str, key: str) -> tuple[Stored, dict[str, str]] | None:
+    def describe(self, bucket: str, key: str) -> tuple[StoredObject, dict[str, str]] | None:
         """The object with its attributes, if there is one."""
         with self.database.read() as connection:
             stored = objects.find(connection, bucket, key)
@@ -238,7 +238,7 @@ class Store:
         with self.database.read() as connection:
             return search.read_attribute(connection, bucket, key, name)
 
-    def open(self, bucket: str, key: str) -> tuple[Stored, Reader] | None:
+    def open(self, bucket: str, key: str) -> tuple[StoredObject, Reader] | None:
         """The object and its open body; None without a body. A body replaced meanwhile stays readable."""
         for _ in range(_TRIES):
             stored = self.find(bucket, key)
@@ -294,5 +294,5 @@ class Store:
         return False
 
 
-def _check(connection: Connection, stored: Stored | None, condition: Condition) -> None:
+def _check(connection: Connection, stored: StoredObject | None, condition: Condition) -> None:
     condition(stored, lambda: objects.attributes(connection, stored.id) if stored else {})

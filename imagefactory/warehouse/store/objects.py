@@ -16,7 +16,7 @@ from imagefactory.warehouse.store.schema import attribute, blob, bucket, object_
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredObject:
     """An object as it is known: `blob` is None without a body; `modified` in Unix seconds, never going back."""
 
     id: int
@@ -84,27 +84,27 @@ _FIND = (
 )
 
 
-def find(connection: Connection, bucket_name: str, key: str) -> Stored | None:
+def find(connection: Connection, bucket_name: str, key: str) -> StoredObject | None:
     """The object, if there is one."""
     row = connection.execute(_FIND, {"bucket_name": bucket_name, "key_name": key}).one_or_none()
-    return None if row is None else Stored(row.id, bucket_name, key, row.modified, _blob(row))
+    return None if row is None else StoredObject(row.id, bucket_name, key, row.modified, _blob(row))
 
 
 def _blob(row: Row[*tuple[Any, ...]]) -> Blob | None:
     return None if row.blob is None else Blob(row.blob, row.sha256, row.size, row.allocated, row.damaged, row.content)
 
 
-def obtain(connection: Connection, bucket_name: str, key: str, now: float) -> Stored:
+def obtain(connection: Connection, bucket_name: str, key: str, now: float) -> StoredObject:
     """The object, made if need be, modified `now` or when it was before; NotFound without the bucket."""
     stored = find(connection, bucket_name, key)
     if stored is None:
         row = {"bucket_id": bucket_id(connection, bucket_name), "key": key, "modified": now}
         made = connection.execute(insert(object_).values(row)).inserted_primary_key
         assert made is not None
-        return Stored(int(made[0]), bucket_name, key, now)
+        return StoredObject(int(made[0]), bucket_name, key, now)
     modified = max(now, stored.modified)
     connection.execute(update(object_).where(object_.c.id == stored.id).values(modified=modified))
-    return Stored(stored.id, bucket_name, key, modified, stored.blob)
+    return StoredObject(stored.id, bucket_name, key, modified, stored.blob)
 
 
 _ATTRIBUTES = (
@@ -152,14 +152,14 @@ def add_blob(connection: Connection, new: Blob) -> None:
     connection.execute(insert(blob).values(row))
 
 
-def set_body(connection: Connection, stored: Stored, blob_id: str, modified: float) -> None:
+def set_body(connection: Connection, stored: StoredObject, blob_id: str, modified: float) -> None:
     """Make the blob the object's body."""
     values = {"blob_id": blob_id, "modified": modified}
     connection.execute(update(object_).where(object_.c.id == stored.id).values(values))
 
 
 def drop_unused(connection: Connection, blob_id: str) -> bool:
-    """Forget a blob that is nobody's body any more; its file may go when the transaction is through."""
+    """Forget a blob that is the body of no object any more; its file may go when the transaction is through."""
     unused = ~exists().where(object_.c.blob_id == blob_id)
     return bool(connection.execute(delete(blob).where(blob.c.id == blob_id, unused)).rowcount)
 

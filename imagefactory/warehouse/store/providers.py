@@ -17,14 +17,14 @@ from imagefactory.lib.errors import Conflict, InvalidInput
 from imagefactory.warehouse.names import DEFAULTS
 from imagefactory.warehouse.query import matches, parse
 from imagefactory.warehouse.store import objects, queue, search
-from imagefactory.warehouse.store.objects import Stored
+from imagefactory.warehouse.store.objects import StoredObject
 from imagefactory.warehouse.store.schema import provider, replica, replication
 
 TYPES = ("s3", "cf", "http", "fs")
 
 
 @dataclass(frozen=True, slots=True)
-class Provider:
+class ReplicationProvider:
     """One place for bodies.
 
     `here` is this store itself: nothing is ever copied to it, and it can neither be changed nor removed. `main` is the
@@ -50,12 +50,14 @@ class Provider:
         return more | own | {"key": self.username, "secret": self.password}
 
 
-def providers(connection: Connection) -> list[Provider]:
+def providers(connection: Connection) -> list[ReplicationProvider]:
     """All, by name."""
-    return [Provider(**row._mapping) for row in connection.execute(select(provider).order_by(provider.c.name))]
+    return [
+        ReplicationProvider(**row._mapping) for row in connection.execute(select(provider).order_by(provider.c.name))
+    ]
 
 
-def add_provider(connection: Connection, new: Provider) -> None:
+def add_provider(connection: Connection, new: ReplicationProvider) -> None:
     """Make it known, or change what is known of it; whether it is the main one stays.
 
     What another place has is unknown: copies that were made do not count for it. Conflict for this store itself.
@@ -89,7 +91,7 @@ def make_main(connection: Connection, name: str) -> bool:
     return True
 
 
-def consider(connection: Connection, stored: Stored) -> None:
+def consider(connection: Connection, stored: StoredObject) -> None:
     """Note the copies that the policy wants, now that the object has changed."""
     others = [one for one in providers(connection) if not one.here]
     if others and stored.blob is not None:
@@ -97,12 +99,14 @@ def consider(connection: Connection, stored: Stored) -> None:
             queue.enqueue(connection, one.name, stored)
 
 
-def _wanted(connection: Connection, stored: Stored, others: list[Provider]) -> Iterator[Provider]:
+def _wanted(
+    connection: Connection, stored: StoredObject, others: list[ReplicationProvider]
+) -> Iterator[ReplicationProvider]:
     attributes = objects.attributes(connection, stored.id)
     policy = attributes.get("_policy") or search.read_attribute(connection, stored.bucket, DEFAULTS, "_policy")
     try:
         query = parse(policy or "0")
-    except InvalidInput:  # a policy is a free attribute: one that nobody can read wants nothing
+    except InvalidInput:  # a policy is a free attribute: one that cannot be read wants nothing
         return
     seen = attributes | {"_key": stored.key, "_bucket": stored.bucket, "_etag": stored.etag}
 

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from imagefactory.warehouse.store import objects
-from imagefactory.warehouse.store.objects import Stored
+from imagefactory.warehouse.store.objects import StoredObject
 from imagefactory.warehouse.store.schema import provider, replica, replication
 
 LONGEST = 3600.0
@@ -27,7 +27,7 @@ class Copy:
     due: float
 
 
-def enqueue(connection: Connection, name: str, stored: Stored) -> None:
+def enqueue(connection: Connection, name: str, stored: StoredObject) -> None:
     """Copy the object's body to the provider `name`, from now on."""
     row = {"provider": name, "bucket": stored.bucket, "key": stored.key, "due": 0.0, "attempts": 0}
     statement = upsert(replication).values(**row)
@@ -76,7 +76,7 @@ def postponed(connection: Connection, failed: Copy, due: float, error: str) -> N
     connection.execute(update(replication).where(replication.c.id == failed.id).values(**values))
 
 
-def has_copy(connection: Connection, name: str, stored: Stored) -> bool:
+def has_copy(connection: Connection, name: str, stored: StoredObject) -> bool:
     """Whether the provider was given the body as it is now; this store has what it has."""
     if stored.blob is None:
         return False

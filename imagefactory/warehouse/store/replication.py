@@ -7,7 +7,7 @@ from collections.abc import Callable
 from imagefactory.lib.database.sqlite import Database
 from imagefactory.warehouse.store import objects, queue
 from imagefactory.warehouse.store import providers as rows
-from imagefactory.warehouse.store.providers import Provider
+from imagefactory.warehouse.store.providers import ReplicationProvider
 from imagefactory.warehouse.store.queue import Copy
 
 
@@ -18,12 +18,12 @@ class Replication:
         self._database = database
         self._now = now
 
-    def providers(self) -> list[Provider]:
+    def providers(self) -> list[ReplicationProvider]:
         """All, by name, passwords included."""
         with self._database.read() as connection:
             return rows.providers(connection)
 
-    def add(self, new: Provider) -> None:
+    def add(self, new: ReplicationProvider) -> None:
         """Make a provider known, or change what is known of it; Conflict for this store itself."""
         with self._database.write() as connection:
             rows.add_provider(connection, new)

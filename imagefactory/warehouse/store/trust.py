@@ -27,7 +27,7 @@ class Trust:
             self._seen.popitem(last=False)
 
     def holds(self, blob: Blob, reader: Reader) -> bool:
-        """Whether it was right lately and nobody has touched the file since."""
+        """Whether it was right lately and the file has not been touched since."""
         version, since = self._seen.get(blob.id, ("", 0.0))
         return version == reader.version and abs(self._now() - since) < SECONDS
 

@@ -18,5 +18,5 @@ class EngineRegistryTests(SynchronousTestCase):
 
     def test_something_else(self) -> None:
         """A class without an engine's methods is refused."""
-        odd = Registry("engine", "x", {"odd": "imagefactory.systems.engines.interface:Disk"}, is_engine)
+        odd = Registry("engine", "x", {"odd": "imagefactory.systems.engines.interface:InstalledDisk"}, is_engine)
         self.assertRaises(WrongPlugin, odd.get, "odd")

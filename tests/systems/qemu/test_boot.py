@@ -22,7 +22,7 @@ from imagefactory.lib.process.interface import Command, Exit, LineReader
 from imagefactory.model.report import Silence
 from imagefactory.systems.qemu.accel import Accel
 from imagefactory.systems.qemu.boot import KVM_SILENCE, BootProof, Network, boot_check
-from imagefactory.systems.qemu.hardware import Card, Disk, Hardware
+from imagefactory.systems.qemu.hardware import DiskBus, Hardware, NetworkCard
 from imagefactory.testing.threads import ImmediateThreads
 
 USERNET = """Hub 0 (net):
@@ -215,20 +215,20 @@ class BootTests(BootTestCase):
 
     def test_the_machine_has_what_the_image_was_promised(self) -> None:
         """Disk and card are those of the hardware, and the proof says which disk it was."""
-        work = self.start(ssh=True, hardware=Hardware(Disk.PVSCSI, Card.VMXNET3))
+        work = self.start(ssh=True, hardware=Hardware(DiskBus.PVSCSI, NetworkCard.VMXNET3))
         self.control_answers()
         self.qemu.say("host login: ")
         self.advance(2)
-        self.assertIs(self.successResultOf(work).disk, Disk.PVSCSI)
+        self.assertIs(self.successResultOf(work).disk, DiskBus.PVSCSI)
         self.assertIn("vmxnet3,netdev=net,romfile=", self.qemu.commands[0].argv)
 
     def test_what_this_qemu_lacks_is_said_and_replaced(self) -> None:
         """An image can be checked all the same; a machine of virtio asks nothing."""
-        work = self.start(hardware=Hardware(Disk.NVME))
+        work = self.start(hardware=Hardware(DiskBus.NVME))
         self.control_answers()
         self.qemu.say("host login: ")
         self.advance(1)
-        self.assertIs(self.successResultOf(work).disk, Disk.VIRTIO)
+        self.assertIs(self.successResultOf(work).disk, DiskBus.VIRTIO)
         self.assertIn("this qemu has no nvme: the check is made with virtio-blk-pci", self.report.lines)
         self.control = Control(self.qemu)
         again = self.start()

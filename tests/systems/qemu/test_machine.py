@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.lib.errors import MissingTool, Unsupported
 from imagefactory.systems.qemu import machine as module
-from imagefactory.systems.qemu.hardware import Card, Disk
+from imagefactory.systems.qemu.hardware import DiskBus, NetworkCard
 from imagefactory.systems.qemu.machine import Firmware, Machine, argv, firmware
 
 MACHINE = Machine("x86_64", "tcg", Path("/a,b/disk.raw"), "raw", Path("/t/serial"), Path("/t/qmp"))
@@ -42,7 +42,7 @@ class ArgvTests(SynchronousTestCase):
     def test_disk_and_card_are_those_of_the_hardware(self) -> None:
         """virtio unless something else is asked for."""
         self.assertIn("-device virtio-blk-pci,drive=disk", options(MACHINE))
-        text = options(replace(MACHINE, ssh=True, bus=Disk.PVSCSI, card=Card.VMXNET3))
+        text = options(replace(MACHINE, ssh=True, bus=DiskBus.PVSCSI, card=NetworkCard.VMXNET3))
         self.assertIn("-device pvscsi,id=controller -device scsi-hd,drive=disk,bus=controller.0", text)
         self.assertIn("-device vmxnet3,netdev=net", text)
         self.assertNotIn("virtio-blk", text)

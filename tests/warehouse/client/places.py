@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from imagefactory.lib.secret import Secret
 from imagefactory.testing.memory_net import MemoryNet
 from imagefactory.testing.threads import ImmediateThreads
-from imagefactory.warehouse.client.connect import Place, make_exchange
+from imagefactory.warehouse.client.connect import WarehouseAddress, make_exchange
 from imagefactory.warehouse.client.remote import RemoteWarehouse
 from imagefactory.warehouse.server.site import WarehouseSite, make_site
 from imagefactory.warehouse.store.embedded import open_store
@@ -36,7 +36,7 @@ class World:
     def __init__(self, server: IProtocolFactory | None, clock: Clock, **place: Any) -> None:
         self.clock = clock
         self.net = MemoryNet(clock, server)
-        self.exchange = make_exchange(Place(URL, **place), self.net.agent(), clock, ImmediateThreads())
+        self.exchange = make_exchange(WarehouseAddress(URL, **place), self.net.agent(), clock, ImmediateThreads())
         self.warehouse = RemoteWarehouse(self.exchange)
 
     def begin(self, work: Coroutine[Any, Any, T]) -> Deferred[T]:

@@ -74,7 +74,7 @@ class ProbeTests(SynchronousTestCase):
         self.assertTrue(self.probe(iwhd_site(FakeIwhd(), self.clock)))
 
     def test_others(self) -> None:
-        """Nobody, somebody else, somebody slow, somebody endless: no, within a second, and no error."""
+        """No server, another one, a slow one, an endless one: no, within a second, and no error."""
         self.assertFalse(self.probe(None))
         for answer in (reply(200, b"<html>"), reply(401), reply(500), b"SSH-2.0-x\r\n", b"", reply(302, Location="/x")):
             self.assertFalse(self.probe(BadServer(self.clock, answer)))

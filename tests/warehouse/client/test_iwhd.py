@@ -10,7 +10,7 @@ from imagefactory.testing.iwhd import FakeIwhd, iwhd_site
 from imagefactory.testing.memory_net import MemoryNet
 from imagefactory.testing.threads import ImmediateThreads
 from imagefactory.testing.warehouse import SPECIAL, WarehouseContract
-from imagefactory.warehouse.client.connect import Place, make_exchange
+from imagefactory.warehouse.client.connect import WarehouseAddress, make_exchange
 from imagefactory.warehouse.client.remote import RemoteWarehouse
 from tests.warehouse.client.places import URL, World, new_clock
 
@@ -23,7 +23,7 @@ class IwhdContractTests(WarehouseContract, TestCase):
         clock: Any = reactor
         net = MemoryNet(clock, iwhd_site(FakeIwhd(), clock))
         agent = net.agent(persistent=False)
-        return RemoteWarehouse(make_exchange(Place(URL, wait=0), agent, clock, ImmediateThreads()))
+        return RemoteWarehouse(make_exchange(WarehouseAddress(URL, wait=0), agent, clock, ImmediateThreads()))
 
     async def test_special_names(self) -> None:
         """Names may hold what iwhd, which escapes nothing in its lists, can write down."""
@@ -88,7 +88,7 @@ class SlaveTests(SynchronousTestCase):
 
     def warehouse(self, *, master: bool) -> RemoteWarehouse:
         """A client."""
-        made = make_exchange(Place(URL), self.world.net.agent(), self.clock, ImmediateThreads())
+        made = make_exchange(WarehouseAddress(URL), self.world.net.agent(), self.clock, ImmediateThreads())
         return RemoteWarehouse(made, master=master)
 
     def test_its_master(self) -> None:

@@ -9,8 +9,8 @@ from twisted.web._newclient import RequestNotSent
 
 from imagefactory.lib.errors import Conflict, FactoryError, Forbidden, NoSpace, TooLarge, Unavailable
 from imagefactory.testing.bad_server import Act, BadServer, reply
-from imagefactory.warehouse.client.exchange import Ask
-from imagefactory.warehouse.client.receiving import Arrival
+from imagefactory.warehouse.client.exchange import ClientRequest
+from imagefactory.warehouse.client.receiving import IncomingResponse
 from tests.warehouse.client.places import World, new_clock
 from tests.warehouse.places import fresh_directory
 
@@ -18,7 +18,7 @@ OURS = {"Server": "imagewarehouse/1"}
 
 
 class MisbehaviourTests(SynchronousTestCase):
-    """Whatever comes, the answer is right, or an Unavailable with the URL."""
+    """For any reply, the result is right, or an Unavailable with the URL."""
 
     def world(self, *script: Act | bytes) -> World:
         self.clock = new_clock()
@@ -49,7 +49,7 @@ class MisbehaviourTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(running), b"body")
 
     def test_no_length_at_all(self) -> None:
-        """Without length and chunks nobody knows whether it was all: it is not believed."""
+        """Without length and chunks it is unknown whether it was all: it is not believed."""
         world = self.world(Act(b"HTTP/1.1 200 OK\r\n\r\nperhaps all", close=True))
         self.fails(world, world.begin(world.warehouse.body("b", "k")))
 
@@ -126,11 +126,11 @@ class MisbehaviourTests(SynchronousTestCase):
 
     def test_reasons_of_our_server(self) -> None:
         """What our server says about an error is passed on."""
-        problem = b'{"title": "somebody was faster"}'
+        problem = b'{"title": "another client was faster"}'
         world = self.world(reply(409, problem, Content_Type="application/problem+json"))
         error = self.fails(world, world.begin(world.warehouse.delete("b", "k")), 1)
         self.assertIsInstance(error, Conflict)
-        self.assertIn("somebody was faster", error.message)
+        self.assertIn("another client was faster", error.message)
 
     def test_other_pages_are_not_shown(self) -> None:
         """A page for people, or anything else, stays out of the error."""
@@ -210,7 +210,7 @@ class SignTests(SynchronousTestCase):
         world = World(BadServer(clock, *replies), clock, wait=60)
         world.exchange.ours = known
         for _ in replies:
-            running = Deferred.fromCoroutine(world.exchange.once(Ask("GET", "/x", range(200, 600)), skipped))
+            running = Deferred.fromCoroutine(world.exchange.once(ClientRequest("GET", "/x", range(200, 600)), skipped))
             world.settle()
             self.successResultOf(running)
         return world.exchange.ours
@@ -232,6 +232,6 @@ class SignTests(SynchronousTestCase):
             self.assertIs(self.told(reply(status, Server="nginx"), known=True), True, status)
 
 
-async def skipped(arrival: Arrival) -> None:
-    """Nobody wants it."""
+async def skipped(arrival: IncomingResponse) -> None:
+    """It is not asked for."""
     await arrival.skip()

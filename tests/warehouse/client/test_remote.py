@@ -14,7 +14,7 @@ from imagefactory.testing.flaws import FLAWS, Flawed
 from imagefactory.testing.memory_net import MemoryNet
 from imagefactory.testing.threads import ImmediateThreads
 from imagefactory.testing.warehouse import WarehouseContract
-from imagefactory.warehouse.client.connect import Place, make_exchange
+from imagefactory.warehouse.client.connect import WarehouseAddress, make_exchange
 from imagefactory.warehouse.client.remote import RemoteWarehouse
 from tests.warehouse.client.places import URL, new_clock, our_site
 
@@ -27,7 +27,7 @@ class RemoteContractTests(WarehouseContract, TestCase):
         clock: Any = reactor
         net = MemoryNet(clock, our_site(self, clock))
         agent = net.agent(persistent=False)
-        return RemoteWarehouse(make_exchange(Place(URL, wait=0), agent, clock, ImmediateThreads()))
+        return RemoteWarehouse(make_exchange(WarehouseAddress(URL, wait=0), agent, clock, ImmediateThreads()))
 
 
 class FlawedContract(WarehouseContract):
@@ -45,10 +45,10 @@ class FlawedContract(WarehouseContract):
         self.turning = True
         self.addCleanup(setattr, self, "turning", False)
         self.turn(clock)
-        return RemoteWarehouse(make_exchange(Place(URL, wait=600), agent, clock, ImmediateThreads()))
+        return RemoteWarehouse(make_exchange(WarehouseAddress(URL, wait=600), agent, clock, ImmediateThreads()))
 
     async def test_absent_things(self) -> None:
-        """What is not there reads as None; whether a delete found anything nobody knows when its reply was lost."""
+        """What is not there reads as None; whether a delete found anything is unknown when its reply was lost."""
         warehouse = await self.with_bucket()
         self.assertIsNone(await warehouse.attributes("b", "no"))
         self.assertIsNone(await warehouse.body("b", "no"))

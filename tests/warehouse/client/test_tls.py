@@ -57,11 +57,11 @@ class TrustTests(SynchronousTestCase):
             self.assertFalse(accepts(self.policy, self.authority.identity("x", "192.0.2.1"), address))
 
     def test_other_name(self) -> None:
-        """A certificate that the authority gave to somebody else."""
+        """A certificate that the authority gave to another server."""
         self.assertFalse(accepts(self.policy, self.authority.identity(HOST, "other.example")))
 
     def test_no_alternative_name(self) -> None:
-        """A certificate that names nobody is good for nobody; Twisted 26.10 alone would take it for any host."""
+        """A certificate that names no host is good for none; Twisted 26.10 alone would take it for any host."""
         self.assertFalse(accepts(self.policy, self.authority.identity(HOST)))
         self.assertFalse(accepts(self.policy, self.authority.identity("127.0.0.1"), "127.0.0.1"))
 
@@ -81,7 +81,7 @@ class PinTests(SynchronousTestCase):
     """One certificate and no other."""
 
     def test_pinned(self) -> None:
-        """Whoever signed it and whatever it names; the fingerprint may be written with colons."""
+        """Regardless of who signed it and what it names; the fingerprint may be written with colons."""
         identity = Authority().identity("whatever")
         print_ = identity.fingerprint
         self.assertTrue(accepts(StrictPolicy(fingerprint=print_), identity))

@@ -182,7 +182,7 @@ class TransferTests(SynchronousTestCase):
             self.world.run(self.warehouse.adopt("b", "k", self.workspace / "none", {}))
 
     def test_file_that_shrinks(self) -> None:
-        """A file that somebody cuts while it is sent ends the upload, once, with the reason."""
+        """A file that is cut while it is sent ends the upload, once, with the reason."""
         path = self.file(os.urandom(SIZE))
         seen = self.server.received
 
@@ -211,7 +211,7 @@ class TransferTests(SynchronousTestCase):
         self.assertEqual(self.world.run(self.warehouse.body("b", "k")), content)
 
     def test_damaged_on_the_servers_disk(self) -> None:
-        """A body that has changed there since it was stored reaches nobody, neither as bytes nor as a file."""
+        """A body that has changed there since it was stored is not returned, neither as bytes nor as a file."""
         for place, ask in enumerate((self.warehouse.body, self.warehouse.local)):
             key = f"k{place}"
             self.world.run(self.warehouse.put("b", key, bytes([place]) * (3 << 20), {}))

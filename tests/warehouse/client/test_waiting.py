@@ -20,7 +20,7 @@ class Heard(Silence):
 
 
 class OutageTests(SynchronousTestCase):
-    """Nobody listens, for a while or for good."""
+    """Connections are refused, for a while or for good."""
 
     def setUp(self) -> None:
         self.clock = new_clock()
@@ -93,7 +93,7 @@ class OutageTests(SynchronousTestCase):
         running.cancel()
         self.failureResultOf(running, CancelledError)
 
-    def test_outside_of_jobs_nobody_waits_long(self) -> None:
+    def test_without_a_job_the_wait_is_short(self) -> None:
         """Who asks over REST gets an answer within seconds."""
         running = self.world.begin(self.world.warehouse.create_bucket("b"))
         self.world.advance(6)
