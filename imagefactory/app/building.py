@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Container, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from treq.client import HTTPClient
 from twisted.web.client import Agent, HTTPConnectionPool
@@ -32,10 +30,9 @@ from imagefactory.lib.tls.client import StrictPolicy
 from imagefactory.model.merging import merge_target_content
 from imagefactory.model.template import Template
 from imagefactory.settings import Settings
-from imagefactory.systems.engines.bootstrap.engine import BootstrapSettings
-from imagefactory.systems.engines.bootstrap.indexes import AT_ONCE, Indexes
-from imagefactory.systems.engines.bootstrap.keys import DIRECTORIES
-from imagefactory.systems.engines.interface import Engine
+from imagefactory.systems.engines.bootstrap.indexes import AT_ONCE
+from imagefactory.systems.engines.bootstrap.mirrors import TrustedServers
+from imagefactory.systems.engines.interface import Engine, EngineContext
 from imagefactory.systems.engines.registry import ENGINES
 from imagefactory.systems.guests.chroot import ChrootGuest
 from imagefactory.systems.qemu.accel import Acceleration
@@ -50,18 +47,22 @@ IDLE_SECONDS = 20
 
 
 async def make_pipeline(
-    settings: Settings, reactor: Any, runtime: Runtime, records: Records, clouds: InstalledClouds, *, strangers: bool
+    settings: Settings, reactor: Any, runtime: Runtime, records: Records, clouds: InstalledClouds, *, untrusted: bool
 ) -> Pipeline:
-    """The `Builder` of the job service; `strangers` may send templates to a daemon, where only its host can reach."""
+    """Returns the `Builder` of the job service.
+
+    Args:
+        untrusted: templates come from clients of a daemon, who must not reach by it what only its host can reach.
+    """
     cache = DirectoryCache(
         settings.state_dir / "cache", settings.cache_size, threads=runtime.threads, clock=WallClock(reactor)
     )
-    sweep = await runtime.threads.run(partial(claim_daily, settings.state_dir / "swept", time.time(), always=strangers))
+    sweep = await runtime.threads.run(partial(claim_daily, settings.state_dir / "swept", time.time(), always=untrusted))
     await cache.start(evict=sweep)
     unstored = PendingUploads(settings.state_dir / "unstored", runtime.threads, time.time)
     if sweep:
         await unstored.sweep()
-    engine = _engine(settings, reactor, runtime, strangers=strangers)
+    engine = _engine(settings, reactor, runtime, untrusted=untrusted)
 
     async def merge(template: Template, target: str) -> Template:
         content = await runtime.threads.run(target_content, settings)
@@ -84,31 +85,23 @@ async def make_pipeline(
     )
 
 
-def _engine(settings: Settings, reactor: Any, runtime: Runtime, *, strangers: bool) -> Engine:
-    make: Any = ENGINES.get(settings.engine)  # whoever registers an engine is handed what ours is handed
+def _engine(settings: Settings, reactor: Any, runtime: Runtime, *, untrusted: bool) -> Engine:
     pool = HTTPConnectionPool(reactor)  # a plan asks one mirror several things
     pool.maxPersistentPerHost = AT_ONCE
     pool.cachedConnectionTimeout = IDLE_SECONDS
-    trusted = _hosts_of(settings.mirrors)
     agent: IAgent = Agent(reactor, StrictPolicy(), pool=pool, connectTimeout=CONNECT_SECONDS)
-    if strangers:
-        agent = checked_agent(reactor, runtime.names.resolve, _rules(settings, trusted), pool)
+    if untrusted:
+        agent = checked_agent(reactor, runtime.names.resolve, _rules(settings, runtime), pool)
+    make = ENGINES.get(settings.engine)
     http = HTTPClient(agent)
-    directories = (*map(Path, settings.key_directories), *DIRECTORIES)
-    options = BootstrapSettings(settings.mirrors, settings.timeout, directories, trust=trusted.add)
-    engine: Engine = make(runtime.processes, runtime.privilege, runtime.threads, Indexes(http, reactor), options)
-    return engine
+    return make(EngineContext(settings, reactor, http, runtime.threads, runtime.processes, runtime.privilege))
 
 
-def _rules(settings: Settings, trusted: Container[str]) -> Rules:
-    """Where the install and repository URLs of strangers may lead."""
+def _rules(settings: Settings, runtime: Runtime) -> Rules:
+    """Where the install and repository URLs of untrusted templates may lead."""
     allowed = networks((*settings.repository_networks, *settings.template_networks))
-    return Rules(networks=allowed, trusted=trusted, seconds=CONNECT_SECONDS, setting="repository_networks")
-
-
-def _hosts_of(mirrors: Mapping[str, str]) -> set[str]:
-    """Hosts that an administrator sends builds to may be anywhere."""
-    return {host for url in mirrors.values() if (host := urlsplit(url).hostname)}
+    trusted = TrustedServers(settings.mirrors, runtime.processes)
+    return Rules(networks=allowed, trusts=trusted.trusts, seconds=CONNECT_SECONDS, setting="repository_networks")
 
 
 def _actions(settings: Settings, runtime: Runtime, engine: Engine) -> TreeActions:

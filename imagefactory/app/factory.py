@@ -75,7 +75,7 @@ async def _start(settings: Settings, reactor: Any, stack: AsyncExitStack, *, res
     node = JobNode(runtime.token, daemon=resume)
     store = await open_store(settings.state_dir / "jobs.db", node, runtime.pools.database)
     stack.push_async_callback(store.close)
-    pipeline = await make_pipeline(settings, reactor, runtime, storage.records, clouds, strangers=resume)
+    pipeline = await make_pipeline(settings, reactor, runtime, storage.records, clouds, untrusted=resume)
     ledger = await open_ledger(settings.state_dir / "jobs.db", runtime.token, runtime.alive, runtime.pools.database)
     stack.push_async_callback(ledger.close)
     leftovers = Leftovers(ledger, storage.records, targets, WallClock(reactor))

@@ -305,7 +305,7 @@ class Settings:
         ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
         F,
         OptionKind.LIST,
-        "networks beside the public ones that install and repository URLs of templates sent to the daemon may lead to; hosts that mirrors names may be anywhere",
+        "networks beside the public ones that install and repository URLs of templates sent to the daemon may lead to; servers that mirrors or this host's own apt sources name may be anywhere",
         key="repository_networks",
         metavar="NETWORK",
         check=checks.network,

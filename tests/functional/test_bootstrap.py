@@ -13,13 +13,17 @@ from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.server import Site
 from twisted.web.static import File as Directory
 
-from imagefactory.lib.errors import BuildFailed, Unavailable
+from imagefactory.lib.errors import BuildFailed, Forbidden, Unavailable
+from imagefactory.lib.http.guarded import Rules, checked_agent
+from imagefactory.lib.http.names import NameResolver
 from imagefactory.lib.secret import Secret
 from imagefactory.model.report import Silence
 from imagefactory.model.template import Arch, GuestFile, Inline, OperatingSystem, Script, Template, UrlInstall
-from imagefactory.systems.engines.bootstrap.engine import BootstrapEngine, BootstrapSettings
+from imagefactory.settings.table import Settings
+from imagefactory.systems.engines.bootstrap.engine import BootstrapEngine
 from imagefactory.systems.engines.bootstrap.indexes import Indexes
-from imagefactory.systems.engines.interface import RootTree
+from imagefactory.systems.engines.bootstrap.mirrors import TrustedServers
+from imagefactory.systems.engines.interface import EngineContext, RootTree
 from imagefactory.systems.guests.chroot import ChrootGuest
 from imagefactory.systems.stages.customise import customise
 from imagefactory.systems.stages.sealing import kernel, seal
@@ -55,9 +59,9 @@ class EngineTestCase(RealTestCase):
         self.engine = self.make_engine(self.mirrors)
 
     def make_engine(self, mirrors: dict[str, str], keys: tuple[Path, ...] = ()) -> BootstrapEngine:
-        settings = BootstrapSettings(mirrors, timeout=300, key_directories=(*keys, Path("/nowhere")))
-        indexes = Indexes(self.http, self.reactor, patience=30)
-        return BootstrapEngine(self.processes, self.privilege, self.threads, indexes, settings)
+        settings = Settings(mirrors=mirrors, timeout=300, key_directories=tuple(map(str, keys)))
+        context = EngineContext(settings, self.reactor, self.http, self.threads, self.processes, self.privilege)
+        return BootstrapEngine(context, indexes=Indexes(self.http, self.reactor, patience=30))
 
     def serve(self, directory: Path) -> str:
         """The URL at which the files of a directory are served."""
@@ -135,6 +139,38 @@ class DebianTests(EngineTestCase):
         error = await self.fails(BuildFailed, self.engine.build(wrong, self.directory, self.report))
         self.assertIn("no-such-thing", str(error))
         self.assertTrue(error.hint)
+
+
+class DaemonTests(EngineTestCase):
+    """What a daemon reads, whose clients may name any URL."""
+
+    async def engine_of_a_daemon(self) -> BootstrapEngine:
+        """Reads by the rules of a daemon, without any network that an administrator allowed."""
+        names = NameResolver(self.reactor)
+        names.start()
+        self.addCleanup(names.stop)
+        rules = Rules(trusts=TrustedServers({}, self.processes).trusts, setting="repository_networks")
+        self.http = HTTPClient(checked_agent(self.reactor, names.resolve, rules))
+        return self.make_engine({})
+
+    async def test_the_mirror_of_the_host(self) -> None:
+        """It is read by its own URL, though its address may be of a private network."""
+        real = await self.engine.plan(template(), self.report)
+        wanted = template()
+        named = UrlInstall(real.bootstrap.sources[0].url)
+        engine = await self.engine_of_a_daemon()
+        plan = await engine.plan(replace(wanted, os=replace(wanted.os, install=named)), self.report)
+        self.assertEqual(plan.bootstrap.sources[0].url, named.url)
+
+    async def test_another_private_server(self) -> None:
+        """It is refused, with the line that would allow it."""
+        wanted = template()
+        engine = await self.engine_of_a_daemon()
+        named = UrlInstall(f"{self.serve(self.directory)}/debian")
+        error = await self.fails(
+            Forbidden, engine.plan(replace(wanted, os=replace(wanted.os, install=named)), self.report)
+        )
+        self.assertIn('"repository_networks": ["127.0.0.1/32"]', error.hint)
 
 
 class BadMirrorTests(EngineTestCase):

@@ -26,6 +26,11 @@ def networks(texts: Sequence[str]) -> tuple[Network, ...]:
     return tuple(ip_network(text, strict=False) for text in texts)
 
 
+def only(text: str) -> Network:
+    """Returns the smallest network with the address `text`, as a setting would name it."""
+    return ip_network(_meant(ip_address(text.partition("%")[0])))
+
+
 def permitted(text: str, allowed: Sequence[Network]) -> bool:
     """Whether `text` is a public address, or in one of the `allowed` networks."""
     itself = ip_address(text.partition("%")[0])

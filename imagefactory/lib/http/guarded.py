@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Container, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
@@ -25,7 +25,7 @@ from zope.interface import implementer
 
 from imagefactory.lib.concurrency.clock import Clock, timeout
 from imagefactory.lib.errors import FactoryError, Forbidden, InvalidInput, TooLarge, Unavailable
-from imagefactory.lib.http.address_policy import Network, literal, permitted
+from imagefactory.lib.http.address_policy import Network, literal, only, permitted
 from imagefactory.lib.http.connecting import Connect, first_of
 from imagefactory.lib.http.url_policy import parse_url
 from imagefactory.lib.secret import without_secrets
@@ -37,19 +37,27 @@ _MOVED = {301, 302, 303, 307, 308}
 Resolve = Callable[[str], Awaitable[Sequence[str]]]
 """Returns the addresses of a host name; OSError if there are none."""
 
+Trusts = Callable[[str, int], Awaitable[bool]]
+"""Whether the server of this host (no brackets) and port may have any address."""
+
+
+async def trust_none(_host: str, _port: int) -> bool:
+    """Returns False."""
+    return False
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What may be fetched: schemes, networks beside the public ones, bytes and seconds per document.
 
     Attributes:
-        trusted: hosts that may have any address.
+        trusts: is asked about a server that has another address.
         setting: where an administrator allows more networks, for error messages.
     """
 
     schemes: Sequence[str] = ("https", "http")
     networks: Sequence[Network] = ()
-    trusted: Container[str] = ()
+    trusts: Trusts = trust_none
     setting: str = "template_networks"
     limit: int = 1 << 20
     seconds: float = 30
@@ -88,12 +96,18 @@ class CheckedEndpoint:
                 raise OSError("it has no address")
         except OSError as error:
             raise Unavailable(f"cannot resolve {self._host}: {error}", hint="is the URL right?") from error
-        if self._host.strip("[]") in self._rules.trusted:
-            return found
-        if not all(permitted(address, self._rules.networks) for address in found):
-            hint = f"an administrator may allow its network with the setting {self._rules.setting}"
-            raise Forbidden(f"{self._host} is not on the public network; nothing is fetched from there", hint=hint)
+        refused = [address for address in found if not permitted(address, self._rules.networks)]
+        if refused and not await self._rules.trusts(self._host.strip("[]"), self._port):
+            raise self._refusal(refused)
         return found
+
+    def _refusal(self, addresses: Sequence[str]) -> Forbidden:
+        rules = self._rules
+        known = ", ".join(f'"{network}"' for network in (*rules.networks, *map(only, addresses)))
+        return Forbidden(
+            f"{self._host} is not on the public network; nothing is fetched from there",
+            hint=f'an administrator may allow it in the configuration file: "{rules.setting}": [{known}]',
+        )
 
 
 @implementer(IAgentEndpointFactory)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from twisted.web.iweb import IResponse
+
+from imagefactory.lib.concurrency.clock import Clock
+from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.process.interface import Privilege, Processes
 from imagefactory.model.report import Report
 from imagefactory.model.template import Repository, Template
+from imagefactory.settings.table import Settings
 from imagefactory.systems.families.interface import Bootstrap, Family, Release
 
 
@@ -47,10 +53,41 @@ class InstalledDisk:
 Base = RootTree | InstalledDisk
 
 
+class Http(Protocol):
+    """The part of treq's `HTTPClient` that engines need."""
+
+    def get(self, url: str) -> Awaitable[IResponse]:
+        """Ask for a document."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EngineContext:
+    """What an engine is made from.
+
+    Args:
+        settings: of this process.
+        clock: for waiting.
+        http: for package indexes; in a daemon it keeps to the networks that the settings allow (Forbidden).
+        threads: for calls that block.
+        processes: for child processes.
+        privilege: how a tree's files are worked on.
+    """
+
+    settings: Settings
+    clock: Clock
+    http: Http
+    threads: Threads
+    processes: Processes
+    privilege: Privilege
+
+
 class Engine(Protocol):
     """One way to make bases."""
 
     name: str
+
+    def __init__(self, context: EngineContext) -> None: ...
 
     def check(self, template: Template) -> None:
         """Refuse at once what can be refused without a network; raises Unsupported."""

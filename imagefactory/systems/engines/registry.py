@@ -13,8 +13,7 @@ def is_engine(found: object) -> TypeGuard[type[Engine]]:
     return all(callable(getattr(found, part, None)) for part in ("check", "plan", "build"))
 
 
-#: Engine classes. An instance is made by the composition root with processes, privilege, threads, indexes and
-#: `BootstrapSettings`.
+#: Engine classes; an instance is made from an `EngineContext`.
 ENGINES: Registry[type[Engine]] = Registry(
     "engine",
     "imagefactory.engines",

@@ -1,6 +1,7 @@
 """Fetching what others named by URL: where it may lead, and what may come back."""
 
 from collections.abc import Sequence
+from json import loads
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,12 +117,44 @@ class EndpointTests(SynchronousTestCase):
         self.failureResultOf(self.endpoint("127.0.0.1").connect(None), Forbidden)  # type: ignore[arg-type]
         self.assertEqual([], self.reactor.tcpClients)
 
-    def test_trusted_hosts(self) -> None:
-        """What the administrator named himself may be anywhere."""
-        rules = Rules(trusted={"127.0.0.1", "inside.example"})
-        for host in ("127.0.0.1", "inside.example"):
+    def test_trusted_servers(self) -> None:
+        """A server that the administrator named may be anywhere; another port of its host is another server."""
+
+        async def trusts(host: str, port: int) -> bool:
+            return (host, port) in {("127.0.0.1", 80), ("inside.example", 80), ("::1", 80)}
+
+        rules = Rules(trusts=trusts)
+        for host in ("127.0.0.1", "inside.example", "[::1]"):
             CheckedEndpoint(host, 80, rules, self.resolve, self.connect).connect(None)  # type: ignore[arg-type]
-        self.assertEqual(2, len(self.reactor.tcpClients))
+            other = CheckedEndpoint(host, 81, rules, self.resolve, self.connect)
+            self.failureResultOf(other.connect(None), Forbidden)  # type: ignore[arg-type]
+        self.assertEqual(3, len(self.reactor.tcpClients))
+
+    def test_a_public_server_needs_no_trust(self) -> None:
+        """What may take time is not asked about it."""
+
+        async def trusts(_host: str, _port: int) -> bool:
+            raise AssertionError("asked")
+
+        endpoint = CheckedEndpoint("public.example", 80, Rules(trusts=trusts), self.resolve, self.connect)
+        endpoint.connect(None)  # type: ignore[arg-type]
+        self.assertEqual(1, len(self.reactor.tcpClients))
+
+    def test_the_refusal_names_the_line_to_add(self) -> None:
+        """With what is allowed already, and with the address that is meant."""
+        for host, allowed, line in (
+            ("inside.example", ["10.0.0.0/8"], '"more_networks": ["10.0.0.0/8", "127.0.0.1/32"]'),
+            ("[::ffff:192.168.1.2]", [], '"more_networks": ["192.168.1.2/32"]'),
+            ("[fd00::1]", [], '"more_networks": ["fd00::1/128"]'),
+        ):
+            rules = Rules(networks=networks(allowed), setting="more_networks")
+            endpoint = CheckedEndpoint(host, 80, rules, self.resolve, self.connect)
+            error = self.failureResultOf(endpoint.connect(None), Forbidden).value  # type: ignore[arg-type]
+            self.assertIn(line, error.hint)
+            opened = networks(loads("{" + line + "}")["more_networks"])
+            for address in self.successResultOf(Deferred.fromCoroutine(self.resolve(host.strip("[]")))):
+                if literal(host) is None:
+                    self.assertTrue(permitted(address, opened))
 
     def test_unknown_host(self) -> None:
         """Said as such; so is a host without any address."""

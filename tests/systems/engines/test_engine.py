@@ -26,10 +26,11 @@ from imagefactory.lib.errors import (
 from imagefactory.lib.process.interface import Privilege
 from imagefactory.model.report import Silence
 from imagefactory.model.template import Arch, IsoInstall, OperatingSystem, Repository, Template, UrlInstall
-from imagefactory.systems.engines.bootstrap.engine import BootstrapEngine, BootstrapSettings
+from imagefactory.settings.table import Settings
+from imagefactory.systems.engines.bootstrap.engine import BootstrapEngine
 from imagefactory.systems.engines.bootstrap.hosts import Hosts
 from imagefactory.systems.engines.bootstrap.indexes import Indexes
-from imagefactory.systems.engines.interface import RootTree
+from imagefactory.systems.engines.interface import EngineContext, RootTree
 from imagefactory.testing.processes import ScriptedProcesses
 from imagefactory.testing.threads import ImmediateThreads
 
@@ -106,14 +107,12 @@ class EngineTestCase(SynchronousTestCase):
         self.engine = self.make_engine()
 
     def make_engine(self, mirrors: dict[str, str] | None = None) -> BootstrapEngine:
-        return BootstrapEngine(
-            self.processes,
-            Privilege(("enter",)),
-            ImmediateThreads(),
-            Indexes(self.http, self.clock, patience=10, limit=1000),
-            BootstrapSettings(mirrors or {}, key_directories=(self.directory,), path=str(self.directory)),
-            hosts=Hosts("x86_64"),
+        settings = Settings(mirrors=mirrors or {}, key_directories=(str(self.directory),))
+        context = EngineContext(
+            settings, self.clock, self.http, ImmediateThreads(), self.processes, Privilege(("enter",))
         )
+        indexes = Indexes(self.http, self.clock, patience=10, limit=1000)
+        return BootstrapEngine(context, indexes=indexes, hosts=Hosts("x86_64"), path=str(self.directory))
 
     def template(self, arch: Arch = Arch.X86_64) -> Template:
         """By default one that trusts its mirror, because the host of a test may have no keyring."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.lib.errors import Unavailable
-from imagefactory.systems.engines.bootstrap.mirrors import host_mirror, mapped, named_mirror
+from imagefactory.lib.errors import CommandFailed, FactoryError, MissingTool, Unavailable
+from imagefactory.lib.process.interface import Command
+from imagefactory.settings.mirrors import APT
+from imagefactory.systems.engines.bootstrap.mirrors import TrustedServers, host_mirror, mapped, named_mirror, server
 from imagefactory.systems.families.interface import Release
+from imagefactory.testing.processes import ScriptedProcesses
 
 BOOKWORM = Release("debian", "Debian", "12", "bookworm")
 TRIXIE = Release("debian", "Debian", "13", "trixie")
@@ -98,3 +102,51 @@ class HostMirrorTests(SynchronousTestCase):
         """A disc or directory of this host is no mirror: nobody else could read it."""
         targets = TARGETS.replace("http://near.example/debian\t", "file:/srv/debian\t")
         self.assertRaises(Unavailable, host_mirror, targets, BOOKWORM, ROOT)
+
+
+class TrustedServersTests(SynchronousTestCase):
+    """Which servers of private networks a daemon reads packages from."""
+
+    def setUp(self) -> None:
+        self.processes = ScriptedProcesses.of(self)
+        named = {"http://m.example/debian": "http://Inside.example:3142/debian", "http://n.example": APT}
+        self.servers = TrustedServers(named, self.processes)
+
+    def trusts(self, host: str, port: int) -> bool:
+        return self.successResultOf(Deferred.fromCoroutine(self.servers.trusts(host, port)))
+
+    def test_the_setting(self) -> None:
+        """A server that the setting `mirrors` names is trusted without asking apt."""
+        self.assertTrue(self.trusts("inside.example", 3142))
+
+    def test_the_sources_of_apt(self) -> None:
+        """Host and port count, not the host alone; apt is asked anew, because its sources may change."""
+        uris = URIS + "'https://[fd00::1]:8443/debian/dists/x/InRelease' fd00 0 \n"
+        for host, port, expected in (
+            ("near.example", 80, True),
+            ("NEAR.example", 80, True),
+            ("near.example", 8080, False),
+            ("fd00::1", 8443, True),
+            ("inside.example", 80, False),
+        ):
+            self.processes.expect("apt-get update --print-uris", lines=uris.splitlines())
+            self.assertEqual(self.trusts(host, port), expected, host)
+
+    def test_a_host_without_apt(self) -> None:
+        """Then only the setting counts."""
+        for failure in (
+            MissingTool("apt-get is not installed"),
+            CommandFailed("apt-get", "ended with exit status 100"),
+        ):
+
+            def fail(_: Command, failure: FactoryError = failure) -> None:
+                raise failure
+
+            self.processes.expect("apt-get", effect=fail)
+            self.assertFalse(self.trusts("near.example", 80))
+
+    @given(st.text(alphabet="htps:/[]@.%0a1 \n", max_size=30))
+    def test_any_text(self, text: str) -> None:
+        """Is a server, or is none."""
+        found = server(text)
+        self.assertTrue(found is None or (found[0] and 0 < found[1] < 65_536))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from imagefactory.lib.concurrency.scope import Scope
-from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import CommandFailed, MissingTool, Unsupported
-from imagefactory.lib.process.interface import Command, Privilege, Processes
+from imagefactory.lib.process.interface import Command
 from imagefactory.lib.process.supervise import SEARCH_PATH
 from imagefactory.lib.process.tools import find_tool
 from imagefactory.lib.secret import without_secrets
@@ -26,27 +25,12 @@ from imagefactory.systems.engines.bootstrap.indexes import Indexes
 from imagefactory.systems.engines.bootstrap.mmdebstrap import Mmdebstrap
 from imagefactory.systems.engines.bootstrap.repositories import contents, demand_readable, locate
 from imagefactory.systems.engines.bootstrap.tool import RECIPE, Tool
-from imagefactory.systems.engines.interface import Base, BasePlan, RootTree
+from imagefactory.systems.engines.interface import Base, BasePlan, EngineContext, RootTree
 from imagefactory.systems.families.causes import CauseDetector
 from imagefactory.systems.families.interface import Bootstrap, Family, Release, Source, install_url
 from imagefactory.systems.families.registry import find
 
 TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in (Mmdebstrap(), Dnf())}
-
-
-@dataclass(frozen=True, slots=True)
-class BootstrapSettings:
-    """What an operator may set: `mirrors` (see the setting), `timeout` in seconds for one run of a tool, and where
-    keys and programs (`path`) are looked for.
-
-    `trust` is told the host of the mirror that this host's own sources name.
-    """
-
-    mirrors: Mapping[str, str] = field(default_factory=dict)
-    timeout: float = 3600.0
-    key_directories: Sequence[Path] = host_keys.DIRECTORIES
-    path: str = SEARCH_PATH
-    trust: Callable[[str], object] = bool
 
 
 class BootstrapEngine:
@@ -56,20 +40,23 @@ class BootstrapEngine:
 
     def __init__(
         self,
-        processes: Processes,
-        privilege: Privilege,
-        threads: Threads,
-        indexes: Indexes,
-        settings: BootstrapSettings,
+        context: EngineContext,
         *,
+        indexes: Indexes | None = None,
         hosts: Hosts | None = None,
+        path: str = SEARCH_PATH,
     ) -> None:
-        self._processes = processes
-        self._privilege = privilege
-        self._threads = threads
-        self._indexes = indexes
-        self._settings = settings
+        """See `Engine`; `path` is where programs are looked for."""
+        settings = context.settings
+        self._processes = context.processes
+        self._privilege = context.privilege
+        self._threads = context.threads
+        self._indexes = indexes or Indexes(context.http, context.clock)
+        self._mirrors = settings.mirrors
+        self._timeout = settings.timeout
+        self._key_directories = (*map(Path, settings.key_directories), *host_keys.DIRECTORIES)
         self._hosts = hosts or Hosts()
+        self._path = path
 
     def check(self, template: Template) -> None:
         """Refuse what can be refused without a network: OS, release, install tree, repositories, architecture.
@@ -86,7 +73,7 @@ class BootstrapEngine:
 
     def _assumed(self, url: str) -> str:
         """Where a URL will be read; which of its mirrors this host's apt has is not asked yet."""
-        place = mirrors.mapped(url, self._settings.mirrors)
+        place = mirrors.mapped(url, self._mirrors)
         return url if place == APT else place
 
     async def plan(self, template: Template, report: Report) -> BasePlan:
@@ -100,7 +87,7 @@ class BootstrapEngine:
             mirror = await scope.start(self._mirror(_urls(template, family, plain), release))
             wanted = family.bootstrap(template, release, mirror(install_url(template)))
             located = locate(template.repositories, family, wanted, mirror)
-            keys = await self._threads.run(host_keys.find_keys, wanted, self._settings.key_directories)
+            keys = await self._threads.run(host_keys.find_keys, wanted, self._key_directories)
             every = (*wanted.sources, *(one.source for one in located))
             digests = await scope.start(self._indexes.digests(every))
         for source in wanted.sources:
@@ -119,12 +106,10 @@ class BootstrapEngine:
 
     async def _mirror(self, urls: Sequence[str], release: Release) -> Callable[[str], str]:
         """Where to read each of `urls`; this host's apt is asked once, and only if one of them is mapped to it."""
-        places = {url: mirrors.mapped(url, self._settings.mirrors) for url in urls}
+        places = {url: mirrors.mapped(url, self._mirrors) for url in urls}
         ours = [url for url, place in places.items() if place == APT]
         if ours:
-            host = await self._host_mirror(release, ours[0])
-            self._settings.trust(urlsplit(host).hostname or "")
-            places |= dict.fromkeys(ours, host)
+            places |= dict.fromkeys(ours, await self._host_mirror(release, ours[0]))
         return places.__getitem__
 
     async def _host_mirror(self, release: Release, wanted: str) -> str:
@@ -141,7 +126,7 @@ class BootstrapEngine:
         """What tells one release of the tool from another."""
         argv = TOOLS[tool].version()
         if not argv:
-            program = find_tool(tool, self._settings.path)
+            program = find_tool(tool, self._path)
             return f"{tool} {await self._threads.run(_digest_files, (program,))}"
         first, *_ = (await self._processes.output(Command(argv, f"{tool} --version", total=60))).splitlines() or [""]
         return f"{tool} {first}"
@@ -166,7 +151,7 @@ class BootstrapEngine:
         """
         tree, cache = workspace / "root", workspace / "packages"
         report.activity(f"making {plan.release.os} {plan.release.version} with {plan.bootstrap.tool}")
-        await self._as_root("mkdir", "-p", str(tree), str(cache), title="making room")
+        await self._as_root("mkdir", "-p", str(tree), str(cache), title="making directories")
         await self._run(plan, tree, cache, report)
         for path, data in TOOLS[plan.bootstrap.tool].files(plan.bootstrap).items():
             await self._write(tree / path, data)
@@ -184,7 +169,7 @@ class BootstrapEngine:
             tool.name,
             env=tool.environment,
             stdin=call.stdin,
-            total=self._settings.timeout,
+            total=self._timeout,
             needs=call.needs,
         )
         output = _Output(tool, plan.family, report)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 import treq
 from twisted.internet.defer import CancelledError
@@ -14,6 +13,7 @@ from imagefactory.lib.concurrency.clock import Clock, timeout
 from imagefactory.lib.concurrency.scope import Scope
 from imagefactory.lib.errors import FactoryError, TooLarge, Unavailable
 from imagefactory.lib.secret import without_secrets
+from imagefactory.systems.engines.interface import Http
 from imagefactory.systems.families.interface import Source
 
 LIMIT = 8 << 20  # bytes; the largest InRelease in use is 300 KiB
@@ -23,14 +23,8 @@ HINT = "check the URL, or map it to another mirror with the setting mirrors"
 GONE = {404, 403, 410}
 
 
-class Http(Protocol):
-    """The part of treq's `HTTPClient` that is needed here."""
-
-    def get(self, url: str) -> Awaitable[IResponse]: ...
-
-
 class Indexes:
-    """Answers which sources there are, and the digest of each one's index."""
+    """Finds out which sources there are, and the digest of each one's index."""
 
     def __init__(self, http: Http, clock: Clock, *, patience: float = PATIENCE, limit: int = LIMIT) -> None:
         self._http = http

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
-from imagefactory.lib.errors import Unavailable
+from twisted.logger import Logger
+
+from imagefactory.lib.concurrency.shared import SharedRuns
+from imagefactory.lib.errors import FactoryError, Unavailable
+from imagefactory.lib.process.interface import Command, Processes
 from imagefactory.lib.secret import without_secrets
 from imagefactory.model.urls import canonical
 from imagefactory.settings.mirrors import APT
 from imagefactory.systems.families.interface import Release
+
+_log = Logger()
 
 #: Prints what this host's apt would read, as its sources have it. It looks at nothing else, so it answers at once.
 URIS = ("apt-get", "update", "--print-uris")
@@ -24,10 +31,46 @@ INDEXTARGETS = (
 )
 
 
-def mapped(url: str, mirrors: Mapping[str, str]) -> str:
-    """`url` with the longest prefix of the mapping that it has (whole path segments) replaced.
+class TrustedServers:
+    """The servers that an administrator of this host sends builds to: those of the setting `mirrors`, and those of
+    apt's sources. They may have any address.
 
-    The answer starts with `apt:` when the mapping says so: then it is `host_mirror` that knows the root.
+    apt is asked each time, so that a change of its sources needs no restart; it takes a few hundredths of a second.
+    """
+
+    def __init__(self, mirrors: Mapping[str, str], processes: Processes) -> None:
+        self._named = set(filter(None, map(server, mirrors.values())))
+        self._processes = processes
+        self._asking: SharedRuns[str, set[tuple[str, int]]] = SharedRuns()
+
+    async def trusts(self, host: str, port: int) -> bool:
+        """Returns whether `host` (a name, or an address without brackets) with this port is one of them."""
+        wanted = (host.lower(), port)
+        return wanted in self._named or wanted in await self._asking.run("apt", self._of_apt)
+
+    async def _of_apt(self) -> set[tuple[str, int]]:
+        try:
+            uris = await self._processes.output(Command(URIS, "reading this host's package sources", total=60))
+        except FactoryError as error:  # a host without apt, or sources that apt cannot read
+            _log.debug("the package sources of this host are not known: {error}", error=error)
+            return set()
+        return set(filter(None, map(server, re.findall(r"^'(https?://[^']+)' ", uris, re.MULTILINE))))
+
+
+def server(url: str) -> tuple[str, int] | None:
+    """Returns host and port of an HTTP URL; None for what is none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return None
+    return (parts.hostname, port) if parts.hostname and port else None
+
+
+def mapped(url: str, mirrors: Mapping[str, str]) -> str:
+    """Returns `url` with the longest prefix of the mapping that it has (whole path segments) replaced.
+
+    It is `apt:` when the mapping says so: then `host_mirror` knows the root.
     """
     shortest = canonical(url)
     places = {canonical(prefix).rstrip("/"): place for prefix, place in mirrors.items()}
