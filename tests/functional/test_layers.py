@@ -7,7 +7,7 @@ from unittest import SkipTest
 
 from imagefactory.lib.errors import CommandFailed
 from imagefactory.lib.process.interface import Command, Privilege
-from imagefactory.lib.process.layers import can_lay, laid, lay, within
+from imagefactory.lib.process.layers import can_lay, frozen, laid, lay, within
 from imagefactory.lib.process.trees import remove_tree
 from imagefactory.systems.guests.chroot import ChrootGuest
 from imagefactory.testing.guests import GuestContract
@@ -22,6 +22,8 @@ echo new > etc/new
 echo more >> bin/text
 chown 33:33 bin/text
 mv bin/text tmp/text"""
+
+LOOK = "find . | sort && stat -c '%n %u %g %a %s' . bin/* etc/* tmp/*"
 
 
 class LayersCase(test_chroot.ChrootCase):
@@ -82,6 +84,22 @@ class ChangeTests(LayersCase):
         await self.output(self.within, CHANGE, self.above)
         seen = await self.output(within(other / "root", self.privilege), "cat bin/text", other / "root")
         self.assertEqual(seen, "text\n")
+        await remove_tree(other, self.processes, self.privilege, ImmediateThreads())
+
+    async def test_over_one_that_was_laid_itself(self) -> None:
+        """The upper one has the changes of both, those between stay as they are, and can be read meanwhile."""
+        await self.output(self.within, CHANGE, self.above)
+        before = await self.output(frozen(self.above, self.privilege), LOOK, self.above)
+        self.assertEqual(await self.output(self.within, LOOK, self.above), before)
+        other = self.tree.parent / "other"
+        await self.as_root("mkdir", str(other))
+        await lay(self.above, other / "root", self.processes, self.privilege)
+        top = within(other / "root", self.privilege)
+        self.assertEqual(await self.output(top, LOOK, other / "root"), before)
+        script = "mv etc/new etc/newer && mv etc settings && rm -r bin && cat settings/newer && ls usr"
+        self.assertEqual(await self.output(top, script, other / "root"), "new\n")
+        self.assertEqual(await self.output(top, "ls -d bin etc settings 2>/dev/null; true", other / "root"), "settings\n")
+        self.assertEqual(await self.output(frozen(self.above, self.privilege), LOOK, self.above), before)
         await remove_tree(other, self.processes, self.privilege, ImmediateThreads())
 
     async def test_where_it_cannot_be(self) -> None:

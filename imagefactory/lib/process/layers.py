@@ -1,6 +1,7 @@
 """A tree laid over another: what is changed goes into the upper one, the lower one stays as it is (overlayfs).
 
-A file with several names (hard links) that is changed in place is changed under that one name only.
+A file with several names (hard links) that is changed in place is changed under that one name only. In a user namespace
+a directory of the lower tree cannot be renamed (EXDEV): mv(1) copies it.
 """
 
 from __future__ import annotations
@@ -10,12 +11,19 @@ from pathlib import Path
 from imagefactory.lib.process.interface import Command, Privilege, Processes
 
 LOWER, UPPER, WORK = "below", "upper", "work"
-"""What is in a workspace beside the place of the whole tree; the first is a link to the lower tree."""
+"""What is in a workspace beside the place of the whole tree.
 
-# Without an index, whatever the kernel's default: it is for file handles, and keeps a tree from being mounted again.
-_PARTS = f"lowerdir={LOWER},upperdir={UPPER},workdir={WORK},index=off"
+The first is a link to the lower tree; if that one was laid over others, `below2` and so on are links to those.
+"""
 
-ENTER = '(cd "$1" && mount -t overlay -o "$2" overlay "$3") && shift 4 && exec "$@"'
+_CHANGE = f",upperdir={UPPER},workdir={WORK}"
+
+ENTER = f"""\
+set -e
+(cd "$1" && mount -t overlay -o "lowerdir=$4$(echo {LOWER}* | tr ' ' :)$2" overlay "$3")
+shift 5
+exec "$@"
+"""
 """Runs what follows `--` where the whole tree is mounted.
 
 The parts have names without a path: overlayfs gives `:` and `,` in its options meanings of their own.
@@ -28,7 +36,7 @@ cd "$1"
 mkdir -p try/{LOWER}/gone try/{UPPER} try/{WORK} try/root
 : > try/{LOWER}/file
 cd try
-mount -t overlay -o "$2" overlay root
+mount -t overlay -o "lowerdir={LOWER}$2" overlay root
 rm root/file
 rmdir root/gone
 mkdir root/gone
@@ -39,8 +47,19 @@ umount root"""
 _LAY = f"""\
 set -e
 cd "$1"
-mkdir "$3" {UPPER} {WORK}
-ln -s "$4" {LOWER}
+mkdir "$2" {UPPER} {WORK}
+number=
+link() {{
+    ln -s "$1" "{LOWER}$number"
+    number=$((${{number:-1}} + 1))
+}}
+beside=${{3%/*}}
+if [ -L "$beside/{LOWER}" ]; then
+    link "$beside/{UPPER}"
+    for lower in "$beside/{LOWER}"*; do link "$(readlink "$lower")"; done
+else
+    link "$3"
+fi
 chown --reference={LOWER}/. {UPPER}
 chmod --reference={LOWER}/. {UPPER}
 touch --reference={LOWER}/. {UPPER}"""
@@ -50,18 +69,19 @@ _MOUNTS = ("unshare", "--mount", "--")
 
 async def can_lay(workspace: Path, processes: Processes, privilege: Privilege) -> bool:
     """Whether this host can lay trees over each other, tried with two files in an empty workspace."""
-    argv = privilege.argv(*_MOUNTS, "sh", "-c", _PROBE, "sh", str(workspace), _options(privilege))
+    options = f"{_CHANGE}{_options(privilege)}"
+    argv = privilege.argv(*_MOUNTS, "sh", "-c", _PROBE, "sh", str(workspace), options)
     return (await processes.run(Command(argv, "trying overlayfs"))).ok
 
 
 async def lay(lower: Path, tree: Path, processes: Processes, privilege: Privilege) -> None:
     """Let `tree`, a new directory in an empty workspace, be all that is in `lower`, wherever `within` is asked.
 
-    `lower` must not be changed any more. Raises CommandFailed.
+    `lower`, which may have been laid over another tree itself, must not be changed any more. Raises CommandFailed.
     """
     workspace = tree.parent
     title = f"laying {workspace.name} over {lower.parent.name}"
-    argv = privilege.argv("sh", "-c", _LAY, "sh", str(workspace), "", tree.name, str(lower.absolute()))
+    argv = privilege.argv("sh", "-c", _LAY, "sh", str(workspace), tree.name, str(lower.absolute()))
     await processes.check(Command(argv, title))
 
 
@@ -70,7 +90,16 @@ def within(tree: Path, privilege: Privilege) -> Privilege:
 
     Every command has the whole tree in a namespace of its own; what two of them saw of each other would be undefined.
     """
-    arguments = (str(tree.parent), _options(privilege), tree.name)
+    return _mounted(tree, f"{_CHANGE}{_options(privilege)}", "", privilege)
+
+
+def frozen(tree: Path, privilege: Privilege) -> Privilege:
+    """How to read a tree that was laid over another and is not changed any more, with any number of commands at once."""
+    return _mounted(tree, _options(privilege), f"{UPPER}:", privilege)
+
+
+def _mounted(tree: Path, options: str, top: str, privilege: Privilege) -> Privilege:
+    arguments = (str(tree.parent), options, tree.name, top)
     return Privilege(privilege.argv(*_MOUNTS, "sh", "-c", ENTER, "sh", *arguments, "--"))
 
 
@@ -80,5 +109,9 @@ def laid(tree: Path) -> bool:
 
 
 def _options(privilege: Privilege) -> str:
-    """In a user namespace overlayfs may keep its notes in no other attributes."""
-    return f"{_PARTS},userxattr" if privilege.prefix else _PARTS
+    """Returns the options of every mount, whatever the kernel's defaults.
+
+    An index is for file handles, and keeps a tree from being mounted again. In a user namespace overlayfs may keep its
+    notes only in attributes that cannot tell of renamed directories.
+    """
+    return ",index=off,userxattr" if privilege.prefix else ",index=off,redirect_dir=on"
