@@ -73,6 +73,7 @@ TOUCHES_FILES = {
     "app/runtime.py",
     "build/cache/cache.py",
     "build/cache/directory.py",
+    "build/cache/kept_trees.py",
     "build/pending_uploads.py",
     "cli/local.py",
     "cli/serving.py",

@@ -16,16 +16,18 @@ from imagefactory.app.clouds import InstalledClouds, target_content
 from imagefactory.app.runtime import Runtime
 from imagefactory.build.boot_check import BootCheck
 from imagefactory.build.cache.cache import DirectoryCache
+from imagefactory.build.cache.kept_trees import KeptTrees
 from imagefactory.build.image_writer import ImageWriter
 from imagefactory.build.pending_uploads import PendingUploads
 from imagefactory.build.pipeline import Pipeline, Tools
 from imagefactory.build.tree_actions import TreeActions
-from imagefactory.lib.concurrency.clock import WallClock
+from imagefactory.lib.concurrency.clock import Clock, WallClock
 from imagefactory.lib.concurrency.queue import Queue
 from imagefactory.lib.files.daily import claim_daily
 from imagefactory.lib.http.address_policy import networks
 from imagefactory.lib.http.guarded import Rules, checked_agent
 from imagefactory.lib.process.interface import Privilege
+from imagefactory.lib.process.trees import remove_tree
 from imagefactory.lib.tls.client import StrictPolicy
 from imagefactory.model.merging import merge_target_content
 from imagefactory.model.template import Template
@@ -54,11 +56,8 @@ async def make_pipeline(
     Args:
         untrusted: templates come from clients of a daemon, who must not reach by it what only its host can reach.
     """
-    cache = DirectoryCache(
-        settings.state_dir / "cache", settings.cache_size, threads=runtime.threads, clock=WallClock(reactor)
-    )
     sweep = await runtime.threads.run(partial(claim_daily, settings.state_dir / "swept", time.time(), always=untrusted))
-    await cache.start(evict=sweep)
+    cache, kept = await _start_cache(settings, runtime, WallClock(reactor), evict=sweep)
     unstored = PendingUploads(settings.state_dir / "unstored", runtime.threads, time.time)
     if sweep:
         await unstored.sweep()
@@ -73,6 +72,7 @@ async def make_pipeline(
             planner=engine,
             actions=_actions(settings, runtime, engine),
             cache=cache,
+            kept=kept,
             target=clouds.target,
             merge=merge,
             prove=_prover(settings, reactor, runtime).prove,
@@ -83,6 +83,19 @@ async def make_pipeline(
             processors=Queue(PLACES),
         )
     )
+
+
+async def _start_cache(
+    settings: Settings, runtime: Runtime, clock: Clock, *, evict: bool
+) -> tuple[DirectoryCache, KeptTrees]:
+    root, threads = settings.state_dir / "cache", runtime.threads
+
+    async def remove(path: Path) -> None:
+        await remove_tree(path, runtime.processes, runtime.privilege, threads)
+
+    cache = DirectoryCache(root, settings.cache_size, remove=remove, threads=threads, clock=clock)
+    await cache.start(evict=evict)
+    return cache, KeptTrees(root, workspaces=runtime.builds, evict=cache.evict, threads=threads, clock=clock)
 
 
 def _engine(settings: Settings, reactor: Any, runtime: Runtime, *, untrusted: bool) -> Engine:

@@ -47,7 +47,10 @@ class StageActions(Protocol):
         ...
 
     async def lay(self, below: Path, workspace: Path) -> None:
-        """Let an empty workspace have the system of the workspace `below`, which must not be changed from then on."""
+        """Let an empty workspace have the system of the workspace `below`, which must not be changed from then on.
+
+        That one may have been laid over another itself.
+        """
 
     async def adapt(self, context: BuildContext, workspace: Path, image: Path, seed: str, report: Report) -> bytes:
         """Make the target's image file `image` (not yet there) of the system; returns the ICICLE of the image.
@@ -56,8 +59,12 @@ class StageActions(Protocol):
         """
         ...
 
+    async def size(self, workspace: Path) -> int:
+        """Bytes that the workspace takes on the disk."""
+        ...
+
     async def pack(self, workspace: Path, archive: Path) -> None:
-        """Write the system into the file `archive` (not yet there)."""
+        """Write the system into the file `archive` (not yet there); a system laid over it may be changed meanwhile."""
 
     async def unpack(self, archive: Path, workspace: Path) -> None:
         """The reverse, into an empty workspace."""

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from imagefactory.build.actions import BuildContext, StageActions
 from imagefactory.build.cache.interface import Entry, StageCache
+from imagefactory.build.cache.kept_trees import KeptTrees
 from imagefactory.build.image_writer import BuiltImage, ImageWriter
 from imagefactory.build.interface import BuildOrder
 from imagefactory.build.pending_uploads import PendingUploads
@@ -62,6 +63,7 @@ class Tools:
     planner: Planner
     actions: StageActions
     cache: StageCache
+    kept: KeptTrees
     target: Callable[[str], Target]
     merge: Merge
     prove: Prove
@@ -77,7 +79,7 @@ class Pipeline:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._pool = TreePool(tools.workspaces, tools.actions.can_overlay)
+        self._pool = TreePool(tools.workspaces, tools.kept, tools.actions.can_overlay, tools.actions.size)
         self._plans: SharedRuns[tuple[OperatingSystem, tuple[Repository, ...]], BasePlan] = SharedRuns()
 
     def known(self, target: str) -> None:

@@ -5,8 +5,8 @@ Each stage asks for the tree of the one before, so that nothing is made or read 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +16,7 @@ from twisted.internet.defer import CancelledError
 from imagefactory.build.actions import BuildContext, StageActions
 from imagefactory.build.cache.interface import Entry, Producer, StageCache, StageKey
 from imagefactory.build.stage_keys import StageKeys
-from imagefactory.build.tree_pool import PooledTree, TreePool
+from imagefactory.build.tree_pool import Fill, PooledTree, TreePool
 from imagefactory.lib.concurrency.event import either
 from imagefactory.lib.concurrency.queue import Queue
 from imagefactory.lib.concurrency.scope import Scope
@@ -24,6 +24,7 @@ from imagefactory.lib.concurrency.task import Task
 from imagefactory.model.report import Progress, Report
 
 T = TypeVar("T")
+Borrow = Callable[[PooledTree, Fill], AbstractAsyncContextManager[Path]]
 
 #: The fact of a customised or adapted result that holds its ICICLE.
 ICICLE = "icicle"
@@ -90,20 +91,20 @@ class BuildStages:
             report.activity("installing the base system")
             await self.actions.base(self.context, workspace, report)
             await self._pack(workspace, archive, report)
-            self.pool.publish(self.keys.base.digest, workspace)
+            await self.pool.keep(self.keys.base, workspace)
         return {}
 
     async def _customise(self, archive: Path, progress: Progress) -> Mapping[str, str]:
         """Publish the customised tree before it is packed: it can be adapted meanwhile."""
         report = progress.between(BASE, CUSTOMISED)
-        own = self.keys.customise.digest
+        own = self.keys.customise
         async with self._tree(self.keys.base, self._base, progress) as base:
             progress.reached(BASE)
             with self.pool.use(own):
-                async with self._own_copy(base, "customise", report) as workspace:
+                async with self._copy(base, "customise", report, self.pool.borrow_kept) as workspace:
                     report.activity("customising")
                     icicle = await self.actions.customise(self.context, workspace, report)
-                    self.pool.publish(own, workspace)
+                    self.pool.publish(own, workspace, self.keys.base)
                     await self._pack(workspace, archive, report)
         return {ICICLE: icicle.decode()}
 
@@ -111,7 +112,8 @@ class BuildStages:
         report, seed = progress.between(CUSTOMISED, ADAPTED), self.keys.adapt.digest
         async with self._tree(self.keys.customise, self._customise, progress) as customised:
             progress.reached(CUSTOMISED)
-            async with self.processors.place(seed), self._copy(customised, "adapt", report) as workspace:
+            laying = self._copy(customised, "adapt", report, self.pool.borrow)
+            async with self.processors.place(seed), laying as workspace:
                 report.activity(f"adapting to {self.context.target.name}")
                 adapting = self.actions.adapt(self.context, workspace, image, seed, report)
                 icicle = await customised.work(adapting)
@@ -120,7 +122,7 @@ class BuildStages:
     @asynccontextmanager
     async def _tree(self, key: StageKey, produce: Producer, progress: Progress) -> AsyncIterator[StageTree]:
         """The tree of a stage, as soon as it can be used; when the block ends, the cache has it, too."""
-        with ExitStack() as held, self.pool.use(key.digest) as pooled:
+        with ExitStack() as held, self.pool.use(key) as pooled:
             async with Scope() as scope:
                 packed = scope.start(self._packed(key, produce, progress, held))
                 await either(pooled.ready, packed.ended)
@@ -135,8 +137,8 @@ class BuildStages:
         return entry
 
     @asynccontextmanager
-    async def _copy(self, tree: StageTree, name: str, report: Report) -> AsyncIterator[Path]:
-        """A workspace with the tree, to be changed: a layer over the one tree of all targets where the host can."""
+    async def _copy(self, tree: StageTree, name: str, report: Report, borrow: Borrow) -> AsyncIterator[Path]:
+        """A workspace with the tree, to be changed: a layer over the one tree of all builds where the host can."""
         if not await self.pool.overlays():
             async with self._own_copy(tree, name, report) as workspace:
                 yield workspace
@@ -145,7 +147,7 @@ class BuildStages:
         async def unpack(workspace: Path) -> None:
             await self._unpack(await tree.packed, workspace, report)
 
-        async with self.pool.borrow(tree.pooled, unpack) as below, self.pool.workspace(name) as workspace:
+        async with borrow(tree.pooled, unpack) as below, self.pool.workspace(name) as workspace:
             await self.actions.lay(below, workspace)
             yield workspace
 

@@ -10,7 +10,7 @@ from imagefactory.build.actions import BuildContext
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import BuildFailed
 from imagefactory.lib.process.interface import Privilege, Processes
-from imagefactory.lib.process.layers import can_lay, laid, lay, within
+from imagefactory.lib.process.layers import can_lay, frozen, laid, lay, within
 from imagefactory.model.icicle import PackageInfo, render_icicle
 from imagefactory.model.report import Report
 from imagefactory.model.template import Template
@@ -19,6 +19,7 @@ from imagefactory.systems.disk.boot_files import boot_files, demand_parameters, 
 from imagefactory.systems.disk.convert import convert
 from imagefactory.systems.disk.interface import DiskSpec
 from imagefactory.systems.disk.layout import demand_size
+from imagefactory.systems.disk.tree_size import allocated
 from imagefactory.systems.engines.interface import Engine, RootTree
 from imagefactory.systems.families.interface import Kernel
 from imagefactory.systems.guests.interface import File, Guest
@@ -72,7 +73,7 @@ class TreeActions:
         """See `StageActions`."""
         plan = context.plan
         template = replace(context.template, repositories=plan.repositories)
-        async with self.guest(workspace / TREE, self.privilege) as guest:
+        async with self.guest(workspace / TREE, await self._root(workspace)) as guest:
             packages = await customise(guest, plan.family, plan.release, template, report, timeout=self.timeout)
         return _icicle(context, packages)
 
@@ -96,9 +97,15 @@ class TreeActions:
         await self._image(context, workspace, image, spec, report)
         return _icicle(context, packages)
 
+    async def size(self, workspace: Path) -> int:
+        """See `StageActions`."""
+        return await allocated(workspace, processes=self.processes, privilege=self.privilege)
+
     async def pack(self, workspace: Path, archive: Path) -> None:
         """See `StageActions`."""
-        await self.trees.pack(workspace / TREE, archive)
+        tree = workspace / TREE
+        laid_over = await self.threads.run(laid, tree)
+        await self.trees.pack(tree, archive, frozen(tree, self.privilege) if laid_over else self.privilege)
 
     async def unpack(self, archive: Path, workspace: Path) -> None:
         """See `StageActions`."""

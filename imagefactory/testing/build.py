@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from imagefactory.systems.disk.layout import demand_size
 from imagefactory.targets.interface import Target
 
 SYSTEM, BELOW = "root", "below"
+SIZE = 4096
+"""Bytes that a workspace takes."""
 
 
 async def _without_pause(_step: str) -> None:
@@ -64,6 +67,9 @@ class FakeActions:
         await self._step("adapt", workspace, context.target.name)
         image.write_text((workspace / SYSTEM).read_text())
         return b"<icicle/>"
+
+    async def size(self, workspace: Path) -> int:
+        return SIZE
 
     async def pack(self, workspace: Path, archive: Path) -> None:
         await self._step("pack")
@@ -133,6 +139,12 @@ class FakeJournal:
     async def drop_workspace(self, path: Path) -> None:
         assert not path.exists()
         self.noted.remove(path)
+
+
+async def remove_all(path: Path) -> None:
+    """Remove a tree of this user; an absent one is no error."""
+    if path.exists():
+        shutil.rmtree(path)
 
 
 async def remove_flat(path: Path) -> None:

@@ -10,7 +10,7 @@ from imagefactory.build.cache.cache import DirectoryCache
 from imagefactory.build.pipeline import Pipeline
 from imagefactory.lib.errors import BuildFailed, NoSpace
 from imagefactory.lib.process.workspaces import Workspaces
-from imagefactory.testing.build import remove_flat
+from imagefactory.testing.build import remove_all, remove_flat
 from imagefactory.testing.jobs import template
 from imagefactory.testing.threads import ImmediateThreads
 from tests.build import test_pipeline
@@ -45,11 +45,11 @@ class PackingTests(test_pipeline.PipelineCase):
     def test_packing_and_adapting_at_once(self) -> None:
         """The build is done when both are."""
         build = self.edit()
-        self.assertEqual(["unpack", "customise", "adapt"], self.actions.steps)
+        self.assertEqual(["customise", "adapt"], self.actions.steps)
         self.assertNoResult(build)
         self.gates["pack"].callback(None)
         self.successResultOf(build)
-        self.assertEqual(["unpack", "customise", "adapt", "pack"], self.actions.steps)
+        self.assertEqual(["customise", "adapt", "pack"], self.actions.steps)
         self.assert_clean()
 
     def test_one_after_the_other_where_no_tree_can_be_laid_over_another(self) -> None:
@@ -102,9 +102,9 @@ class PackingTests(test_pipeline.PipelineCase):
         self.failureResultOf(first, CancelledError)
         self.gates.pop("pack").callback(None)
         self.successResultOf(second)
-        self.assertEqual(["unpack", "customise", "adapt", "pack"], self.actions.steps)
+        self.assertEqual(["customise", "adapt", "pack"], self.actions.steps)
         self.assert_clean()
-        small = DirectoryCache(self.root / "cache", 0, threads=ImmediateThreads(), clock=Clock())
+        small = DirectoryCache(self.root / "cache", 0, remove=remove_all, threads=ImmediateThreads(), clock=Clock())
         self.get(small.start())
         self.assertEqual([], list((self.root / "cache").rglob("body")))
 

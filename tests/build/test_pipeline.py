@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.build.actions import BuildContext
 from imagefactory.build.cache.cache import DirectoryCache
+from imagefactory.build.cache.kept_trees import KeptTrees
 from imagefactory.build.image_writer import BuiltImage, ImageWriter
 from imagefactory.build.interface import BuildOrder
 from imagefactory.build.pending_uploads import PendingUploads
@@ -30,7 +31,7 @@ from imagefactory.systems.engines.interface import BasePlan
 from imagefactory.systems.families.interface import Bootstrap, Needs
 from imagefactory.systems.families.registry import find
 from imagefactory.targets.interface import Target
-from imagefactory.testing.build import FakeActions, FakeJournal, ReportNotes, remove_flat
+from imagefactory.testing.build import FakeActions, FakeJournal, ReportNotes, remove_all, remove_flat
 from imagefactory.testing.jobs import ids, template
 from imagefactory.testing.threads import ImmediateThreads
 from imagefactory.warehouse.records import Records
@@ -93,22 +94,26 @@ class PipelineCase(SynchronousTestCase):
         threads = ImmediateThreads()
         self.actions, self.journal, self.planner = FakeActions(), FakeJournal(), FakePlanner()
         self.records = Records(EmbeddedWarehouse(open_store(self.root / "warehouse"), threads))
-        self.cache = DirectoryCache(self.root / "cache", 1 << 30, threads=threads, clock=Clock())
+        self.cache = DirectoryCache(self.root / "cache", 1 << 30, remove=remove_all, threads=threads, clock=Clock())
         self.get(self.cache.start())
         self.proofs: list[Path] = []
         self.broken: NotBooting | None = None
         self.new_id = ids()
         self.now = time.time()
+        workspaces = Workspaces(self.imgdir, self.journal, remove_flat, threads)
         self.tools = Tools(
             planner=self.planner,
             actions=self.actions,
             cache=self.cache,
+            kept=KeptTrees(
+                self.root / "cache", workspaces=workspaces, evict=self.cache.evict, threads=threads, clock=Clock()
+            ),
             target=lambda name: Cloud(name, os=name != "mock"),
             merge=as_it_is,
             prove=self.prove,
             results=ImageWriter(self.records),
             unstored=PendingUploads(self.root / "unstored", threads, lambda: self.now),
-            workspaces=Workspaces(self.imgdir, self.journal, remove_flat, threads),
+            workspaces=workspaces,
             threads=threads,
             processors=Queue(2),
         )
@@ -213,7 +218,7 @@ class PipelineTests(PipelineCase):
         notes = self.build(self.order(template=replace(template(), packages=("vim",))))
         self.assertEqual({"base": True, "customise": False, "adapt": False}, notes.hits())
         self.assertEqual(("packages",), notes.outcomes["customise"].changed)
-        self.assertEqual(["unpack", "customise", "pack", "adapt"], self.actions.steps)
+        self.assertEqual(["customise", "pack", "adapt"], self.actions.steps)
 
     def test_another_target(self) -> None:
         """Only the last stage is made."""
@@ -314,7 +319,7 @@ class PipelineTests(PipelineCase):
         self.actions.broken.clear()
         self.actions.steps.clear()
         self.build(self.order())
-        self.assertEqual(["unpack", "customise", "pack", "adapt"], self.actions.steps)
+        self.assertEqual(["customise", "pack", "adapt"], self.actions.steps)
 
     def test_a_damaged_entry(self) -> None:
         """It is made again, from the stage before it."""

@@ -18,6 +18,7 @@ from imagefactory.build.cache.keys import stage_key
 from imagefactory.lib.concurrency.clock import sleep
 from imagefactory.lib.concurrency.threads import PoolThreads
 from imagefactory.model.report import Report, Silence
+from imagefactory.testing.build import remove_all
 
 
 class Printer(Silence):
@@ -34,7 +35,7 @@ async def obtain(reactor: Any, root: Path, directory: Path, name: str) -> None:
     """Start, obtain, say what came of it."""
     threads = PoolThreads(reactor)
     threads.start()
-    cache = DirectoryCache(root, 1 << 30, threads=threads, clock=reactor)
+    cache = DirectoryCache(root, 1 << 30, remove=remove_all, threads=threads, clock=reactor)
     await cache.start()
 
     async def produce(path: Path, report: Report) -> Mapping[str, str]:

@@ -21,6 +21,7 @@ from imagefactory.lib.errors import NoSpace
 from imagefactory.lib.process.interface import Command, Exit, Privilege
 from imagefactory.model.report import Report, Silence
 from imagefactory.systems.stages.trees import Trees
+from imagefactory.testing.build import remove_all
 from tests.functional.real import RealTestCase
 
 MIB = 1 << 20
@@ -60,7 +61,7 @@ class CacheCase(RealTestCase):
         self.root = self.directory / "cache"
 
     async def cache(self, root: Path | None = None, limit: int = 1 << 40) -> DirectoryCache:
-        cache = DirectoryCache(root or self.root, limit, threads=self.threads, clock=self.reactor)
+        cache = DirectoryCache(root or self.root, limit, remove=remove_all, threads=self.threads, clock=self.reactor)
         await cache.start()
         return cache
 

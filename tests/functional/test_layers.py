@@ -98,7 +98,9 @@ class ChangeTests(LayersCase):
         self.assertEqual(await self.output(top, LOOK, other / "root"), before)
         script = "mv etc/new etc/newer && mv etc settings && rm -r bin && cat settings/newer && ls usr"
         self.assertEqual(await self.output(top, script, other / "root"), "new\n")
-        self.assertEqual(await self.output(top, "ls -d bin etc settings 2>/dev/null; true", other / "root"), "settings\n")
+        self.assertEqual(
+            await self.output(top, "ls -d bin etc settings 2>/dev/null; true", other / "root"), "settings\n"
+        )
         self.assertEqual(await self.output(frozen(self.above, self.privilege), LOOK, self.above), before)
         await remove_tree(other, self.processes, self.privilege, ImmediateThreads())
 

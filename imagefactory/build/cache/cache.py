@@ -16,7 +16,9 @@ from imagefactory.build.cache.references import References
 from imagefactory.lib.concurrency.clock import Clock, sleep
 from imagefactory.lib.concurrency.shared import SharedRuns
 from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.errors import FactoryError
 from imagefactory.lib.files.locks import FileLock
+from imagefactory.lib.process.workspaces import Remove
 from imagefactory.model.report import Progress, Report, StageOutcome
 from imagefactory.systems.disk.layout import human
 from imagefactory.systems.disk.stoppable import stoppable
@@ -31,15 +33,19 @@ POLL = 0.5
 class DirectoryCache:
     """`StageCache` on a directory, which any number of processes may share.
 
-    `limit` is in bytes as they are allocated on the disk. Locks are flock(2): the kernel gives back what a killed
-    process had.
+    Locks are flock(2): the kernel gives back what a killed process had.
+
+    Args:
+        limit: bytes as they are allocated on the disk.
+        remove: removes a tree with files of subordinate users.
     """
 
     _log = Logger()
 
-    def __init__(self, root: Path, limit: int, *, threads: Threads, clock: Clock) -> None:
+    def __init__(self, root: Path, limit: int, *, remove: Remove, threads: Threads, clock: Clock) -> None:
         self._shelf = CacheDirectory(root)
         self._limit = limit
+        self._remove_tree = remove
         self._threads = threads
         self._clock = clock
         self._runs: SharedRuns[str, Entry] = SharedRuns()
@@ -58,7 +64,7 @@ class DirectoryCache:
         """
         await self._threads.run(self._shelf.prepare)
         if evict:
-            await self._evict()
+            await self.evict()
 
     def look(self, key: StageKey) -> StageOutcome:
         """See `StageCache`; reads a small file per entry of the kind, so it may be called in a thread."""
@@ -158,7 +164,7 @@ class DirectoryCache:
         finally:
             await self._threads.run(self._shelf.discard, work)
         report.stage(replace(outcome, seconds=self._clock.seconds() - started))
-        await self._evict()
+        await self.evict()
         return entry
 
     async def _produced(self, key: StageKey, produce: Producer, work: Path, report: Progress) -> EntryMetadata:
@@ -176,11 +182,21 @@ class DirectoryCache:
         self._holds.keep(key.digest, lease)
         return Entry(key, self._shelf.path(key) / BODY, card.content, card.size, dict(card.facts))
 
-    async def _evict(self) -> None:
+    async def evict(self) -> None:
+        """Remove what was not used for longest until all entries together take at most the limit."""
         for path in await self._threads.run(self._shelf.evict, self._limit):
             self._log.info(
                 "cache: removed {kind} {key}, not used for longest", kind=path.parent.name, key=path.name[:12]
             )
+        for path in await self._threads.run(self._shelf.trash):
+            await self._empty(path)
+
+    async def _empty(self, path: Path) -> None:
+        """Remove what is in the trash; what cannot be removed stays for the next start, and fails no build."""
+        try:
+            await self._remove_tree(path)
+        except FactoryError as error:
+            self._log.warn("{path} was not removed: {error}", path=str(path), error=error)
 
     def _changed(self, key: StageKey) -> tuple[str, ...]:
         """What differs from the entry of this kind that differs least, of several the one used last."""

@@ -1,10 +1,12 @@
 """The directory that holds stage results.
 
     <kind>/<digest>/body        the result
-    <kind>/<digest>/entry.json  its sidecar; locked (shared) by whoever uses the body; mtime: when it was last used
+    <kind>/<digest>/entry.json  its sidecar; a shared lock on it is a lease of the entry; mtime: when it was last used
+    tree/<digest>/*             the unpacked tree of a stage, with a sidecar; its files may belong to subordinate users
     making/<digest>-*/          results that are being made
-    locks/<digest>              locked by whoever makes or removes it
-    trash/*                     on its way out
+    unpacking/*/                workspaces for trees that are being unpacked; in the journal of their process
+    locks/<digest>              locked while the entry is made or removed
+    trash/*                     entries that are being removed
 
 A result comes and goes by one rename of its directory. Everything here blocks: it belongs into a thread.
 """
@@ -29,7 +31,9 @@ from imagefactory.systems.disk.space import full_disk
 
 BODY = "body"
 CARD = "entry.json"
-OWN = ("making", "locks", "trash")
+TREE = "tree"
+UNPACKING = "unpacking"
+OWN = ("making", "locks", "trash", UNPACKING)
 READ_ONLY = 0o444
 
 
@@ -114,13 +118,20 @@ class CacheDirectory:
             entry.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
 
+    def trash(self) -> list[Path]:
+        """What is being removed, and trees of which `discard` could not remove the files of subordinate users."""
+        return list((self._root / "trash").iterdir())
+
+    def on_one_file_system(self, path: Path) -> bool:
+        """Whether `path` can be moved into this directory."""
+        return path.stat().st_dev == self._root.stat().st_dev
+
     def entries(self, kind: str = "*") -> Iterator[CacheFile]:
         """All entries (of a kind); one that goes away meanwhile is left out."""
         for card in self._root.glob(f"{kind}/*/{CARD}"):
             if card.parent.parent.name not in OWN:
                 with suppress(FileNotFoundError):
-                    allocated = (card.parent / BODY).stat().st_blocks * 512
-                    yield CacheFile(card.parent, card.stat().st_mtime, allocated)
+                    yield CacheFile(card.parent, card.stat().st_mtime, _allocated(card))
 
     def evict(self, limit: int) -> list[Path]:
         """Remove what was not used for longest and is not in use, until all together take at most `limit` bytes."""
@@ -158,8 +169,18 @@ class CacheDirectory:
             self.discard(path)
 
     def _empty_trash(self) -> None:
-        for path in (self._root / "trash").iterdir():
+        for path in self.trash():
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _allocated(card: Path) -> int:
+    """Bytes of an entry on the disk. A tree was measured when it was kept: its directories may not be readable."""
+    if card.parent.parent.name != TREE:
+        return (card.parent / BODY).stat().st_blocks * 512
+    try:
+        return decode(card.read_bytes()).size
+    except ValueError:
+        return 0
 
 
 class Lease:

@@ -94,7 +94,7 @@ def within(tree: Path, privilege: Privilege) -> Privilege:
 
 
 def frozen(tree: Path, privilege: Privilege) -> Privilege:
-    """How to read a tree that was laid over another and is not changed any more, with any number of commands at once."""
+    """How to read a tree that was laid over another and is not changed any more; any number of commands may at once."""
     return _mounted(tree, _options(privilege), f"{UPPER}:", privilege)
 
 

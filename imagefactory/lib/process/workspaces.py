@@ -42,6 +42,10 @@ class Workspaces:
         self._remove = remove
         self._threads = threads
 
+    def below(self, directory: Path) -> Workspaces:
+        """Returns workspaces like these in another directory."""
+        return Workspaces(directory, self._journal, self._remove, self._threads)
+
     @asynccontextmanager
     async def open(self, id: str) -> AsyncIterator[Path]:
         """An empty directory for one run of job `id`, removed after the block.

@@ -15,9 +15,14 @@ async def tree_size(tree: Path, *, processes: Processes, privilege: Privilege) -
     Hard links count once, and nothing mounted on the tree counts.
     """
     return TreeSize(
-        bytes=await _du(tree, "--block-size=1", processes, privilege),
+        bytes=await allocated(tree, processes=processes, privilege=privilege),
         inodes=await _du(tree, "--inodes", processes, privilege),
     )
+
+
+async def allocated(tree: Path, *, processes: Processes, privilege: Privilege) -> int:
+    """Returns the bytes that the tree takes on the disk."""
+    return await _du(tree, "--block-size=1", processes, privilege)
 
 
 async def _du(tree: Path, unit: str, processes: Processes, privilege: Privilege) -> int:

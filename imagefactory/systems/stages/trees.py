@@ -38,14 +38,18 @@ class Trees:
         self._privilege = privilege
         self._total = total
 
-    async def pack(self, tree: Path, packed: Path) -> None:
+    async def pack(self, tree: Path, packed: Path, privilege: Privilege | None = None) -> None:
         """Write `tree` to the new file `packed`, which is absent unless this succeeds; mounts below are left out.
 
-        Raises NoSpace, CommandFailed, MissingTool, TimedOut.
+        Args:
+            privilege: how to read the tree, if it is not simply there.
+
+        Raises:
+            NoSpace, CommandFailed, MissingTool, TimedOut.
         """
-        options = ("--create", "--format=posix", "--sparse", "--one-file-system", *KEEP)
+        argv = _tar(packed, tree, "--create", "--format=posix", "--sparse", "--one-file-system")
         try:
-            await self._run(f"packing {tree.name}", packed, options, packed, tree)
+            await self._run(f"packing {tree.name}", packed, (privilege or self._privilege).argv(*argv, "."))
         except BaseException:
             await self._threads.run(partial(packed.unlink, missing_ok=True))
             raise
@@ -56,25 +60,27 @@ class Trees:
         Raises NoSpace, CommandFailed, MissingTool, TimedOut, FileExistsError.
         """
         await self._threads.run(tree.mkdir)
-        options = ("--extract", "--preserve-permissions", "--same-owner", *KEEP)
+        argv = _tar(packed, tree, "--extract", "--preserve-permissions", "--same-owner")
         try:
-            await self._run(f"unpacking {tree.name}", tree, options, packed, tree)
+            await self._run(f"unpacking {tree.name}", tree, self._privilege.argv(*argv))
         except BaseException:
             with suppress(FactoryError):  # what went wrong first is the error that is told
                 await shield(remove_tree(tree, self._processes, self._privilege, self._threads))
             raise
 
-    async def _run(self, title: str, written: Path, options: tuple[str, ...], packed: Path, tree: Path) -> None:
-        argv = ("tar", *options, f"--use-compress-program={PACKER}", f"--file={packed}", f"--directory={tree}")
-        members = (".",) if "--create" in options else ()
+    async def _run(self, title: str, written: Path, argv: tuple[str, ...]) -> None:
         try:
-            await self._processes.check(Command(self._privilege.argv(*argv, *members), title, total=self._total))
+            await self._processes.check(Command(argv, title, total=self._total))
         except CommandFailed as failure:
             if any(_NO_PACKER.search(line) for line in failure.tail):
                 raise missing("zstd") from failure
             if tells_of_full_disk(failure.tail, written):
                 raise await self._threads.run(_no_space, written) from failure
             raise
+
+
+def _tar(packed: Path, tree: Path, *options: str) -> tuple[str, ...]:
+    return ("tar", *options, *KEEP, f"--use-compress-program={PACKER}", f"--file={packed}", f"--directory={tree}")
 
 
 def _no_space(path: Path) -> NoSpace:

@@ -14,6 +14,7 @@ from imagefactory.build.cache.keys import stage_key
 from imagefactory.lib.errors import BuildFailed, Unavailable
 from imagefactory.lib.files.content import content_of
 from imagefactory.model.report import PercentRange, Progress, Report, StageOutcome
+from imagefactory.testing.build import remove_all
 from imagefactory.testing.threads import ImmediateThreads
 
 KIB = 1 << 10
@@ -81,7 +82,7 @@ class CacheCase(TestCase):
         self.cache = self.successResultOf(self.started(self.root))
 
     def started(self, root: Path, limit: int = 1 << 30) -> Deferred[DirectoryCache]:
-        cache = DirectoryCache(root, limit, threads=ImmediateThreads(), clock=self.clock)
+        cache = DirectoryCache(root, limit, remove=remove_all, threads=ImmediateThreads(), clock=self.clock)
 
         async def start() -> DirectoryCache:
             await cache.start()
@@ -162,7 +163,9 @@ class ObtainTests(CacheCase):
 
     def test_a_plan_needs_no_directory(self) -> None:
         """Looking works before anything was ever built."""
-        cache = DirectoryCache(self.root / "nowhere", 1, threads=ImmediateThreads(), clock=self.clock)
+        cache = DirectoryCache(
+            self.root / "nowhere", 1, remove=remove_all, threads=ImmediateThreads(), clock=self.clock
+        )
         self.assertFalse(cache.look(BASE).hit)
 
     def test_a_failure_leaves_nothing(self) -> None:

@@ -16,6 +16,7 @@ from imagefactory.build.cache.cache import DirectoryCache
 from imagefactory.build.cache.interface import Entry
 from imagefactory.build.cache.keys import stage_key
 from imagefactory.model.report import Report, Silence
+from imagefactory.testing.build import remove_all
 from imagefactory.testing.threads import ImmediateThreads
 from imagefactory.warehouse.store.embedded import open_store
 
@@ -87,7 +88,7 @@ class LargeTests(SynchronousTestCase):
         root = Path(self.mktemp())
         store = open_store(root / "warehouse")
         self.addCleanup(store.close)
-        cache = DirectoryCache(root / "cache", SIZE, threads=ImmediateThreads(), clock=Clock())
+        cache = DirectoryCache(root / "cache", SIZE, remove=remove_all, threads=ImmediateThreads(), clock=Clock())
         self.successResultOf(Deferred.fromCoroutine(cache.start()))
         store.create_bucket("b")
         counted = Counted()
