@@ -34,7 +34,7 @@ from imagefactory.model.template import Template
 from imagefactory.settings import Settings
 from imagefactory.systems.engines.bootstrap.indexes import AT_ONCE
 from imagefactory.systems.engines.bootstrap.mirrors import TrustedServers
-from imagefactory.systems.engines.interface import Engine, EngineContext
+from imagefactory.systems.engines.interface import Engine, EngineContext, SystemKind
 from imagefactory.systems.engines.registry import ENGINES
 from imagefactory.systems.guests.chroot import ChrootGuest
 from imagefactory.systems.qemu.accel import Acceleration
@@ -70,7 +70,7 @@ async def make_pipeline(
     return Pipeline(
         Tools(
             planner=engine,
-            actions=_actions(settings, runtime, engine),
+            actions={SystemKind.TREE: _tree_actions(settings, runtime, engine)},
             cache=cache,
             kept=kept,
             target=clouds.target,
@@ -117,7 +117,7 @@ def _rules(settings: Settings, runtime: Runtime) -> Rules:
     return Rules(networks=allowed, trusts=trusted.trusts, seconds=CONNECT_SECONDS, setting="repository_networks")
 
 
-def _actions(settings: Settings, runtime: Runtime, engine: Engine) -> TreeActions:
+def _tree_actions(settings: Settings, runtime: Runtime, engine: Engine) -> TreeActions:
     def guest(tree: Path, privilege: Privilege) -> ChrootGuest:
         return ChrootGuest(tree, runtime.processes, privilege, timeout=settings.timeout)
 

@@ -20,12 +20,12 @@ from imagefactory.build.tree_pool import TreePool
 from imagefactory.lib.concurrency.queue import Queue
 from imagefactory.lib.concurrency.shared import SharedRuns
 from imagefactory.lib.concurrency.threads import Threads
-from imagefactory.lib.errors import FactoryError, Forbidden, NoSpace, NotBooting, Unauthorized, Unavailable
+from imagefactory.lib.errors import FactoryError, Forbidden, NoSpace, NotBooting, Unauthorized, Unavailable, Unsupported
 from imagefactory.lib.process.workspaces import Workspaces
 from imagefactory.model.jobs import Completed
 from imagefactory.model.report import Progress, Report, Silence, StageOutcome
 from imagefactory.model.template import OperatingSystem, Repository, Template
-from imagefactory.systems.engines.interface import BasePlan
+from imagefactory.systems.engines.interface import BasePlan, SystemKind
 from imagefactory.targets.interface import Target
 
 KEPT = "the image is kept: a retry only stores it"
@@ -41,11 +41,9 @@ Prove = Callable[[Path, BuildContext, bytes, Report], Awaitable[Mapping[str, str
 class Planner(Protocol):
     """The part of an engine that decides."""
 
-    def check(self, template: Template) -> None:
-        """Whether this host can build it.
-
-        Raises Unsupported, MissingTool.
-        """
+    def check(self, template: Template) -> SystemKind:
+        """See `Engine.check`."""
+        ...
 
     async def plan(self, template: Template, report: Report) -> BasePlan:
         """See `Engine.plan`."""
@@ -56,12 +54,12 @@ class Planner(Protocol):
 class Tools:
     """Those the pipeline works with.
 
-    `target` finds a target by name and raises Unsupported; `processors` bounds how many images are made or
-    booted at once.
+    `actions` has those for each kind of system; `target` finds a target by name and raises Unsupported; `processors`
+    bounds how many images are made or booted at once.
     """
 
     planner: Planner
-    actions: StageActions
+    actions: Mapping[SystemKind, StageActions]
     cache: StageCache
     kept: KeptTrees
     target: Callable[[str], Target]
@@ -79,7 +77,10 @@ class Pipeline:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._pool = TreePool(tools.workspaces, tools.kept, tools.actions.can_overlay, tools.actions.size)
+        self._pools = {
+            kind: TreePool(tools.workspaces, tools.kept, actions.can_overlay, actions.size)
+            for kind, actions in tools.actions.items()
+        }
         self._plans: SharedRuns[tuple[OperatingSystem, tuple[Repository, ...]], BasePlan] = SharedRuns()
 
     def known(self, target: str) -> None:
@@ -91,8 +92,7 @@ class Pipeline:
         for target in map(self._tools.target, targets):
             if target.os:
                 merged = await self._tools.merge(template, target.name)
-                self._tools.planner.check(merged)
-                self._tools.actions.check(merged, target)
+                self._actions(self._tools.planner.check(merged)).check(merged, target)
 
     async def plan(self, template: Template, target: str) -> tuple[StageOutcome, ...]:
         """See `Builder`."""
@@ -100,7 +100,7 @@ class Pipeline:
         if not found.os:
             return ()
         context = await self._context(template, found, Silence())
-        return await self._look(stage_keys(context, self._tools.actions))
+        return await self._look(stage_keys(context, self._actions(context.plan.kind)))
 
     async def build(self, order: BuildOrder, progress: Progress) -> Completed:
         """See `Builder`."""
@@ -114,14 +114,15 @@ class Pipeline:
         progress.activity("reading the package indexes")
         context = await self._context(order.template, target, progress.between(0, PLANNED))
         progress.reached(PLANNED)
-        keys = stage_keys(context, tools.actions)
+        actions, pool = self._actions(context.plan.kind), self._pools[context.plan.kind]
+        keys = stage_keys(context, actions)
         await self._report_unneeded(keys, progress)
-        stages = BuildStages(context, keys, tools.actions, tools.cache, self._pool, tools.processors)
+        stages = BuildStages(context, keys, actions, tools.cache, pool, tools.processors)
         try:
             async with stages.image(progress) as image:
                 return await self._store(order, context, image, progress)
         finally:
-            await self._pool.removed()
+            await pool.removed()
 
     async def forget(self, id: str) -> None:
         """See `Builder`."""
@@ -133,6 +134,15 @@ class Pipeline:
         parameters = target.parameters(order.template, order.id, len(body))
         await self._tools.results.store(order, BuiltImage(body, len(body), parameters=parameters))
         return Completed(size=len(body))
+
+    def _actions(self, kind: SystemKind) -> StageActions:
+        """Returns the actions for systems of that kind; raises Unsupported if there are none."""
+        if kind not in self._tools.actions:
+            raise Unsupported(
+                f"this host cannot customise a system that is a {kind.value}",
+                hint="use another engine (setting engine)",
+            )
+        return self._tools.actions[kind]
 
     async def _context(self, template: Template, target: Target, report: Report) -> BuildContext:
         merged = await self._tools.merge(template, target.name)

@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from imagefactory.build.actions import BuildContext
+from imagefactory.build.guest_actions import adapt, customise
+from imagefactory.build.tree_disk import DISK_VERSION, TreeDiskMaker
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import BuildFailed
 from imagefactory.lib.process.interface import Privilege, Processes
 from imagefactory.lib.process.layers import can_lay, frozen, laid, lay, within
-from imagefactory.model.icicle import PackageInfo, render_icicle
 from imagefactory.model.report import Report
 from imagefactory.model.template import Template
-from imagefactory.systems.disk.assemble import assemble
-from imagefactory.systems.disk.boot_files import boot_files, demand_parameters, split_parameters
-from imagefactory.systems.disk.convert import convert
-from imagefactory.systems.disk.interface import DiskSpec
+from imagefactory.systems.disk.boot_files import demand_parameters
 from imagefactory.systems.disk.layout import demand_size
 from imagefactory.systems.disk.tree_size import allocated
 from imagefactory.systems.engines.interface import Engine, RootTree
-from imagefactory.systems.families.interface import Kernel
-from imagefactory.systems.guests.interface import File, Guest
-from imagefactory.systems.stages.customise import customise
-from imagefactory.systems.stages.sealing import fulfil_needs, kernel, seal
+from imagefactory.systems.guests.interface import Guest
 from imagefactory.systems.stages.trees import Trees
 from imagefactory.targets.interface import Target
-
-#: Part of the key of every image: to be raised whenever the disk is made in another way.
-DISK_VERSION = "1"
 
 #: Where in a workspace the tree is; the engine puts it there.
 TREE = "root"
@@ -71,11 +63,8 @@ class TreeActions:
 
     async def customise(self, context: BuildContext, workspace: Path, report: Report) -> bytes:
         """See `StageActions`."""
-        plan = context.plan
-        template = replace(context.template, repositories=plan.repositories)
-        async with self.guest(workspace / TREE, await self._root(workspace)) as guest:
-            packages = await customise(guest, plan.family, plan.release, template, report, timeout=self.timeout)
-        return _icicle(context, packages)
+        guest = self.guest(workspace / TREE, await self._root(workspace))
+        return await customise(guest, context, report, timeout=self.timeout)
 
     async def can_overlay(self, workspace: Path) -> bool:
         """See `StageActions`."""
@@ -87,15 +76,10 @@ class TreeActions:
 
     async def adapt(self, context: BuildContext, workspace: Path, image: Path, seed: str, report: Report) -> bytes:
         """See `StageActions`."""
-        family, template = context.plan.family, context.template
-        needs = context.target.needs(template)
-        async with self.guest(workspace / TREE, await self._root(workspace)) as guest:
-            packages = await fulfil_needs(guest, family, needs, template, report, timeout=self.timeout)
-            spec = disk_spec(context, await kernel(guest, family, timeout=self.timeout), seed)
-            await guest.put_all([File(*file) for file in boot_files(spec, nofail=needs.fstab_nofail)])
-            await seal(guest, family, template, report, repositories=context.plan.repositories, timeout=self.timeout)
-        await self._image(context, workspace, image, spec, report)
-        return _icicle(context, packages)
+        tree, root = workspace / TREE, await self._root(workspace)
+        scratch = workspace / "disk"
+        maker = TreeDiskMaker(context, tree, scratch, seed, self.processes, root, self.threads, self.timeout)
+        return await adapt(self.guest(tree, root), context, maker, image, report, timeout=self.timeout)
 
     async def size(self, workspace: Path) -> int:
         """See `StageActions`."""
@@ -115,37 +99,3 @@ class TreeActions:
         """How to work on the tree in there, which may have been laid over another."""
         laid_over = await self.threads.run(laid, workspace / TREE)
         return within(workspace / TREE, self.privilege) if laid_over else self.privilege
-
-    async def _image(self, context: BuildContext, workspace: Path, image: Path, spec: DiskSpec, report: Report) -> None:
-        conversion = context.target.conversion()
-        raw = image if conversion.format == "raw" else workspace / "disk"
-        await assemble(
-            workspace / TREE,
-            raw,
-            spec,
-            processes=self.processes,
-            privilege=await self._root(workspace),
-            threads=self.threads,
-            report=report,
-        )
-        if raw != image:
-            await convert(raw, image, conversion, processes=self.processes, threads=self.threads, report=report)
-
-
-def disk_spec(context: BuildContext, where: Kernel, seed: str) -> DiskSpec:
-    """The disk of `context`; equal seeds give equal file system ids."""
-    needs = context.target.needs(context.template)
-    names = () if needs.predictable_names else ("net.ifnames=0",)
-    parameters = (*names, *needs.kernel_parameters, *split_parameters(context.template.os.kernel_parameters))
-    return DiskSpec(
-        context.template.os.arch.value,
-        where.image,
-        where.initrd,
-        seed,
-        context.template.disk_size,
-        tuple(dict.fromkeys(parameters)),
-    )
-
-
-def _icicle(context: BuildContext, packages: tuple[PackageInfo, ...]) -> bytes:
-    return render_icicle(context.template.description, packages)

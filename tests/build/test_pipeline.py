@@ -20,15 +20,15 @@ from imagefactory.build.interface import BuildOrder
 from imagefactory.build.pending_uploads import PendingUploads
 from imagefactory.build.pipeline import Pipeline, Tools
 from imagefactory.lib.concurrency.queue import Queue
-from imagefactory.lib.errors import BuildFailed, Conflict, InvalidInput, NoSpace, NotBooting, Unavailable
+from imagefactory.lib.errors import BuildFailed, Conflict, InvalidInput, NoSpace, NotBooting, Unavailable, Unsupported
 from imagefactory.lib.process.workspaces import Workspaces
 from imagefactory.model.records import BuildRecord, Kind
 from imagefactory.model.report import Report
 from imagefactory.model.template import Template
 from imagefactory.systems.disk.interface import Conversion
 from imagefactory.systems.disk.layout import LARGEST_DISK
-from imagefactory.systems.engines.interface import BasePlan
-from imagefactory.systems.families.interface import Bootstrap, Needs
+from imagefactory.systems.engines.interface import BasePlan, SystemKind
+from imagefactory.systems.families.interface import Needs
 from imagefactory.systems.families.registry import find
 from imagefactory.targets.interface import Target
 from imagefactory.testing.build import FakeActions, FakeJournal, ReportNotes, remove_all, remove_flat
@@ -65,19 +65,18 @@ class Cloud(Target):
 
 
 class FakePlanner:
-    """Plans at once; `runs` counts."""
+    """Plans systems of one `kind` at once; `runs` counts."""
 
     def __init__(self) -> None:
         self.runs = 0
+        self.kind = SystemKind.TREE
 
-    def check(self, template: Template) -> None:
-        pass
+    def check(self, template: Template) -> SystemKind:
+        return self.kind
 
     async def plan(self, template: Template, report: Report) -> BasePlan:
         self.runs += 1
-        family, release = find(template.os)
-        bootstrap = Bootstrap("mmdebstrap", release, "amd64", (), ())
-        return BasePlan({"version": template.os.version}, family, release, bootstrap)
+        return BasePlan(self.kind, {"version": template.os.version}, *find(template.os))
 
 
 async def as_it_is(template: Template, _target: str) -> Template:
@@ -103,7 +102,7 @@ class PipelineCase(SynchronousTestCase):
         workspaces = Workspaces(self.imgdir, self.journal, remove_flat, threads)
         self.tools = Tools(
             planner=self.planner,
-            actions=self.actions,
+            actions={SystemKind.TREE: self.actions},
             cache=self.cache,
             kept=KeptTrees(
                 self.root / "cache", workspaces=workspaces, evict=self.cache.evict, threads=threads, clock=Clock()
@@ -166,6 +165,17 @@ class PipelineTests(PipelineCase):
             self.assertIn(reason, str(self.failureResultOf(check, InvalidInput).value))
             self.get(self.pipeline.check(wrong, ["mock"]))  # has no disk
         self.get(self.pipeline.check(replace(TEMPLATE, disk_size=2 << 30), ["ec2"]))
+
+    def test_the_kind_of_the_base_chooses_the_actions(self) -> None:
+        """Those for disks work on disks; without them such a template is refused before a job starts."""
+        self.planner.kind = SystemKind.DISK
+        check = Deferred.fromCoroutine(self.pipeline.check(TEMPLATE, ["ec2"]))
+        self.assertIn("that is a disk", str(self.failureResultOf(check, Unsupported).value))
+        disks = FakeActions()
+        self.pipeline = Pipeline(replace(self.tools, actions={**self.tools.actions, SystemKind.DISK: disks}))
+        self.get(self.pipeline.check(TEMPLATE, ["ec2"]))
+        self.build(self.order())
+        self.assertEqual(([], 3), (self.actions.steps, len(set(disks.steps) - {"pack"})))
 
     def test_cold(self) -> None:
         """Three stages, each on the tree of the one before; nothing is unpacked."""
@@ -383,8 +393,7 @@ class PipelineTests(PipelineCase):
     def test_a_retry_after_the_mirror_has_changed(self) -> None:
         """Another plan than the first time makes no difference; another job has the new one."""
         order = self.fail_to_store()
-        family, release = find(TEMPLATE.os)
-        changed = BasePlan({"version": "later"}, family, release, Bootstrap("mmdebstrap", release, "amd64", (), ()))
+        changed = BasePlan(SystemKind.TREE, {"version": "later"}, *find(TEMPLATE.os))
         self.actions.steps.clear()
 
         async def plan(_template: Template, _report: Report) -> BasePlan:

@@ -7,10 +7,11 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.build.actions import BuildContext
-from imagefactory.build.tree_actions import TreeActions, disk_spec
+from imagefactory.build.tree_actions import TreeActions
+from imagefactory.build.tree_disk import disk_spec
 from imagefactory.model.template import Arch, OperatingSystem, Template, UrlInstall
-from imagefactory.systems.engines.interface import BasePlan
-from imagefactory.systems.families.interface import Bootstrap, Kernel
+from imagefactory.systems.engines.interface import BasePlan, SystemKind
+from imagefactory.systems.families.interface import Kernel
 from imagefactory.systems.families.registry import find
 from imagefactory.targets.registry import TARGETS
 from imagefactory.testing.targets import target_context
@@ -21,11 +22,9 @@ WHERE = Kernel("/boot/vmlinuz-6", "/boot/initrd.img-6")
 
 def piece(template: Template, name: str = "rhevm") -> BuildContext:
     """What is built of this template."""
-    family, release = find(template.os)
-    bootstrap = Bootstrap("mmdebstrap", release, "amd64", (), ())
     return BuildContext(
         template,
-        BasePlan({}, family, release, bootstrap),
+        BasePlan(SystemKind.TREE, {}, *find(template.os)),
         TARGETS.get(name).make(target_context()),
     )
 

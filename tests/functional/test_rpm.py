@@ -11,7 +11,8 @@ from twisted.trial.unittest import SkipTest
 
 from imagefactory.lib.errors import BuildFailed, MissingTool, Unavailable
 from imagefactory.model.template import Arch, OperatingSystem, Repository, Template, UrlInstall
-from imagefactory.systems.engines.interface import BasePlan, RootTree
+from imagefactory.systems.engines.bootstrap.engine import BootstrapPlan
+from imagefactory.systems.engines.interface import RootTree
 from imagefactory.systems.families.redhat import sources
 from imagefactory.systems.stages.sealing import kernel, seal
 from tests.functional.test_bootstrap import EngineTestCase
@@ -112,7 +113,7 @@ class RpmTests(EngineTestCase):
         os_ = OperatingSystem("AlmaLinux", "9", Arch.X86_64, UrlInstall(TREE))
         return Template("tiny", os_, repositories=(Repository("tree", TREE, signed=signed),))
 
-    async def plan(self, *packages: str, signed: bool = False) -> BasePlan:
+    async def plan(self, *packages: str, signed: bool = False) -> BootstrapPlan:
         """A plan for the small system instead of a whole one."""
         plan = await self.engine.plan(self.template(signed=signed), self.report)
         return replace(plan, bootstrap=replace(plan.bootstrap, packages=packages or ("tiny",)))

@@ -1,9 +1,10 @@
-"""What an engine is: from a template to a base, which is either a root tree or a disk."""
+"""The interface of engines: from a template to a base, which is either a root tree or a disk."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
@@ -15,22 +16,33 @@ from imagefactory.lib.process.interface import Privilege, Processes
 from imagefactory.model.report import Report
 from imagefactory.model.template import Repository, Template
 from imagefactory.settings.table import Settings
-from imagefactory.systems.families.interface import Bootstrap, Family, Release
+from imagefactory.systems.families.interface import Family, Release
+
+
+class SystemKind(Enum):
+    """What a system is until it becomes an image; the actions of the stages are those for its kind."""
+
+    TREE = "tree"
+    DISK = "disk"
 
 
 @dataclass(frozen=True, slots=True)
 class BasePlan:
-    """How a base will be made.
+    """How a base will be made: what all engines say of it. An engine's own facts are in a subclass.
 
-    `inputs` are all things that shape the result, by name, for the stage key. `repositories` are the template's, each
-    with the URL that the build reads it from, and `repository_indexes` what is in them now, by their names: they shape
-    what is made of the base.
+    Args:
+        kind: of the base.
+        inputs: all things that shape the base, by name, for its stage key.
+        family: of the OS.
+        release: of the OS.
+        repositories: those of the template, each with the URL that the build reads it from.
+        repository_indexes: what is in them now, by their names; it shapes what is made of the base.
     """
 
+    kind: SystemKind
     inputs: Mapping[str, str]
     family: Family
     release: Release
-    bootstrap: Bootstrap
     repositories: tuple[Repository, ...] = ()
     repository_indexes: Mapping[str, str] = field(default_factory=dict)
 
@@ -89,8 +101,13 @@ class Engine(Protocol):
 
     def __init__(self, context: EngineContext) -> None: ...
 
-    def check(self, template: Template) -> None:
-        """Refuse at once what can be refused without a network; raises Unsupported."""
+    def check(self, template: Template) -> SystemKind:
+        """Refuse at once what can be refused without a network.
+
+        Returns the kind that its plan will have.
+
+        Raises Unsupported.
+        """
         ...
 
     async def plan(self, template: Template, report: Report) -> BasePlan:
@@ -101,5 +118,11 @@ class Engine(Protocol):
         ...
 
     async def build(self, plan: BasePlan, workspace: Path, report: Report) -> Base:
-        """Make the base below `workspace`."""
+        """Make the base below `workspace`.
+
+        Args:
+            plan: made by this engine.
+            workspace: an empty directory.
+            report: gets activity, progress and log lines.
+        """
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,12 +25,19 @@ from imagefactory.systems.engines.bootstrap.indexes import Indexes
 from imagefactory.systems.engines.bootstrap.mmdebstrap import Mmdebstrap
 from imagefactory.systems.engines.bootstrap.repositories import contents, demand_readable, locate
 from imagefactory.systems.engines.bootstrap.tool import RECIPE, Tool
-from imagefactory.systems.engines.interface import Base, BasePlan, EngineContext, RootTree
+from imagefactory.systems.engines.interface import Base, BasePlan, EngineContext, RootTree, SystemKind
 from imagefactory.systems.families.causes import CauseDetector
 from imagefactory.systems.families.interface import Bootstrap, Family, Release, Source, install_url
 from imagefactory.systems.families.registry import find
 
 TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in (Mmdebstrap(), Dnf())}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootstrapPlan(BasePlan):
+    """The plan of a root tree; `bootstrap` is what its tool is told."""
+
+    bootstrap: Bootstrap
 
 
 class BootstrapEngine:
@@ -58,7 +65,7 @@ class BootstrapEngine:
         self._hosts = hosts or Hosts()
         self._path = path
 
-    def check(self, template: Template) -> None:
+    def check(self, template: Template) -> SystemKind:
         """Refuse what can be refused without a network: OS, release, install tree, repositories, architecture.
 
         Raises Unsupported, InvalidInput. It reads one small file of /proc at most.
@@ -70,15 +77,16 @@ class BootstrapEngine:
         for url in _urls(template, family, bootstrap):
             _refuse_user(self._assumed(url))
         self._hosts.demand(template.os.arch)
+        return SystemKind.TREE
 
     def _assumed(self, url: str) -> str:
         """Where a URL will be read; which of its mirrors this host's apt has is not asked yet."""
         place = mirrors.mapped(url, self._mirrors)
         return url if place == APT else place
 
-    async def plan(self, template: Template, report: Report) -> BasePlan:
+    async def plan(self, template: Template, report: Report) -> BootstrapPlan:
         """See `Engine.plan`."""
-        self.check(template)
+        kind = self.check(template)
         family, release = find(template.os)
         report.activity("reading the mirror's indexes")
         async with Scope() as scope:  # programs and the network take their time, but not from each other
@@ -95,13 +103,14 @@ class BootstrapEngine:
                 report.line(f"the mirror has no {source.suite}: left out ({without_secrets(source.url)})")
         there = tuple(source for source in wanted.sources if source in digests)
         found = replace(wanted, sources=there, keyrings=tuple(str(key) for key in keys))
-        return BasePlan(
+        return BootstrapPlan(
+            kind,
             await self._inputs(found, await version, digests),
             family,
             release,
-            found,
             tuple(one.repository for one in located),
             contents(located, digests),
+            bootstrap=found,
         )
 
     async def _mirror(self, urls: Sequence[str], release: Release) -> Callable[[str], str]:
@@ -149,6 +158,8 @@ class BootstrapEngine:
 
         Raises BuildFailed (bad signature, no such package), Unavailable, NoSpace, MissingTool, TimedOut.
         """
+        if not isinstance(plan, BootstrapPlan):
+            raise TypeError(f"the plan of another engine: {plan}")
         tree, cache = workspace / "root", workspace / "packages"
         report.activity(f"making {plan.release.os} {plan.release.version} with {plan.bootstrap.tool}")
         await self._as_root("mkdir", "-p", str(tree), str(cache), title="making directories")
@@ -158,7 +169,7 @@ class BootstrapEngine:
         await self._as_root("rm", "-rf", "--one-file-system", str(cache), title="removing downloads")
         return RootTree(tree)
 
-    async def _run(self, plan: BasePlan, tree: Path, cache: Path, report: Report) -> None:
+    async def _run(self, plan: BootstrapPlan, tree: Path, cache: Path, report: Report) -> None:
         tool = TOOLS[plan.bootstrap.tool]
         keys = tuple(Path(key) for key in plan.bootstrap.keyrings) if plan.bootstrap.verify else ()
         call = tool.invocation(plan.bootstrap, tree, cache, keys)
