@@ -153,7 +153,7 @@ async def _ended(factory: Factory, jobs: Sequence[Job]) -> list[Job]:
         async with Scope() as scope:
             for job in jobs:
                 scope.start(_cancel(factory, job.id))
-        return [factory.jobs.job(job.id) for job in jobs]
+        return [await factory.jobs.job(job.id) for job in jobs]
 
 
 async def _cancel(factory: Factory, id: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -159,16 +159,28 @@ class Jobs(Protocol):
         """
         ...
 
-    def job(self, id: str) -> Job:
-        """From memory, at once; NotFound."""
+    async def job(self, id: str) -> Job:
+        """Returns the job as it is now; NotFound."""
         ...
 
-    def jobs(self, *, status: str | None = None, after: str | None = None, limit: int | None = None) -> Sequence[Job]:
-        """In order of creation."""
+    async def jobs(
+        self, *, status: str | None = None, after: str | None = None, limit: int | None = None
+    ) -> Sequence[Job]:
+        """Returns jobs in order of creation.
+
+        Args:
+            status: only those in this state, as it is spelled on the wire.
+            after: only those created after the job with this id; NotFound if there is none.
+            limit: at most so many.
+        """
         ...
 
-    def queue_position(self, id: str) -> int | None:
-        """1 is next; None: not waiting."""
+    async def queue_position(self, id: str) -> int | None:
+        """Returns the place in the queue, 1 for the next; None if the job does not wait."""
+        ...
+
+    async def queue_positions(self) -> Mapping[str, int]:
+        """Returns the places of all jobs that wait, by id."""
         ...
 
     async def finished(self, id: str) -> Job:
@@ -183,8 +195,8 @@ class Jobs(Protocol):
         """Remembered events with an id above `after`."""
         ...
 
-    def last_event(self) -> int:
-        """The id of the newest event; 0 if there was none."""
+    async def last_event(self) -> int:
+        """Returns the id of the newest event; 0 if there was none."""
         ...
 
     def on_event(self, listener: Callable[[JobEvent], None]) -> Unsubscribe:

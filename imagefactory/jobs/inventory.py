@@ -83,7 +83,7 @@ class Inventory:
         Raises NotFound, Conflict while a job uses it.
         """
         image = await self.image(id)
-        self._refuse(lambda job: job.image_id == id, f"image {id}")
+        await self._refuse(lambda job: job.image_id == id, f"image {id}")
         await shield(self._remove_image(image))
 
     async def delete_build(self, id: str) -> None:
@@ -92,7 +92,7 @@ class Inventory:
         Raises NotFound, Conflict.
         """
         build = await self.build(id)
-        self._refuse(lambda job: job.build_id == id, f"build {id}")
+        await self._refuse(lambda job: job.build_id == id, f"build {id}")
         await shield(self._remove_build(build))
 
     async def delete_target_image(self, id: str) -> None:
@@ -101,7 +101,7 @@ class Inventory:
         Raises NotFound, Conflict.
         """
         await self.target_image(id)
-        self._refuse(lambda job: id in {job.id, job.target_image_id}, f"target image {id}")
+        await self._refuse(lambda job: id in {job.id, job.target_image_id}, f"target image {id}")
         await shield(self._remove(Kind.TARGET_IMAGE, id))
 
     async def delete_provider_image(self, id: str, removal: Removal) -> None:
@@ -110,7 +110,7 @@ class Inventory:
         Raises NotFound, Conflict, InvalidInput, and what the provider answers; then the record stays.
         """
         record = await self.provider_image(id)
-        self._refuse(lambda job: job.id == id, f"provider image {id}")
+        await self._refuse(lambda job: job.id == id, f"provider image {id}")
         if not removal.keep_on_provider:
             await self._delete_there(record, removal)
         await shield(self._remove(Kind.PROVIDER_IMAGE, id))
@@ -144,7 +144,7 @@ class Inventory:
         for build in await self._records.builds(image.id):
             templates |= {each.template for each in await self._records.target_images(build.id)}
         await self._remove(Kind.IMAGE, image.id)
-        needed = {job.template_id for job in self._jobs.jobs() if job.image_id != image.id}
+        needed = {job.template_id for job in await self._jobs.jobs() if job.image_id != image.id}
         for template in templates - needed:
             if template is not None:
                 await self._records.drop_template(template)
@@ -171,8 +171,8 @@ class Inventory:
         if image is not None and image.icicle is not None:
             await self._records.delete(Kind.ICICLE, image.icicle)
 
-    def _refuse(self, uses: Callable[[Job], bool], what: str) -> None:
-        for job in self._jobs.jobs():
+    async def _refuse(self, uses: Callable[[Job], bool], what: str) -> None:
+        for job in await self._jobs.jobs():
             if not is_final(job.state) and uses(job):
                 hint = "cancel the job, or wait for its end"
                 raise Conflict(f"{what} is in use by job {job.id}", hint=hint)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from imagefactory.build.interface import Builder, BuildOrder
@@ -158,14 +158,14 @@ class JobService:
         return await shield(self._imports.store(self._imports.check(request)))
 
     async def cancel(self, id: str) -> Job:
-        job = self.job(id)
+        job = self._job_log.book.job(id)
         if is_final(job.state):
             raise Conflict(f"job {id} has ended already: {job.state.wire}")
         return await self._runner.cancel(id, self._limits.ending)
 
     async def retry(self, id: str) -> Job:
         self._must_be_open()
-        job = self.job(id)
+        job = self._job_log.book.job(id)
         if job.operation is Operation.PUSH:
             raise Conflict(f"job {id} is a push", hint="push again, with the credentials")
         if not isinstance(job.state, Failed):
@@ -182,14 +182,19 @@ class JobService:
     async def probe(self) -> None:
         await self._store.last_event()
 
-    def job(self, id: str) -> Job:
+    async def job(self, id: str) -> Job:
         return self._job_log.book.job(id)
 
-    def jobs(self, *, status: str | None = None, after: str | None = None, limit: int | None = None) -> Sequence[Job]:
+    async def jobs(
+        self, *, status: str | None = None, after: str | None = None, limit: int | None = None
+    ) -> Sequence[Job]:
         return self._job_log.book.list(status, after, limit)
 
-    def queue_position(self, id: str) -> int | None:
+    async def queue_position(self, id: str) -> int | None:
         return self._runner.position(id)
+
+    async def queue_positions(self) -> Mapping[str, int]:
+        return self._runner.positions()
 
     async def finished(self, id: str) -> Job:
         return await self._job_log.finished(id)
@@ -200,7 +205,7 @@ class JobService:
     async def events(self, *, after: int, id: str | None = None, limit: int = 1000) -> list[JobEvent]:
         return await self._job_log.events(after, id, limit)
 
-    def last_event(self) -> int:
+    async def last_event(self) -> int:
         return self._job_log.last_event()
 
     def on_event(self, listener: Callable[[JobEvent], None]) -> Unsubscribe:

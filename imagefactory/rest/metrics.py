@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from imagefactory.jobs.interface import Jobs
-from imagefactory.model.jobs import Queued, is_final
+from imagefactory.model.jobs import Job, Queued, is_final
 
 
 class RestMetrics:
@@ -26,20 +26,10 @@ class RestMetrics:
         """Count a reply of the route (its method and path)."""
         self._replies[route, status] += 1
 
-    def text(self) -> bytes:
+    async def text(self) -> bytes:
         """Returns all metrics."""
-        lines = [*self._of_jobs(), *self._of_connections(), *self._of_replies()]
+        lines = [*_of_jobs(await self._jobs.jobs()), *self._of_connections(), *self._of_replies()]
         return "\n".join([*lines, ""]).encode()
-
-    def _of_jobs(self) -> Iterator[str]:
-        jobs = self._jobs.jobs()
-        states = Counter((job.operation.value, job.state.wire) for job in jobs)
-        samples = ((f'operation="{what}",status="{state}"', number) for (what, state), number in sorted(states.items()))
-        yield from _family("imagefactory_jobs", "gauge", "Remembered jobs by operation and status.", samples)
-        waiting = sum(isinstance(job.state, Queued) for job in jobs)
-        running = sum(not is_final(job.state) for job in jobs) - waiting
-        yield from _family("imagefactory_jobs_waiting", "gauge", "Jobs in the queue.", [("", waiting)])
-        yield from _family("imagefactory_jobs_running", "gauge", "Jobs at work.", [("", running)])
 
     def _of_connections(self) -> Iterator[str]:
         yield from _family("imagefactory_http_connections", "gauge", "Open connections.", [("", self._connections())])
@@ -49,6 +39,16 @@ class RestMetrics:
         counts = sorted(self._replies.items())
         samples = ((f'route="{route}",status="{code}"', number) for (route, code), number in counts)
         yield from _family("imagefactory_http_requests_total", "counter", "Answered requests by route.", samples)
+
+
+def _of_jobs(jobs: Sequence[Job]) -> Iterator[str]:
+    states = Counter((job.operation.value, job.state.wire) for job in jobs)
+    samples = ((f'operation="{what}",status="{state}"', number) for (what, state), number in sorted(states.items()))
+    yield from _family("imagefactory_jobs", "gauge", "Remembered jobs by operation and status.", samples)
+    waiting = sum(isinstance(job.state, Queued) for job in jobs)
+    running = sum(not is_final(job.state) for job in jobs) - waiting
+    yield from _family("imagefactory_jobs_waiting", "gauge", "Jobs in the queue.", [("", waiting)])
+    yield from _family("imagefactory_jobs_running", "gauge", "Jobs at work.", [("", running)])
 
 
 def _family(name: str, kind: str, help: str, samples: Iterable[tuple[str, int]]) -> Iterator[str]:

@@ -7,13 +7,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredQueue
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from twisted.logger import Logger
 from twisted.web.http import Request
 from zope.interface import implementer
 
 from imagefactory.jobs.interface import Unsubscribe
 from imagefactory.lib.concurrency.clock import sleep
+from imagefactory.lib.concurrency.task import Task
 from imagefactory.lib.errors import Busy
 
 T = TypeVar("T")
@@ -165,7 +167,7 @@ async def follow(
     fetch: Callable[[int], Awaitable[Sequence[T]]],
     subscribe: Callable[[Callable[[T], None]], Unsubscribe],
     number: Callable[[T], int],
-    encode: Callable[[T], bytes],
+    encode: Callable[[T], Awaitable[bytes]],
     end: Callable[[], Awaitable[object]] | None,
 ) -> None:
     """Send stored items, then new ones as they come, without a gap and none twice.
@@ -180,56 +182,66 @@ async def follow(
         encode: returns an item as it is sent.
         end: new items are sent until its result comes (None: stored ones only).
     """
-    reader = _Follower(stream, -1 if after is None else after, number, encode)
-    unsubscribe = subscribe(reader.add) if end is not None else _nothing
+    follower = _Follower(stream, -1 if after is None else after, number, encode)
+    unsubscribe = subscribe(follower.add) if end is not None else _nothing
     try:
         if after is not None:
-            await reader.send_stored(fetch)
-        reader.go_live()
+            await follower.send_stored(fetch)
         if end is not None:
-            await end()
-            await reader.send_stored(fetch)
+            sending = Task(follower.send_new())
+            try:
+                await end()
+            finally:
+                sending.cancel()
+                await sending.settled()
+            await follower.send_stored(fetch)
     finally:
         unsubscribe()
 
 
 class _Follower(Generic[T]):
-    """The items that one client was sent; at most `QUEUE_LENGTH` new ones wait for the stored ones."""
+    """The items that one client was sent; at most `QUEUE_LENGTH` new ones wait to be sent, the oldest is dropped."""
 
     QUEUE_LENGTH = 10_000
+    _log = Logger()
 
-    def __init__(self, stream: Stream, last: int, number: Callable[[T], int], encode: Callable[[T], bytes]) -> None:
+    def __init__(
+        self, stream: Stream, last: int, number: Callable[[T], int], encode: Callable[[T], Awaitable[bytes]]
+    ) -> None:
         self._stream = stream
         self._last = last
         self._number = number
         self._encode = encode
-        self._queue: deque[T] = deque(maxlen=self.QUEUE_LENGTH)
-        self._live = False
+        self._new: DeferredQueue[T] = DeferredQueue()
 
     def add(self, item: T) -> None:
-        """Send a new item, now or after the stored ones."""
-        if self._live:
-            self._send(item)
-        else:
-            self._queue.append(item)
+        """Send a new item, once those before it are sent."""
+        if len(self._new.pending) >= self.QUEUE_LENGTH:
+            self._new.pending.pop(0)
+        self._new.put(item)
 
     async def send_stored(self, fetch: Callable[[int], Awaitable[Sequence[T]]]) -> None:
         """Send page by page, at the pace of the client."""
         while page := await fetch(self._last):
             for item in page:
-                self._send(item)
+                await self._send(item)
                 await self._stream.drained()
 
-    def go_live(self) -> None:
-        """Send new items at once from now on: the stored ones are sent."""
-        self._live = True
-        while self._queue:
-            self._send(self._queue.popleft())
+    async def send_new(self) -> None:
+        """Send new items as they come, until it is cancelled; a failure closes the connection."""
+        try:
+            while True:
+                await self._send(await self._new.get())
+        except CancelledError:
+            raise
+        except Exception:
+            self._log.failure("a stream cannot go on")
+            self._stream.abort()
 
-    def _send(self, item: T) -> None:
+    async def _send(self, item: T) -> None:
         if self._number(item) > self._last:
             self._last = self._number(item)
-            self._stream.send(self._encode(item))
+            self._stream.send(await self._encode(item))
 
 
 def _nothing() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any, TypeVar
@@ -67,6 +67,9 @@ class FakeJobs:
             for waiter in self._waiting.pop(job.id, []):
                 waiter.callback(job)
         return job
+
+    def __len__(self) -> int:
+        return len(self._jobs)
 
     def change(self, id: str, **fields: Any) -> Job:
         """Change fields of a job."""
@@ -135,30 +138,39 @@ class FakeJobs:
         return self.change(id, state=Failed(Reason("cancelled by a user", cancelled=True)))
 
     async def retry(self, id: str) -> Job:
-        job = self.job(id)
+        job = self.known(id)
         if not isinstance(job.state, Failed) or job.operation is Operation.PUSH:
             raise Conflict("only a failed build can be retried", where=id)
         return self.change(id, state=Queued(), percent=0)
 
-    def job(self, id: str) -> Job:
+    def known(self, id: str) -> Job:
+        """Returns the job as it is now."""
         if id not in self._jobs:
             raise NotFound(f"no builder found with uuid {id}")
         return self._jobs[id]
 
-    def jobs(self, *, status: str | None = None, after: str | None = None, limit: int | None = None) -> Sequence[Job]:
+    async def job(self, id: str) -> Job:
+        return self.known(id)
+
+    async def jobs(
+        self, *, status: str | None = None, after: str | None = None, limit: int | None = None
+    ) -> Sequence[Job]:
         known = list(self._jobs.values())
         if after is not None:
-            self.job(after)
+            self.known(after)
             known = known[list(self._jobs).index(after) + 1 :]
         return [job for job in known if status in {None, job.state.wire}][:limit]
 
-    def queue_position(self, id: str) -> int | None:
+    async def queue_position(self, id: str) -> int | None:
+        return (await self.queue_positions()).get(id)
+
+    async def queue_positions(self) -> Mapping[str, int]:
         waiting = [job.id for job in self._jobs.values() if isinstance(job.state, Queued)]
-        return waiting.index(id) + 1 if id in waiting else None
+        return {id: place for place, id in enumerate(waiting, 1)}
 
     async def finished(self, id: str) -> Job:
-        if is_final(self.job(id).state):
-            return self.job(id)
+        if is_final(self.known(id).state):
+            return self.known(id)
         waiters = self._waiting.setdefault(id, [])
         waiter: Deferred[Job] = Deferred(waiters.remove)
         waiters.append(waiter)
@@ -171,7 +183,7 @@ class FakeJobs:
         found = [event for event in self._events if event.id > after and id in {None, event.job.id}]
         return found[:limit]
 
-    def last_event(self) -> int:
+    async def last_event(self) -> int:
         return len(self._events)
 
     def on_event(self, listener: Callable[[JobEvent], None]) -> Unsubscribe:

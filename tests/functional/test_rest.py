@@ -159,7 +159,7 @@ class CrowdTests(ServingTestCase):
         whole.transport.abortConnection()
         await whole.over
         self.jobs.slow.callback(None)
-        self.assertEqual(len(self.jobs.jobs()), 1)
+        self.assertEqual(len(self.jobs), 1)
 
     async def test_five_hundred_is_too_many(self) -> None:
         """Streams over the limit get 503 at once; the others go on."""
@@ -177,7 +177,7 @@ class CrowdTests(ServingTestCase):
             b"targets=mock&template=<template/>"
         )
         self.assertIn(b"202", (await accepted.over)[:20])
-        id = self.jobs.jobs()[0].id
+        id = (await self.jobs.jobs())[0].id
         reader = await self.talk(
             f"GET /imagefactory/builders/{id}/log?follow=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
         )
@@ -197,7 +197,7 @@ class CrowdTests(ServingTestCase):
                 b"targets=mock&template=<template/>"
             )
         ).over
-        id = self.jobs.jobs()[0].id
+        id = (await self.jobs.jobs())[0].id
         reader = await self.talk(b"GET /imagefactory/events HTTP/1.1\r\nHost: x\r\n\r\n")
         await reader.until(b":\n\n")
         reader.transport.pauseProducing()

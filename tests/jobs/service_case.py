@@ -1,6 +1,6 @@
 """A job service with everything around it faked."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -13,6 +13,7 @@ from imagefactory.jobs.store.interface import JobNode, JobStore
 from imagefactory.lib.errors import (
     FactoryError,
 )
+from imagefactory.model.jobs import Job
 from imagefactory.model.providers import Provider
 from imagefactory.testing.job_store import MemoryJobStore
 from imagefactory.testing.jobs import (
@@ -80,6 +81,18 @@ class ServiceCase(SynchronousTestCase):
         """The answer that is there at once."""
         return self.successResultOf(Deferred.fromCoroutine(work))
 
+    def job(self, id: str) -> Job:
+        """The job as it is now."""
+        return self.get(self.jobs.job(id))
+
+    def listed(self, **more: Any) -> Sequence[Job]:
+        """Jobs as they are now."""
+        return self.get(self.jobs.jobs(**more))
+
+    def position(self, id: str) -> int | None:
+        """The place in the queue."""
+        return self.get(self.jobs.queue_position(id))
+
     def refused(self, work: Coroutine[Any, Any, object], kind: type[FactoryError]) -> FactoryError:
         """The error that is there at once."""
         error = self.failureResultOf(Deferred.fromCoroutine(work), kind).value
@@ -96,4 +109,4 @@ class ServiceCase(SynchronousTestCase):
         return tuple(id for target in targets for id in self.build(target))
 
     def states(self) -> list[str]:
-        return [job.state.wire for job in self.jobs.jobs()]
+        return [job.state.wire for job in self.listed()]

@@ -56,7 +56,7 @@ class FakeJobs:
     def __init__(self) -> None:
         self.all: list[Job] = []
 
-    def jobs(self) -> Sequence[Job]:
+    async def jobs(self) -> Sequence[Job]:
         return self.all
 
 

@@ -33,13 +33,13 @@ class JobsMachine(RuleBasedStateMachine):
         return [*self.world.builder.running, *self.world.pusher.running]
 
     def builds_at_work(self) -> set[str | None]:
-        return {self.world.jobs.job(id).build_id for id in self.world.builder.running}
+        return {self.world.job(id).build_id for id in self.world.builder.running}
 
     def failed(self) -> list[str]:
-        return [job.id for job in self.world.jobs.jobs(status="FAILED") if job.operation == "build"]
+        return [job.id for job in self.world.listed(status="FAILED") if job.operation == "build"]
 
     def built(self) -> list[str]:
-        return [job.id for job in self.world.jobs.jobs(status="COMPLETED") if job.operation == "build"]
+        return [job.id for job in self.world.listed(status="COMPLETED") if job.operation == "build"]
 
     @rule(count=st.integers(1, 3))
     def accept(self, count: int) -> None:
@@ -54,7 +54,7 @@ class JobsMachine(RuleBasedStateMachine):
             labour.finish()
         else:
             labour.fail(BuildFailed("no"))
-        assert isinstance(self.world.jobs.job(id).state, Completed if well else Failed)
+        assert isinstance(self.world.job(id).state, Completed if well else Failed)
 
     @precondition(lambda self: len(self.final) < len(self.accepted))
     @rule(index=st.integers(0, 99))
@@ -74,7 +74,7 @@ class JobsMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.built())
     @rule(index=st.integers(0, 99))
     def push(self, index: int) -> None:
-        job = self.world.jobs.job(self.pick(index, self.built()))
+        job = self.world.job(self.pick(index, self.built()))
         if job.target == "mock":
             request = PushRequest(MOCK, target_image_id=job.id)
             self.accepted.append(self.world.get(self.world.jobs.push(request)).id)
@@ -97,26 +97,26 @@ class JobsMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_lost(self) -> None:
-        assert [job.id for job in self.world.jobs.jobs()] == self.accepted
+        assert [job.id for job in self.world.listed()] == self.accepted
 
     @invariant()
     def final_states_stay(self) -> None:
-        states = {job.id: job.state for job in self.world.jobs.jobs()}
+        states = {job.id: job.state for job in self.world.listed()}
         assert all(states[id] == state for id, state in self.final.items())
         self.final = {id: state for id, state in states.items() if is_final(state)}
 
     @invariant()
     def those_at_work_are_those_shown(self) -> None:
-        shown = [job.id for job in self.world.jobs.jobs() if job.state.wire in {"BUILDING", "PUSHING"}]
+        shown = [job.id for job in self.world.listed() if job.state.wire in {"BUILDING", "PUSHING"}]
         assert sorted(shown) == sorted(self.at_work())
         assert len(self.builds_at_work()) <= 2
 
     @invariant()
     def nobody_waits_beside_a_free_place(self) -> None:
-        waiting = [job.id for job in self.world.jobs.jobs(status="NEW")]
+        waiting = [job.id for job in self.world.listed(status="NEW")]
         assert not waiting or len(self.builds_at_work()) == 2
-        assert not {self.world.jobs.job(id).build_id for id in waiting} & self.builds_at_work()
-        places = sorted(self.world.jobs.queue_position(id) or 0 for id in waiting)
+        assert not {self.world.job(id).build_id for id in waiting} & self.builds_at_work()
+        places = sorted(self.world.position(id) or 0 for id in waiting)
         assert places == list(range(1, len(waiting) + 1))
 
     @invariant()

@@ -57,7 +57,7 @@ class StopTests(ServiceCase):
         self.clock.advance(1)
         self.restart()
         self.assertEqual(["FAILED", "FAILED", "BUILDING"], self.states())
-        state = self.jobs.jobs()[0].state
+        state = self.listed()[0].state
         assert isinstance(state, Failed)
         self.assertEqual("the daemon was stopped", state.failure.message)
 
@@ -87,7 +87,7 @@ class StopTests(ServiceCase):
         self.jobs = self.service(self.store.at(JobNode("other")))
         self.get(self.jobs.start(resume=True))
         cancelled = Deferred.fromCoroutine(self.jobs.cancel(id))
-        self.assertEqual("BUILDING", first.job(id).state.wire)
+        self.assertEqual("BUILDING", self.get(first.job(id)).state.wire)
         self.clock.pump([2, 2])
         state = self.successResultOf(cancelled).state
         assert isinstance(state, Failed)
@@ -114,7 +114,7 @@ class StopTests(ServiceCase):
         self.assertEqual(({}, ["BUILDING"]), (self.builder.running, self.states()))
         self.get(other.write(Batch([replace(taken.job, state=Completed(size=7))]), {id: taken.attempt}))
         self.clock.advance(2)
-        self.assertEqual(Completed(size=7), self.jobs.job(id).state)
+        self.assertEqual(Completed(size=7), self.job(id).state)
 
     def test_another_process_goes_on(self) -> None:
         """Its jobs are followed: new ones, progress, the end; when it dies they are FAILED."""
@@ -140,7 +140,7 @@ class StopTests(ServiceCase):
             self.get(self.store.at(command).create(NewJobs([job])))
             self.builder.refusal = None if resume else Unavailable("no warehouse")
             self.restart(resume=resume)
-            state = self.jobs.job(job.id).state
+            state = self.job(job.id).state
             assert isinstance(state, Failed)
             self.assertEqual("the command was killed", state.failure.message)
             self.assertIn(job.id, self.builder.forgotten)
@@ -167,7 +167,7 @@ class StopTests(ServiceCase):
         self.assertIsNone(image.latest_unpushed)
         self.restart()
         (image,) = self.records.images.values()
-        self.assertEqual(self.jobs.job(a).build_id, image.latest_unpushed)
+        self.assertEqual(self.job(a).build_id, image.latest_unpushed)
 
     def test_a_command_leaves_the_queue_alone(self) -> None:
         """It takes nothing of the daemon's queue, and cancels its own when it stops."""
@@ -231,5 +231,5 @@ class StopTests(ServiceCase):
         a, b = self.build("mock", "ec2")
         self.builder.running[a].finish()
         self.clock.pump([3600] * 24 * 91)
-        self.assertEqual([b], [job.id for job in self.jobs.jobs()])
+        self.assertEqual([b], [job.id for job in self.listed()])
         self.assertEqual([b], [job.id for job in self.get(self.store.load())[1]])

@@ -60,7 +60,7 @@ class SecretsTests(ServiceCase):
         self.get(self.jobs.retry(bad))
         self.builder.running[bad].fail(ZeroDivisionError("unexpected"))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-        shown = [repr(one) for one in (secret, BuildRequest(secret), *self.jobs.jobs())]
+        shown = [repr(one) for one in (secret, BuildRequest(secret), *self.listed())]
         text = self.written() + "".join(shown)
         self.assertIn("chpasswd failed", text)
         self.assertNotIn(ROOT, text)
@@ -76,7 +76,7 @@ class SecretsTests(ServiceCase):
         request = ImportRequest("mock", defined, "some-id", b"<image><name>x</name></image>")
         imported = self.get(self.jobs.import_image(request))
         records = self.records.all_provider_images
-        self.assertEqual(("mock-x", "mock-x"), (self.jobs.job(pushed.id).provider, records[pushed.id].provider))
+        self.assertEqual(("mock-x", "mock-x"), (self.job(pushed.id).provider, records[pushed.id].provider))
         self.assertEqual("mock-9", records[imported.provider_image_id].provider)
         self.assertNotIn(CLOUD, self.written() + repr((request, records)))
 

@@ -39,10 +39,10 @@ class BuildTests(ServiceCase):
     def test_a_job_runs_to_its_end(self) -> None:
         """BUILDING with its progress, then COMPLETED with its result."""
         (id,) = self.build()
-        self.assertEqual("BUILDING", self.jobs.job(id).state.wire)
+        self.assertEqual("BUILDING", self.job(id).state.wire)
         end = Deferred.fromCoroutine(self.jobs.finished(id))
         self.builder.running[id].progress.between(10, 30).progress(50)
-        self.assertEqual(20, self.jobs.job(id).percent)
+        self.assertEqual(20, self.job(id).percent)
         self.assertNoResult(end)
         self.builder.running[id].finish()
         job = self.successResultOf(end)
@@ -60,14 +60,14 @@ class BuildTests(ServiceCase):
 
         self.patch(self.builder, "build", build)
         ids = self.build("mock", "ec2")
-        self.assertEqual(["waiting for mock", "waiting for ec2"], [self.jobs.job(id).activity for id in ids])
+        self.assertEqual(["waiting for mock", "waiting for ec2"], [self.job(id).activity for id in ids])
         self.assertIsNone(current_report())
 
     def test_a_failure_says_why(self) -> None:
         """An expected error is the job's failure, with what to do about it, and is in the log."""
         (id,) = self.build()
         self.builder.running[id].fail(BuildFailed("the script failed", where="commands/setup", hint="look at it"))
-        state = self.jobs.job(id).state
+        state = self.job(id).state
         assert isinstance(state, Failed)
         self.assertEqual("commands/setup: the script failed", state.failure.message)
         self.assertEqual("look at it", state.failure.hint)
@@ -77,7 +77,7 @@ class BuildTests(ServiceCase):
         """A bug is not shown to clients; its trace is in the log under the incident they are told."""
         (id,) = self.build()
         self.builder.running[id].fail(ZeroDivisionError("secret detail"))
-        state = self.jobs.job(id).state
+        state = self.job(id).state
         assert isinstance(state, Failed)
         self.assertEqual("incident-1", state.failure.incident)
         self.assertNotIn("secret", state.failure.message)
@@ -88,12 +88,12 @@ class BuildTests(ServiceCase):
         first, second = self.build("mock", "ec2", "condorcloud"), self.build()
         third = self.build()
         self.assertEqual({*first, *second}, set(self.builder.running))
-        self.assertEqual(1, self.jobs.queue_position(*third))
+        self.assertEqual(1, self.position(*third))
 
     def test_first_come_first_served(self) -> None:
         """Two builds run, the others wait in order and know their place."""
         jobs = self.builds("mock", "ec2", "condorcloud") + self.build()
-        self.assertEqual([None, None, 1, 2], [self.jobs.queue_position(id) for id in jobs])
+        self.assertEqual([None, None, 1, 2], [self.position(id) for id in jobs])
         self.builder.running[jobs[1]].finish()
         self.assertEqual(["BUILDING", "COMPLETED", "BUILDING", "NEW"], self.states())
 
@@ -106,10 +106,10 @@ class BuildTests(ServiceCase):
     def test_listing(self) -> None:
         """By state, after a job, at most so many."""
         a, b, c = self.builds("mock", "ec2", "condorcloud")
-        self.assertEqual([c], [job.id for job in self.jobs.jobs(status="NEW")])
-        self.assertEqual([b], [job.id for job in self.jobs.jobs(after=a, limit=1)])
-        with self.assertRaisesRegex(NotFound, "No builder found with uuid x"):
-            self.jobs.job("x")
+        self.assertEqual([c], [job.id for job in self.listed(status="NEW")])
+        self.assertEqual([b], [job.id for job in self.listed(after=a, limit=1)])
+        error = self.refused(self.jobs.job("x"), NotFound)
+        self.assertIn("No builder found with uuid x", str(error))
 
 
 class RefusalTests(ServiceCase):
@@ -173,7 +173,7 @@ class RefusalTests(ServiceCase):
         """The job fails with what the warehouse's client says; a retry stores what is missing, also after a restart."""
         self.records.failure = Unavailable("the warehouse does not answer")
         (id,) = self.build()
-        state = self.jobs.job(id).state
+        state = self.job(id).state
         assert isinstance(state, Failed)
         self.assertEqual("the warehouse does not answer", state.failure.message)
         self.records.failure = None
@@ -194,7 +194,7 @@ class CancelTests(ServiceCase):
     """Cancelling."""
 
     def assert_cancelled(self, id: str) -> None:
-        state = self.jobs.job(id).state
+        state = self.job(id).state
         assert isinstance(state, Failed)
         self.assertEqual(("cancelled", True), (state.failure.message, state.failure.cancelled))
 

@@ -80,7 +80,7 @@ class VectorTests(OAuthTestCase):
         """The signature passes; the body (ours, not the recorded one) is what the hash refuses."""
         self.assertEqual(self.ask(RECORDED, b"{}"), 401)
         self.assertIn("body", self.answer.json["error"])
-        self.assertEqual(len(self.jobs.jobs()), 0)
+        self.assertEqual(len(self.jobs), 0)
 
     def test_the_recorded_failure_stays_one(self) -> None:
         """Signed with another secret."""
@@ -134,7 +134,7 @@ class SignedTests(OAuthTestCase):
             _, headers, _ = client.sign("http://factory.example:8075" + IMAGES, "POST", signed, form)
             sent = [("Authorization", headers["Authorization"])]
             self.assertEqual(self.wire.ask("POST", IMAGES, body.encode(), headers=sent).status, status)
-        self.assertEqual(len(self.jobs.jobs()), 1)
+        self.assertEqual(len(self.jobs), 1)
 
     def test_large_bodies(self) -> None:
         """Verified in a thread, with the same outcome: good, changed on the way, unsigned, no form."""
@@ -155,7 +155,7 @@ class SignedTests(OAuthTestCase):
         self.assertEqual(self.signed(), 202)
         self.assertEqual(self.again(), 401)
         self.assertIn("used before", self.answer.json["error"])
-        self.assertEqual(len(self.jobs.jobs()), 1)
+        self.assertEqual(len(self.jobs), 1)
 
     def test_flat_push_is_checked_once(self) -> None:
         """Version 1.0 checked POST of provider_images twice, which no nonce survives."""

@@ -83,7 +83,7 @@ class RouterTestCase(TableTestCase):
 
     def counted(self) -> str:
         """The metrics."""
-        return self.metrics.text().decode()
+        return self.successResultOf(Deferred.fromCoroutine(self.metrics.text())).decode()
 
 
 class HandlerTests(RouterTestCase):

@@ -87,6 +87,11 @@ class Runner:
         run = self._runs.get(id)
         return run.queue.position(id) if run else None
 
+    def positions(self) -> dict[str, int]:
+        """Returns the places of all that wait, by id."""
+        places = ((id, run.queue.position(id)) for id, run in self._runs.items())
+        return {id: place for id, place in places if place is not None}
+
     async def cancel(self, id: str, limit: float) -> Job:
         """End the job and wait for that, at most `limit` seconds.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
+from imagefactory.jobs.interface import LogLine
 from imagefactory.lib.errors import Conflict, InvalidInput
 from imagefactory.model.jobs import Job, is_final
 from imagefactory.rest.call import RestCall
@@ -19,52 +20,57 @@ from imagefactory.rest.v1.services import ApiServices
 KIND = "builder"
 
 
-def index(api: ApiServices, call: RestCall) -> RestReply:
+async def index(api: ApiServices, call: RestCall) -> RestReply:
     """Returns all jobs, or those after an id or in a state, at most `limit`."""
     status = call.query("status") or None
     if status is not None and status.upper() not in JOB_STATUSES:
         raise InvalidInput("no such status", where="status", hint="one of " + ", ".join(JOB_STATUSES))
     limit = call.number("limit", low=1)
-    jobs = api.jobs.jobs(status=status and status.upper(), after=call.query("after") or None, limit=limit)
-    return RestReply(_listing(api, jobs, call.url))
+    jobs = await api.jobs.jobs(status=status and status.upper(), after=call.query("after") or None, limit=limit)
+    return RestReply(_listing(api, jobs, await api.jobs.queue_positions(), call.url))
 
 
-def _listing(api: ApiServices, jobs: Sequence[Job], url: str) -> Iterator[bytes]:
+def _listing(api: ApiServices, jobs: Sequence[Job], positions: Mapping[str, int], url: str) -> Iterator[bytes]:
     """Makes a document of any length while it is sent; the jobs are values and do not change meanwhile."""
     yield json.dumps({"_type": "builders", "href": url})[:-1].encode() + b', "builders": ['
     for number, job in enumerate(jobs):
-        yield (b", " if number else b"") + api.documents.full(job, KIND, f"{url}/{job.id}")
+        yield (b", " if number else b"") + api.documents.full(job, KIND, f"{url}/{job.id}", positions.get(job.id))
     yield b"]}"
 
 
-def show(api: ApiServices, call: RestCall) -> RestReply:
+async def show(api: ApiServices, call: RestCall) -> RestReply:
     """Returns one job."""
-    return RestReply(api.documents.full(api.jobs.job(call.ids["builder_id"]), KIND, call.url))
+    return RestReply(await api.documents.show(await api.jobs.job(call.ids["builder_id"]), KIND, call.url))
 
 
-def status(api: ApiServices, call: RestCall) -> RestReply:
+async def status(api: ApiServices, call: RestCall) -> RestReply:
     """Returns the status of a job, which clients poll."""
-    return RestReply(api.documents.status(api.jobs.job(call.ids["builder_id"]), "builder_status", call.url))
+    job = await api.jobs.job(call.ids["builder_id"])
+    return RestReply(api.documents.status(job, "builder_status", call.url))
 
 
-def cancel(api: ApiServices, call: RestCall) -> RestReply:
+async def cancel(api: ApiServices, call: RestCall) -> RestReply:
     """Cancel a job; replies without waiting for its end."""
-    job = api.jobs.job(call.ids["builder_id"])
+    job = await api.jobs.job(call.ids["builder_id"])
     if is_final(job.state):
         raise Conflict(f"the job is {job.state.wire} already", where=job.id)
     begin(api.tasks, api.jobs.cancel(job.id))
-    return RestReply(api.documents.full(api.jobs.job(job.id), KIND, call.url), 202)
+    return RestReply(await api.documents.show(await api.jobs.job(job.id), KIND, call.url), 202)
 
 
 async def retry(api: ApiServices, call: RestCall) -> RestReply:
     """Run a failed build again."""
     job = await api.jobs.retry(call.ids["builder_id"])
-    return RestReply(api.documents.full(job, KIND, call.url.removesuffix("/retry")), 202)
+    return RestReply(await api.documents.show(job, KIND, call.url.removesuffix("/retry")), 202)
+
+
+async def _log_line(line: LogLine) -> bytes:
+    return line.text.encode("utf-8", "replace") + b"\n"
 
 
 async def log(api: ApiServices, call: RestCall) -> RestReply | None:
     """Writes the log of a job as text; with `follow` until the job has ended."""
-    id = api.jobs.job(call.ids["builder_id"]).id
+    id = (await api.jobs.job(call.ids["builder_id"])).id
     after = call.number("after", 0) or 0
     following = flag_field({"follow": call.query("follow")}, "follow")
     if call.request.method == b"HEAD":
@@ -76,7 +82,7 @@ async def log(api: ApiServices, call: RestCall) -> RestReply | None:
             fetch=lambda last: api.jobs.log(id, after=last),
             subscribe=lambda listener: api.jobs.on_line(id, listener),
             number=lambda line: line.number,
-            encode=lambda line: line.text.encode("utf-8", "replace") + b"\n",
+            encode=_log_line,
             end=partial(api.jobs.finished, id) if following else None,
         )
     return None

@@ -7,7 +7,7 @@ place in the queue) goes in front of them.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from imagefactory.model.jobs import Completed, Failed, Job, Queued
 from imagefactory.model.report import StageOutcome
@@ -19,16 +19,22 @@ MOST_CACHED = 20_000
 class JobDocuments:
     """Encodes jobs; keeps the encoded fields of each job's latest value."""
 
-    def __init__(self, queue_position: Callable[[str], int | None]) -> None:
+    def __init__(self, queue_position: Callable[[str], Awaitable[int | None]]) -> None:
         self._queue_position = queue_position
         self._encoded: dict[str, tuple[Job, bytes]] = {}
 
-    def full(self, job: Job, kind: str, href: str) -> bytes:
-        """Returns all fields of a job, as it is or once was; `kind` is the `_type`.
+    async def show(self, job: Job, kind: str, href: str) -> bytes:
+        """Returns all fields of a job, as it is or once was, with its present place in the queue; see `full`."""
+        position = await self._queue_position(job.id) if isinstance(job.state, Queued) else None
+        return self.full(job, kind, href, position)
 
-        The place in the queue is the present one, also for a job as it once was.
+    def full(self, job: Job, kind: str, href: str, position: int | None) -> bytes:
+        """Returns all fields of a job.
+
+        Args:
+            kind: the `_type`.
+            position: the place in the queue.
         """
-        position = self._queue_position(job.id) if isinstance(job.state, Queued) else None
         head = json.dumps({"_type": kind, "href": href, "queue_position": position})
         return head[:-1].encode() + b", " + self._fields(job)
 

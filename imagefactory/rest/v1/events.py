@@ -24,8 +24,8 @@ async def stream(api: ApiServices, call: RestCall) -> RestReply | None:
     """Writes the events of all jobs or of one, from now on or from after the last one that the client has seen."""
     id = call.query("id") or None
     if id is not None:
-        api.jobs.job(id)
-    after, base = _last_seen(api, call), call.base
+        await api.jobs.job(id)
+    after, base = await _last_seen(api, call), call.base
     if call.request.method == b"HEAD":
         return RestReply(b"", media=MEDIA)
     async with api.streams.open(call.request, MEDIA, HEARTBEAT) as stream:
@@ -41,7 +41,7 @@ async def stream(api: ApiServices, call: RestCall) -> RestReply | None:
     return None
 
 
-def _last_seen(api: ApiServices, call: RestCall) -> int | None:
+async def _last_seen(api: ApiServices, call: RestCall) -> int | None:
     """Returns the id of the last event that the client has seen; the header, which browsers send on reconnecting, wins.
 
     Ids begin anew with a new state directory: a client that has seen larger ones than there are gets all new events.
@@ -53,7 +53,7 @@ def _last_seen(api: ApiServices, call: RestCall) -> int | None:
         number = int(header)
     else:
         raise InvalidInput("Last-Event-ID is no id of an event", hint="it is a number")
-    return None if number is None else min(number, api.jobs.last_event())
+    return None if number is None else min(number, await api.jobs.last_event())
 
 
 def _subscribe(api: ApiServices, id: str | None, listener: Callable[[JobEvent], None]) -> Unsubscribe:
@@ -64,8 +64,8 @@ def _subscribe(api: ApiServices, id: str | None, listener: Callable[[JobEvent], 
     return api.jobs.on_event(listener if id is None else mine)
 
 
-def _encode(api: ApiServices, event: JobEvent, base: str) -> bytes:
-    """Returns one event: its id, its kind, and the job as it was then."""
+async def _encode(api: ApiServices, event: JobEvent, base: str) -> bytes:
+    """Returns one event: its id, its kind, and the job as it was then, with its present place in the queue."""
     head = json.dumps({"event": event.id, "time": timestamp(event.time)})[:-1].encode()
-    job = api.documents.full(event.job, "builder", paths.builder(base, event.job.id))
+    job = await api.documents.show(event.job, "builder", paths.builder(base, event.job.id))
     return b"id: %d\nevent: %s\ndata: %s, %s\n\n" % (event.id, event.kind.encode(), head, job[1:])

@@ -32,6 +32,6 @@ async def health(api: ApiServices, call: RestCall) -> RestReply:  # noqa: ARG001
     return json_reply(document, 200 if good else 503)
 
 
-def metrics(api: ApiServices, call: RestCall) -> RestReply:  # noqa: ARG001 - as all handlers
+async def metrics(api: ApiServices, call: RestCall) -> RestReply:  # noqa: ARG001 - as all handlers
     """Returns the metrics in Prometheus' text format, version 0.0.4."""
-    return RestReply(api.metrics(), media=b"text/plain; version=0.0.4; charset=utf-8")
+    return RestReply(await api.metrics(), media=b"text/plain; version=0.0.4; charset=utf-8")

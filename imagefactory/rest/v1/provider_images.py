@@ -48,7 +48,7 @@ async def index(api: ApiServices, call: RestCall) -> RestReply:
 
 async def show(api: ApiServices, call: RestCall) -> RestReply:
     """Returns the job of a provider image."""
-    return RestReply(api.documents.full(await _job(api, call), KIND, call.url))
+    return RestReply(await api.documents.show(await _job(api, call), KIND, call.url))
 
 
 async def status(api: ApiServices, call: RestCall) -> RestReply:
@@ -79,7 +79,7 @@ async def delete(api: ApiServices, call: RestCall) -> RestReply:
 async def _job(api: ApiServices, call: RestCall) -> Job:
     id = call.ids["provider_image_id"]
     try:
-        job = api.jobs.job(id)
+        job = await api.jobs.job(id)
     except NotFound:
         record = await api.inventory.provider_image(id)
         target_image = await api.inventory.target_image(record.target_image)

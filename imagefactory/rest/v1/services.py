@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from imagefactory.jobs.interface import Jobs
@@ -29,7 +29,7 @@ class ApiServices:
     documents: JobDocuments
     streams: Streams
     probes: Sequence[Probe]
-    metrics: Callable[[], bytes]
+    metrics: Callable[[], Awaitable[bytes]]
     openapi: Callable[[], bytes]
     leftovers: ListLeftovers
     tasks: TaskSet

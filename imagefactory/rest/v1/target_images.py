@@ -24,7 +24,7 @@ async def index(api: ApiServices, call: RestCall) -> RestReply:
 
 async def show(api: ApiServices, call: RestCall) -> RestReply:
     """Returns the job of a target image."""
-    return RestReply(api.documents.full(await _job(api, call), KIND, call.url))
+    return RestReply(await api.documents.show(await _job(api, call), KIND, call.url))
 
 
 async def status(api: ApiServices, call: RestCall) -> RestReply:
@@ -42,7 +42,7 @@ async def delete(api: ApiServices, call: RestCall) -> RestReply:
 async def _job(api: ApiServices, call: RestCall) -> Job:
     id = call.ids["target_image_id"]
     try:
-        job = api.jobs.job(id)
+        job = await api.jobs.job(id)
     except NotFound:
         record = await api.inventory.target_image(id)
         return job_of_target_image(record, await api.inventory.build(record.build))

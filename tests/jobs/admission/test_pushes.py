@@ -20,7 +20,7 @@ class PushTests(ServiceCase):
         self.mock, self.ec2 = self.build("mock", "ec2")
         for id in (self.mock, self.ec2):
             self.builder.running[id].finish()
-        self.image, self.built = self.jobs.job(self.mock).image_id, self.jobs.job(self.mock).build_id
+        self.image, self.built = self.job(self.mock).image_id, self.job(self.mock).build_id
 
     def test_that_very_image(self) -> None:
         """A target image id is honoured."""
@@ -34,7 +34,7 @@ class PushTests(ServiceCase):
         job = self.get(self.jobs.push(PushRequest(MOCK, build_id=self.built)))
         self.assertEqual((self.mock, "mock-here"), (job.target_image_id, job.provider))
         self.assertEqual("account of mock-here", job.provider_account_identifier)
-        self.assertEqual("PUSHING", self.jobs.job(job.id).state.wire)
+        self.assertEqual("PUSHING", self.job(job.id).state.wire)
 
     def test_again_after_the_push(self) -> None:
         """An image without unpushed build pushes its latest one again."""
@@ -71,7 +71,7 @@ class PushTests(ServiceCase):
     def test_ids_that_do_not_belong_together(self) -> None:
         """Are a mistake of the caller, whichever of them would be enough."""
         (other,) = self.build()
-        image, build = self.jobs.job(other).image_id, self.jobs.job(other).build_id
+        image, build = self.job(other).image_id, self.job(other).build_id
         for wrong in (
             {"target_image_id": self.mock, "build_id": build},
             {"target_image_id": self.mock, "image_id": image},
@@ -96,23 +96,23 @@ class PushTests(ServiceCase):
         """An image that is still being built is a conflict, not unknown."""
         (busy,) = self.build()
         self.refused(self.jobs.push(PushRequest(MOCK, target_image_id=busy)), Conflict)
-        self.refused(self.jobs.push(PushRequest(MOCK, build_id=self.jobs.job(busy).build_id)), Conflict)
+        self.refused(self.jobs.push(PushRequest(MOCK, build_id=self.job(busy).build_id)), Conflict)
 
     def test_ec2_pushes_wait(self) -> None:
         """They have a queue of their own; others do not wait."""
         credentials = Credentials("ec2_credentials", {"secret": Secret("hush")})
         request = PushRequest(EC2, credentials, target_image_id=self.ec2)
         jobs = [self.get(self.jobs.push(request)) for _ in range(3)]
-        self.assertEqual([None, None, 1], [self.jobs.queue_position(job.id) for job in jobs])
+        self.assertEqual([None, None, 1], [self.position(job.id) for job in jobs])
         other = self.get(self.jobs.push(PushRequest(MOCK, image_id=self.image)))
-        self.assertIsNone(self.jobs.queue_position(other.id))
+        self.assertIsNone(self.position(other.id))
 
     def test_credentials_are_not_kept(self) -> None:
         """Nothing secret is in the store, and an interrupted push is FAILED and cannot be retried."""
         credentials = Credentials("ec2_credentials", {"secret": Secret("hush")})
         job = self.get(self.jobs.push(PushRequest(EC2, credentials, target_image_id=self.ec2)))
         self.restart()
-        state = self.jobs.job(job.id).state
+        state = self.job(job.id).state
         assert isinstance(state, Failed)
         self.assertIn("the daemon was stopped", state.failure.message)
         self.assertIn("credentials", self.refused(self.jobs.retry(job.id), Conflict).hint)

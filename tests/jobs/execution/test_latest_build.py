@@ -26,7 +26,7 @@ class RebuildTests(ServiceCase):
     def test_the_last_build_is_repeated(self) -> None:
         """Without template and targets those of the last build are used."""
         a, b = self.build("mock", "ec2")
-        image = self.jobs.job(a).image_id
+        image = self.job(a).image_id
         for id in (a, b):
             self.builder.running[id].finish()
         again = self.get(self.jobs.build(BuildRequest(None, image_id=image)))
@@ -36,7 +36,7 @@ class RebuildTests(ServiceCase):
     def test_what_was_asked_for_is_repeated(self) -> None:
         """Targets that failed, too: also when none was completed."""
         a, b = self.build("mock", "ec2")
-        image = self.jobs.job(a).image_id
+        image = self.job(a).image_id
         self.get(self.jobs.cancel(b))
         self.get(self.jobs.cancel(a))
         again = self.get(self.jobs.build(BuildRequest(None, image_id=image)))
@@ -50,20 +50,20 @@ class RebuildTests(ServiceCase):
     def test_an_image_never_seen(self) -> None:
         """Clients bring ids of their own for new images."""
         (id,) = self.build(image_id=SOMEBODY)
-        self.assertEqual(SOMEBODY, self.jobs.job(id).image_id)
+        self.assertEqual(SOMEBODY, self.job(id).image_id)
         self.assertIn(SOMEBODY, self.records.images)
 
     def test_targets_are_added(self) -> None:
         """With a build id, the new target belongs to that build."""
         (a,) = self.build()
-        (b,) = self.build("ec2", build_id=self.jobs.job(a).build_id)
-        self.assertEqual(self.jobs.job(a).build_id, self.jobs.job(b).build_id)
+        (b,) = self.build("ec2", build_id=self.job(a).build_id)
+        self.assertEqual(self.job(a).build_id, self.job(b).build_id)
         self.assertEqual(1, len(self.records.all_builds))
 
     def test_another_images_build(self) -> None:
         """A build of another image is refused."""
         (a,) = self.build()
-        build = self.jobs.job(a).build_id
+        build = self.job(a).build_id
         wrong = BuildRequest(template(), ("ec2",), image_id=SOMEBODY, build_id=build)
         self.refused(self.jobs.build(wrong), InvalidInput)
 
@@ -72,7 +72,7 @@ class LatestBuildTests(ServiceCase):
     """Which build an image's pointers name."""
 
     def image(self, job: str) -> tuple[str | None, str | None]:
-        image = self.records.images[self.jobs.job(job).image_id]
+        image = self.records.images[self.job(job).image_id]
         return image.latest_build, image.latest_unpushed
 
     def test_one_target_of_two_fails(self) -> None:
@@ -81,7 +81,7 @@ class LatestBuildTests(ServiceCase):
         self.builder.running[a].finish()
         self.assertEqual((None, None), self.image(a))
         self.builder.running[b].fail(BuildFailed("no"))
-        self.assertEqual((None, self.jobs.job(a).build_id), self.image(a))
+        self.assertEqual((None, self.job(a).build_id), self.image(a))
 
     def test_all_fail(self) -> None:
         """A build without any image is not the latest."""
@@ -93,9 +93,9 @@ class LatestBuildTests(ServiceCase):
         """The next build's parent is the one before it, or nothing: never a text None."""
         (a,) = self.build()
         self.builder.running[a].finish()
-        (b,) = self.build(image_id=self.jobs.job(a).image_id)
+        (b,) = self.build(image_id=self.job(a).image_id)
         self.builder.running[b].finish()
-        first, second = self.jobs.job(a).build_id, self.jobs.job(b).build_id
+        first, second = self.job(a).build_id, self.job(b).build_id
         self.assertIsNone(self.records.all_builds[first].parent)
         self.assertEqual(first, self.records.all_builds[second].parent)
 
@@ -104,19 +104,19 @@ class LatestBuildTests(ServiceCase):
         (a,) = self.build()
         self.builder.running[a].fail(BuildFailed("no"))
         self.clock.advance(10)
-        (b,) = self.build(image_id=self.jobs.job(a).image_id)
+        (b,) = self.build(image_id=self.job(a).image_id)
         self.builder.running[b].finish()
         self.get(self.jobs.retry(a))
         self.builder.running[a].finish()
-        self.assertEqual((None, self.jobs.job(b).build_id), self.image(a))
+        self.assertEqual((None, self.job(b).build_id), self.image(a))
 
     def test_a_push_makes_it_the_latest_build(self) -> None:
         """After a push the build is `latest_build`, and nothing is unpushed."""
         (a,) = self.build()
         self.builder.running[a].finish()
-        job = self.get(self.jobs.push(PushRequest(MOCK, image_id=self.jobs.job(a).image_id)))
+        job = self.get(self.jobs.push(PushRequest(MOCK, image_id=self.job(a).image_id)))
         self.pusher.running[job.id].finish()
-        self.assertEqual((self.jobs.job(a).build_id, None), self.image(a))
+        self.assertEqual((self.job(a).build_id, None), self.image(a))
 
 
 class ConcurrentChangeTests(SynchronousTestCase):

@@ -102,7 +102,7 @@ class EventTests(ServiceCase):
         waiting = Deferred.fromCoroutine(self.jobs.finished(id))
         running.progress.line("late")
         running.progress.progress(99)
-        self.assertEqual(("BUILDING", []), (self.jobs.job(id).state.wire, told))
+        self.assertEqual(("BUILDING", []), (self.job(id).state.wire, told))
         self.assertNoResult(waiting)
         gate.callback(None)
         self.assertEqual([(id, "COMPLETED")], told)
@@ -116,7 +116,7 @@ class EventTests(ServiceCase):
         (id,) = self.build()
         self.store.failure = NoSpace("full")
         self.builder.running[id].finish()
-        self.assertEqual("COMPLETED", self.jobs.job(id).state.wire)
+        self.assertEqual("COMPLETED", self.job(id).state.wire)
         self.store.failure = None
         self.clock.advance(0.25)
         self.assertIsInstance(self.get(self.store.load())[1][0].state, Completed)
@@ -138,7 +138,7 @@ class EventTests(ServiceCase):
         self.store.failure = NoSpace("full")
         self.builder.running[id].progress.line("one")
         self.clock.advance(0.25)
-        self.assertEqual("BUILDING", self.jobs.job(id).state.wire)
+        self.assertEqual("BUILDING", self.job(id).state.wire)
         self.store.failure = None
         self.clock.advance(0.25)
         self.assertEqual(["one"], [line.text for line in self.get(self.store.log(id, after=0, limit=9))])

@@ -102,7 +102,7 @@ class BuildTests(ServiceTestCase):
         )
         self.wire.hang_up()
         self.jobs.slow.callback(None)
-        self.assertEqual(len(self.jobs.jobs()), 1)
+        self.assertEqual(len(self.jobs), 1)
 
 
 class ImportTests(ServiceTestCase):
