@@ -16,17 +16,28 @@ LOWER, UPPER, WORK = "below", "upper", "work"
 The first is a link to the lower tree; if that one was laid over others, `below2` and so on are links to those.
 """
 
+_VOLATILE = f"{WORK}/work/incompat"
+"""What a volatile mount leaves, and refuses to find: it would tell of a power cut."""
+
 _CHANGE = f",upperdir={UPPER},workdir={WORK}"
 
 ENTER = f"""\
 set -e
-(cd "$1" && mount -t overlay -o "lowerdir=$4$(echo {LOWER}* | tr ' ' :)$2" overlay "$3")
+cd "$1"
+[ ! -e {_VOLATILE} ] || rm -r {_VOLATILE}
+lower=
+for link in {LOWER}*; do lower="$lower:$link"; done
+options="lowerdir=$4${{lower#:}}$2"
+mount -t overlay -o "$options,volatile" overlay "$3" 2>/dev/null || mount -t overlay -o "$options" overlay "$3"
+cd "$OLDPWD"
 shift 5
 exec "$@"
 """
 """Runs what follows `--` where the whole tree is mounted.
 
-The parts have names without a path: overlayfs gives `:` and `,` in its options meanings of their own.
+The parts have names without a path: overlayfs gives `:` and `,` in its options meanings of their own. The mount is
+volatile where the kernel can do that (since 5.10): else the end of each command waits until all that the host has
+written is on its disks, which costs 0.1 seconds for 100 MiB. What a power cut leaves of a workspace is never used.
 """
 
 # A kernel, a container or a file system may refuse the mount, or what comes after it.
