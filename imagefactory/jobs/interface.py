@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from imagefactory.model.credentials import Credentials
-from imagefactory.model.jobs import Job
+from imagefactory.model.jobs import Job, Operation
 from imagefactory.model.providers import Provider
 from imagefactory.model.report import StageOutcome
 from imagefactory.model.template import Template
@@ -173,6 +173,14 @@ class Jobs(Protocol):
             after: only those created after the job with this id; NotFound if there is none.
             limit: at most so many.
         """
+        ...
+
+    async def unfinished(self) -> Sequence[Job]:
+        """Returns the jobs that have not ended."""
+        ...
+
+    async def counts(self) -> Mapping[tuple[Operation, str], int]:
+        """Returns how many jobs there are by operation and state, as it is spelled on the wire."""
         ...
 
     async def queue_position(self, id: str) -> int | None:

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from imagefactory.jobs.interface import Jobs, Removal
 from imagefactory.lib.concurrency.shield import shield
 from imagefactory.lib.errors import Conflict, InvalidInput, NotFound
-from imagefactory.model.jobs import Job, is_final
+from imagefactory.model.jobs import Job
 from imagefactory.model.providers import Provider
 from imagefactory.model.records import BuildRecord, ImageRecord, Kind, ProviderImageRecord, TargetImageRecord
 from imagefactory.targets.interface import Target
@@ -172,8 +172,8 @@ class Inventory:
             await self._records.delete(Kind.ICICLE, image.icicle)
 
     async def _refuse(self, uses: Callable[[Job], bool], what: str) -> None:
-        for job in await self._jobs.jobs():
-            if not is_final(job.state) and uses(job):
+        for job in await self._jobs.unfinished():
+            if uses(job):
                 hint = "cancel the job, or wait for its end"
                 raise Conflict(f"{what} is in use by job {job.id}", hint=hint)
 

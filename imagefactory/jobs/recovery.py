@@ -102,7 +102,7 @@ class Recovery:
                     await self._fail(left, holder.node)
         self._cursor, changed = await self._store.changes(self._cursor)
         for job in changed:
-            self._job_log.hear(job)
+            self._job_log.apply_remote(job)
 
     async def _take(self) -> None:
         for taken in await self._store.take((), None):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from imagefactory.jobs.state.job_log import JobLog
 from imagefactory.lib.concurrency.clock import Clock
+from imagefactory.lib.concurrency.periodic import Periodic
 from imagefactory.lib.errors import FactoryError
 from imagefactory.model.jobs import is_final
 
@@ -25,26 +24,21 @@ class Retention:
         self._job_log = job_log
         self._clock = clock
         self._days = days
-        self._next: IDelayedCall | None = None
+        self._turns = Periodic("forgetting old jobs", self._look, PAUSE, clock)
 
     async def start(self) -> None:
         """Forget what is due now, and go on looking."""
         if self._days:
-            self._next = self._clock.callLater(PAUSE, self._again)
             await self._look()
+            self._turns.start()
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Look no more."""
-        if self._next is not None and self._next.active():
-            self._next.cancel()
-
-    def _again(self) -> None:
-        looking = Deferred.fromCoroutine(self.start())
-        looking.addErrback(lambda failure: self._log.failure("forgetting old jobs", failure))
+        await self._turns.stop()
 
     async def _look(self) -> None:
         before = self._clock.seconds() - self._days * DAY
-        jobs = self._job_log.book.list(None, None, None)
+        jobs = self._job_log.index.list()
         old = [job.id for job in jobs if is_final(job.state) and (job.ended or job.created) < before]
         try:
             if old:

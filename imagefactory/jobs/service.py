@@ -95,13 +95,13 @@ class JobService:
         self._builds = BuildAdmission(
             with_.records,
             with_.builder,
-            self._job_log.book,
+            self._job_log.index,
             parse=with_.parse,
             fetch=with_.fetch,
             clock=with_.clock,
             new_id=with_.new_id,
         )
-        self._pushes = PushAdmission(with_.records, with_.pusher, self._job_log.book, with_.clock, with_.new_id)
+        self._pushes = PushAdmission(with_.records, with_.pusher, self._job_log.index, with_.clock, with_.new_id)
         self._imports = ImportAdmission(with_.records, with_.builder, latest, with_.clock, with_.new_id)
         steps = RecoverySteps(with_.alive, with_.builder.forget, completion.ended, self._resume)
         self._recovery = Recovery(
@@ -127,11 +127,17 @@ class JobService:
     async def stop(self) -> None:
         """Refuse new jobs, end running ones (bounded), write everything down."""
         self._open = False
-        self._retention.stop()
+        await self._retention.stop()
         await self._recovery.stop()
         await self._runner.stop(self._limits.ending, keep_queued=self._keeps_queue)
-        await self._job_log.flush()
-        self._job_log.close()
+        await self._job_log.close()
+
+    async def abandon(self) -> None:
+        """Leave everything as a killed process does: running jobs are not ended, and nothing more is written."""
+        self._open = False
+        self._job_log.abandon()
+        await self._retention.stop()
+        await self._recovery.stop()
 
     async def build(self, request: BuildRequest) -> Accepted:
         self._must_be_open()
@@ -158,14 +164,14 @@ class JobService:
         return await shield(self._imports.store(self._imports.check(request)))
 
     async def cancel(self, id: str) -> Job:
-        job = self._job_log.book.job(id)
+        job = self._job_log.index.job(id)
         if is_final(job.state):
             raise Conflict(f"job {id} has ended already: {job.state.wire}")
         return await self._runner.cancel(id, self._limits.ending)
 
     async def retry(self, id: str) -> Job:
         self._must_be_open()
-        job = self._job_log.book.job(id)
+        job = self._job_log.index.job(id)
         if job.operation is Operation.PUSH:
             raise Conflict(f"job {id} is a push", hint="push again, with the credentials")
         if not isinstance(job.state, Failed):
@@ -183,12 +189,18 @@ class JobService:
         await self._store.last_event()
 
     async def job(self, id: str) -> Job:
-        return self._job_log.book.job(id)
+        return self._job_log.index.job(id)
 
     async def jobs(
         self, *, status: str | None = None, after: str | None = None, limit: int | None = None
     ) -> Sequence[Job]:
-        return self._job_log.book.list(status, after, limit)
+        return self._job_log.index.list(status, after, limit)
+
+    async def unfinished(self) -> Sequence[Job]:
+        return self._job_log.index.unfinished()
+
+    async def counts(self) -> Mapping[tuple[Operation, str], int]:
+        return self._job_log.index.counts()
 
     async def queue_position(self, id: str) -> int | None:
         return self._runner.position(id)

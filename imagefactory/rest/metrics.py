@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from imagefactory.jobs.interface import Jobs
-from imagefactory.model.jobs import Job, Queued, is_final
+from imagefactory.model.jobs import Completed, Failed, Operation, Queued
 
 
 class RestMetrics:
@@ -28,7 +28,7 @@ class RestMetrics:
 
     async def text(self) -> bytes:
         """Returns all metrics."""
-        lines = [*_of_jobs(await self._jobs.jobs()), *self._of_connections(), *self._of_replies()]
+        lines = [*_of_jobs(await self._jobs.counts()), *self._of_connections(), *self._of_replies()]
         return "\n".join([*lines, ""]).encode()
 
     def _of_connections(self) -> Iterator[str]:
@@ -41,12 +41,12 @@ class RestMetrics:
         yield from _family("imagefactory_http_requests_total", "counter", "Answered requests by route.", samples)
 
 
-def _of_jobs(jobs: Sequence[Job]) -> Iterator[str]:
-    states = Counter((job.operation.value, job.state.wire) for job in jobs)
-    samples = ((f'operation="{what}",status="{state}"', number) for (what, state), number in sorted(states.items()))
+def _of_jobs(counts: Mapping[tuple[Operation, str], int]) -> Iterator[str]:
+    samples = ((f'operation="{what}",status="{state}"', number) for (what, state), number in sorted(counts.items()))
     yield from _family("imagefactory_jobs", "gauge", "Remembered jobs by operation and status.", samples)
-    waiting = sum(isinstance(job.state, Queued) for job in jobs)
-    running = sum(not is_final(job.state) for job in jobs) - waiting
+    waiting = sum(number for (_, state), number in counts.items() if state == Queued.wire)
+    ended = sum(number for (_, state), number in counts.items() if state in {Completed.wire, Failed.wire})
+    running = sum(counts.values()) - waiting - ended
     yield from _family("imagefactory_jobs_waiting", "gauge", "Jobs in the queue.", [("", waiting)])
     yield from _family("imagefactory_jobs_running", "gauge", "Jobs at work.", [("", running)])
 

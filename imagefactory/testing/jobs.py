@@ -120,7 +120,7 @@ async def _nothing() -> None:
 
 
 @dataclass(slots=True)
-class Labour:
+class ManualWork:
     """Work that a test ends by hand."""
 
     id: str
@@ -143,7 +143,7 @@ class FakeBuilder:
 
     def __init__(self, records: MemoryRecords) -> None:
         self._records = records
-        self.running: dict[str, Labour] = {}
+        self.running: dict[str, ManualWork] = {}
         self.cancelled: list[str] = []
         self.forgotten: list[str] = []
         self.orders: list[BuildOrder] = []
@@ -164,7 +164,7 @@ class FakeBuilder:
 
     async def build(self, order: BuildOrder, progress: Progress) -> Completed:
         self.orders.append(order)
-        await self._labour(order.id, progress)
+        await self._work(order.id, progress)
         await self._records.store_target_image(
             TargetImageRecord(order.id, order.build_id, order.target, order.template_id, size=7)
         )
@@ -175,10 +175,10 @@ class FakeBuilder:
         if self.refusal is not None:
             raise self.refusal
 
-    async def _labour(self, id: str, progress: Progress) -> None:
-        labour = self.running[id] = Labour(id, progress)
+    async def _work(self, id: str, progress: Progress) -> None:
+        work = self.running[id] = ManualWork(id, progress)
         try:
-            await labour.end
+            await work.end
         except CancelledError:
             self.cancelled.append(id)
             await self.clean_up()
@@ -192,7 +192,7 @@ class FakePusher:
 
     def __init__(self, records: MemoryRecords) -> None:
         self._records = records
-        self.running: dict[str, Labour] = {}
+        self.running: dict[str, ManualWork] = {}
         self.orders: list[PushOrder] = []
 
     def account(self, provider: Provider, credentials: Credentials | None) -> str | None:
@@ -205,9 +205,9 @@ class FakePusher:
 
     async def push(self, order: PushOrder, progress: Progress) -> Completed:
         self.orders.append(order)
-        labour = self.running[order.id] = Labour(order.id, progress)
+        work = self.running[order.id] = ManualWork(order.id, progress)
         try:
-            await labour.end
+            await work.end
         finally:
             del self.running[order.id]
         await self._records.store_provider_image(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
@@ -160,6 +161,12 @@ class FakeJobs:
             self.known(after)
             known = known[list(self._jobs).index(after) + 1 :]
         return [job for job in known if status in {None, job.state.wire}][:limit]
+
+    async def unfinished(self) -> Sequence[Job]:
+        return [job for job in self._jobs.values() if not is_final(job.state)]
+
+    async def counts(self) -> Mapping[tuple[Operation, str], int]:
+        return Counter((job.operation, job.state.wire) for job in self._jobs.values())
 
     async def queue_position(self, id: str) -> int | None:
         return (await self.queue_positions()).get(id)

@@ -71,7 +71,7 @@ class ServiceCase(SynchronousTestCase):
 
     def restart(self, *, resume: bool = True) -> None:
         """The process is gone; another begins with the same store."""
-        self.get(self.jobs._recovery.stop())  # the dead do not look
+        self.get(self.jobs.abandon())
         self.starts += 1
         self.store = self.store.at(JobNode(f"start-{self.starts}"))
         self.jobs = self.service(self.store)

@@ -12,7 +12,7 @@ from imagefactory.jobs.interface import Removal
 from imagefactory.jobs.inventory import Inventory
 from imagefactory.lib.errors import Conflict, FactoryError, InvalidInput, NotFound, Unavailable
 from imagefactory.model.credentials import Credentials
-from imagefactory.model.jobs import Job, Operation
+from imagefactory.model.jobs import Job, Operation, is_final
 from imagefactory.model.providers import Provider
 from imagefactory.model.records import BuildRecord, ImageRecord, Kind, ProviderImageRecord, TargetImageRecord
 from imagefactory.testing.threads import ImmediateThreads
@@ -58,6 +58,9 @@ class FakeJobs:
 
     async def jobs(self) -> Sequence[Job]:
         return self.all
+
+    async def unfinished(self) -> Sequence[Job]:
+        return [job for job in self.all if not is_final(job.state)]
 
 
 class CatalogueTests(SynchronousTestCase):

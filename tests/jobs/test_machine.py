@@ -91,7 +91,6 @@ class JobsMachine(RuleBasedStateMachine):
 
     @rule()
     def kill(self) -> None:
-        self.world.jobs._job_log.close()  # the dead write nothing any more
         DEAD.append(self.world.jobs)
         self.world.restart()
 

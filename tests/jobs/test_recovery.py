@@ -79,6 +79,30 @@ class StopTests(ServiceCase):
         self.clock.advance(2)
         self.assertEqual((["BUILDING"], []), (self.states(), self.builder.forgotten))
 
+    def test_late_reports_after_a_stop(self) -> None:
+        """A job that does not end in time is FAILED, and what it says later reaches neither store nor listeners."""
+        forever: Deferred[None] = Deferred()
+
+        async def clean_up() -> None:
+            await forever
+
+        self.builder.clean_up = clean_up
+        (id,) = self.build()
+        work = self.builder.running[id]
+        stopping = Deferred.fromCoroutine(self.jobs.stop())
+        self.clock.pump([31])
+        self.successResultOf(stopping)
+        self.assertEqual("FAILED", self.job(id).state.wire)
+        before = [self.get(self.store.log(id, after=0, limit=99)), self.get(self.store.load())]
+        self.store.failure = AssertionError("the store is closed")  # type: ignore[assignment]
+        work.progress.line("late")
+        work.progress.progress(99)
+        forever.callback(None)
+        self.clock.pump([1] * 5)
+        self.store.failure = None
+        self.assertEqual([self.get(self.store.log(id, after=0, limit=99)), self.get(self.store.load())], before)
+        self.assertNotIn("the store is closed", str(self.flushLoggedErrors()))
+
     def test_another_process_is_asked_to_cancel(self) -> None:
         """It learns that at its next turn, and ends its job; the one that asked sees the end."""
         (id,) = self.build()

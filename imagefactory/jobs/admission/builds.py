@@ -51,7 +51,7 @@ class BuildAdmission:
         self,
         records: Records,
         builder: Builder,
-        book: JobIndex,
+        index: JobIndex,
         *,
         parse: Parse,
         fetch: Fetch,
@@ -59,7 +59,7 @@ class BuildAdmission:
         new_id: Callable[[], str],
     ) -> None:
         self._records = records
-        self._book = book
+        self._index = index
         self._builder = builder
         self._parse = parse
         self._fetch = fetch
@@ -145,7 +145,7 @@ class BuildAdmission:
         image = await self._records.image(image_id) if image_id else None
         last = (image.latest_unpushed or image.latest_build) if image else None
         images = await self._records.target_images(last) if last else []
-        asked = [job for job in self._book.list(None, None, None) if _builds(job, image_id)]
+        asked = [job for job in self._index.list() if _builds(job, image_id)]
         if last is None and asked:  # nothing of it has ever been completed
             last = asked[-1].build_id
         failed = {job.target for job in asked if job.build_id == last}

@@ -19,11 +19,11 @@ class PushAdmission:
     """Turns push requests into orders."""
 
     def __init__(
-        self, records: Records, pusher: Pusher, book: JobIndex, clock: Clock, new_id: Callable[[], str]
+        self, records: Records, pusher: Pusher, index: JobIndex, clock: Clock, new_id: Callable[[], str]
     ) -> None:
         self._records = records
         self._pusher = pusher
-        self._book = book
+        self._index = index
         self._clock = clock
         self._new_id = new_id
 
@@ -75,17 +75,17 @@ class PushAdmission:
         images = [image for image in await self._records.target_images(build_id) if image.target == target]
         if images:
             return max(images, key=self._age)
-        for job in self._book.list(None, None, None):
+        for job in self._index.list():
             if job.build_id == build_id and job.target == target and job.operation is Operation.BUILD:
                 self._refuse_unfinished(job.id)
         raise NotFound(f"build {build_id} has no image for target {target}", hint="build it for that target first")
 
     def _age(self, image: TargetImageRecord) -> tuple[bool, float]:
-        job = self._book.find(image.id)
+        job = self._index.find(image.id)
         return not image.imported, job.created if job else 0.0
 
     def _refuse_unfinished(self, id: str) -> None:
-        job = self._book.find(id)
+        job = self._index.find(id)
         if job is not None and not is_final(job.state):
             raise Conflict(f"target image {id} is still being built", hint="push it when the build has completed")
 

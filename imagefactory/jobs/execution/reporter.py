@@ -33,7 +33,7 @@ class Reporter:
 
     def activity(self, text: str) -> None:
         """What is going on now; also a line of the log."""
-        if job := self._job_log.book.find(self._id):
+        if job := self._job_log.index.find(self._id):
             self._job_log.progress(replace(job, activity=text))
         self.line(text)
 
@@ -60,7 +60,7 @@ class Reporter:
 
     def reached(self, percent: int) -> None:
         """Never back: a late word from a helper thread or a second tool changes nothing."""
-        job = self._job_log.book.find(self._id)
+        job = self._job_log.index.find(self._id)
         if job is not None and percent > job.percent:
             self._job_log.progress(replace(job, percent=min(percent, 100)))
 

@@ -40,6 +40,7 @@ class _Run:
     ending: _Ending | None = None
     settling: bool = False
     waiting: bool = True
+    given_up: bool = False  # ended without waiting for it any longer: its own end counts no more
     task: Task[None] | None = None
 
     def end(self, why: _Ending) -> None:
@@ -121,7 +122,7 @@ class Runner:
             self._runs[id].end(_Ending.STOPPED)
 
     def _cancel(self, id: str) -> None:
-        self._job_log.progress(replace(self._job_log.book.job(id), activity="cancelling"))
+        self._job_log.progress(replace(self._job_log.index.job(id), activity="cancelling"))
         self._runs[id].end(_Ending.CANCELLED)
 
     async def stop(self, limit: float, *, keep_queued: bool) -> None:
@@ -144,14 +145,15 @@ class Runner:
             await timeout(self._clock, limit, run.task.ended.wait())
         except TimeoutError:
             self._log.error("job {id} did not end in time", id=run.id)
-            await self._end(run.id, self._ended(run) or stopped(self._job_log.book.job(run.id).operation))
+            run.given_up = True
+            await self._end(run.id, self._ended(run) or stopped(self._job_log.index.job(run.id).operation))
 
     async def _live(self, run: _Run) -> None:
         reporter = Reporter(self._job_log, run.id, self._log_bounds)
         try:
             report_to(reporter)
             state = await self._outcome(run, reporter)
-            if state is not None:
+            if state is not None and not run.given_up:
                 run.settling = True
                 await self._end(run.id, await self._settled(run.id, state))
         finally:
@@ -173,13 +175,13 @@ class Runner:
             return self._failed(run, error)
 
     def _begin(self, id: str) -> None:
-        job = self._job_log.book.job(id)
+        job = self._job_log.index.job(id)
         wire = "BUILDING" if job.operation is Operation.BUILD else "PUSHING"
-        self._job_log.change(replace(job, state=Running(wire), started=self._clock.seconds()))
+        self._job_log.begin(replace(job, state=Running(wire), started=self._clock.seconds()))
 
     async def _settled(self, id: str, state: State) -> State:
         try:
-            await self._settle(self._job_log.book.job(id), state)
+            await self._settle(self._job_log.index.job(id), state)
         except FactoryError as error:
             self._job_log.line(id, str(error))
             return Failed(Failure(str(error), error.hint)) if isinstance(state, Completed) else state
@@ -188,19 +190,19 @@ class Runner:
         return state
 
     async def _end(self, id: str, state: State) -> None:
-        job = self._job_log.book.job(id)
+        job = self._job_log.index.job(id)
         percent = 100 if isinstance(state, Completed) else job.percent
         await self._job_log.end(replace(job, state=state, percent=percent, activity="", ended=self._clock.seconds()))
 
     def _ended(self, run: _Run) -> Failed | None:
         """The state of a job that was ended; None: it stays queued."""
         if run.ending is _Ending.STOPPED:
-            return None if run.waiting else stopped(self._job_log.book.job(run.id).operation)
+            return None if run.waiting else stopped(self._job_log.index.job(run.id).operation)
         return Failed(Failure("cancelled", cancelled=True))
 
     def _failed(self, run: _Run, error: Exception) -> Failed:
         if run.ending is not None:
-            return self._ended(run) or stopped(self._job_log.book.job(run.id).operation)
+            return self._ended(run) or stopped(self._job_log.index.job(run.id).operation)
         if isinstance(error, FactoryError):
             self._job_log.line(run.id, str(error))
             return Failed(Failure(str(error), error.hint))

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from imagefactory.lib.errors import NotFound
-from imagefactory.model.jobs import Job
+from imagefactory.model.jobs import Job, Operation, is_final
+
+Count = tuple[Operation, str]
+"""An operation, and a state as it is spelled on the wire."""
 
 
 class JobIndex:
-    """Jobs by id, in order of creation."""
+    """Jobs by id, in order of creation, and by state: what is asked for often looks at no job that it does not return.
+
+    Jobs are numbered as they come; `_order` has the numbers in use, and some of forgotten jobs.
+    """
 
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
+        self._numbers: dict[str, int] = {}
+        self._order: list[tuple[int, str]] = []
+        self._by_state: dict[str, set[str]] = {}
+        self._unfinished: dict[str, Job] = {}
+        self._counts: Counter[Count] = Counter()
 
     def __contains__(self, id: str) -> bool:
         return id in self._jobs
@@ -23,34 +36,63 @@ class JobIndex:
 
     def enter(self, job: Job) -> None:
         """Add a job, or put its new state in the place of the old one."""
+        before = self._jobs.get(job.id)
+        if before is None:
+            number = self._order[-1][0] + 1 if self._order else 0
+            self._numbers[job.id] = number
+            self._order.append((number, job.id))
+        else:
+            self._remove_state(before)
         self._jobs[job.id] = job
+        self._by_state.setdefault(job.state.wire, set()).add(job.id)
+        self._counts[job.operation, job.state.wire] += 1
+        if not is_final(job.state):
+            self._unfinished[job.id] = job
 
     def job(self, id: str) -> Job:
-        """The job; NotFound in the words of version 1.0."""
+        """Returns the job; NotFound in the words of version 1.0."""
         try:
             return self._jobs[id]
         except KeyError:
             raise NotFound(f"No builder found with uuid {id}") from None
 
     def find(self, id: str) -> Job | None:
-        """The job, or None."""
+        """Returns the job, or None."""
         return self._jobs.get(id)
 
-    def list(self, status: str | None, after: str | None, limit: int | None) -> Sequence[Job]:
-        """Jobs with that state on the wire (None: all), those created after `after`, at most `limit`."""
-        chosen = (job for job in self._after(after) if status is None or job.state.wire == status)
-        return list(islice(chosen, limit))
+    def list(self, status: str | None = None, after: str | None = None, limit: int | None = None) -> Sequence[Job]:
+        """Returns jobs with that state on the wire (None: all), those created after `after`, at most `limit`."""
+        last = -1 if after is None else self._numbers[self.job(after).id]
+        ids = self._after(last) if status is None else self._in_state(status, last)
+        return [self._jobs[id] for id in islice(ids, limit)]
+
+    def unfinished(self) -> Sequence[Job]:
+        """Returns the jobs that have not ended."""
+        return list(self._unfinished.values())
+
+    def counts(self) -> Mapping[Count, int]:
+        """Returns how many jobs there are by operation and state."""
+        return +self._counts
 
     def forget(self, id: str) -> None:
         """Remove it; what is not there is no error."""
-        self._jobs.pop(id, None)
+        job = self._jobs.pop(id, None)
+        if job is None:
+            return
+        self._remove_state(job)
+        del self._numbers[id]
+        if len(self._order) > 2 * len(self._jobs) + 100:
+            self._order = [entry for entry in self._order if entry[1] in self._numbers]
 
-    def _after(self, id: str | None) -> Iterator[Job]:
-        jobs = iter(self._jobs.values())
-        if id is None:
-            return jobs
-        self.job(id)
-        for job in jobs:
-            if job.id == id:
-                break
-        return jobs
+    def _remove_state(self, job: Job) -> None:
+        self._by_state[job.state.wire].discard(job.id)
+        self._counts[job.operation, job.state.wire] -= 1
+        self._unfinished.pop(job.id, None)
+
+    def _after(self, number: int) -> Iterator[str]:
+        start = bisect_right(self._order, number, key=lambda entry: entry[0])
+        return (id for at, id in islice(self._order, start, None) if self._numbers.get(id) == at)
+
+    def _in_state(self, status: str, number: int) -> Iterable[str]:
+        ids = (id for id in self._by_state.get(status, ()) if self._numbers[id] > number)
+        return sorted(ids, key=self._numbers.__getitem__)

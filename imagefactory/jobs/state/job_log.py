@@ -1,135 +1,125 @@
-"""The one place where a job changes: book, listeners and store all learn of it here."""
+"""The one place where a job changes: index, listeners and store all learn of it here."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall
 
 from imagefactory.jobs.interface import JobEvent, LogLine, Unsubscribe
-from imagefactory.jobs.state.event_ids import EventIds
+from imagefactory.jobs.state.events import EventPublisher, Listeners
 from imagefactory.jobs.state.index import JobIndex
-from imagefactory.jobs.state.listeners import Listeners
+from imagefactory.jobs.state.transitions import Transition, allowed, ending
 from imagefactory.jobs.store.batch_writer import BatchWriter
 from imagefactory.jobs.store.interface import Beat, GroupState, JobStore, LogExtent, NewJobs, TakenJob
+from imagefactory.lib.concurrency.clock import Clock
 from imagefactory.lib.concurrency.event import Event
 from imagefactory.lib.errors import Conflict
 from imagefactory.model.jobs import Job, Queued, is_final
 from imagefactory.model.report import StageOutcome
 
-#: Listeners hear of mere progress at most this often, in seconds.
 PACE = 0.2
-
-
-@dataclass(slots=True)
-class _Saying:
-    """An event in its order; one that is not `due` yet holds up those behind it."""
-
-    event: JobEvent
-    due: bool
+"""Seconds: listeners are told of mere progress at most this often."""
 
 
 class JobLog:
     """Jobs with their events and logs.
 
-    A final job changes no more, whatever late word comes in; only `reopen` (a retry) begins it anew.
+    What `transitions` does not allow is ignored: progress of a job that has ended comes late.
     """
 
-    def __init__(self, store: JobStore, clock: IReactorTime) -> None:
-        self.book = JobIndex()
+    def __init__(self, store: JobStore, clock: Clock) -> None:
+        self.index = JobIndex()
         self._store = store
         self._clock = clock
         self._writer = BatchWriter(store, clock)
-        self._event = 0
-        self._ids = EventIds(store)
+        self._events = EventPublisher(store, self._writer, clock)
         self._ending: set[str] = set()
-        self._sayings: deque[_Saying] = deque()
         self._logs: dict[str, LogExtent] = {}
-        self._events = Listeners[JobEvent]()
         self._lines: dict[str, Listeners[LogLine]] = {}
-        self._quiet: dict[str, IDelayedCall] = {}
+        self._throttled: dict[str, IDelayedCall] = {}
         self._ends: dict[str, Event[Job]] = {}
 
     async def open(self) -> None:
         """Go on counting events where the store stands."""
-        self._event = await self._ids.open()
+        await self._events.open()
 
     async def create(self, jobs: Sequence[Job], requests: Mapping[str, str]) -> None:
-        """New jobs, in the store before anybody hears of them.
+        """Store new jobs before they can be seen.
 
         Raises what the store raises; then there are none.
         """
         await self._store.create(NewJobs(jobs, requests))
         for job in jobs:
             self._writer.held[job.id] = 1
-            self.book.enter(job)
-            self._tell(job, "job")
+            self.index.enter(job)
+            self._events.publish(job, "job")
 
-    def change(self, job: Job) -> None:
-        """A new state that is not the last one: told at once."""
-        if self._enter(job):
-            self._still(job.id)
-            self._tell(job, "job")
+    def begin(self, job: Job) -> None:
+        """Show that the job is at work, at once."""
+        if self._enter(job, Transition.BEGIN):
+            self._stop_throttle(job.id)
+            self._events.publish(job, "job")
 
     async def end(self, job: Job) -> None:
-        """A final state: in the store before anybody sees it, because what was COMPLETED shall not run again.
+        """Store the final state before it can be seen, because what was COMPLETED must not run again.
 
-        A store that takes nothing holds up nobody: then it is shown all the same, and written when that is possible.
+        A store that takes nothing delays no other job: then it is shown all the same, and written when that is
+        possible.
         """
-        if not self._may_change(job.id):
+        if not self._may(job.id, ending(job.state)):
             return
-        self._still(job.id)
+        self._stop_throttle(job.id)
         self._ending.add(job.id)
-        saying = self._say(job, "job", due=False)
+        pending = self._events.announce(job, "job")
         self._writer.job(job)
         try:
             await self._writer.flush()
         finally:
             self._ending.discard(job.id)
             if job.id in self._writer.held:
-                self.book.enter(job)
-                saying.due = True
-                self._settle(job)
+                self.index.enter(job)
+                pending.due = True
+                self._fire_end(job)
             else:  # another process has it: its state counts
-                self._sayings.remove(saying)
-            self._speak()
+                self._events.withdraw(pending)
+            self._events.release()
 
     def progress(self, job: Job) -> None:
-        """Percent or activity: told at most every `PACE` seconds, the last word always."""
-        if self._enter(job) and job.id not in self._quiet:
-            self._tell(job, "job")
-            self._quiet[job.id] = self._clock.callLater(PACE, self._catch_up, job)
+        """Show percent and activity, at most every `PACE` seconds; the last value is always shown."""
+        if self._enter(job, Transition.PROGRESS) and job.id not in self._throttled:
+            self._events.publish(job, "job")
+            self._throttled[job.id] = self._clock.callLater(PACE, self._catch_up, job)
 
     def stage(self, id: str, outcome: StageOutcome) -> None:
-        """A stage was answered from the cache or has to be made, or is done."""
-        job = self.book.find(id)
-        if job is not None and self._enter(changed := job.with_stage(outcome)):
-            self._tell(changed, "stage")
+        """Show that a stage was found in the cache or has to be made, or is done."""
+        job = self.index.find(id)
+        if job is not None and self._enter(changed := job.with_stage(outcome), Transition.PROGRESS):
+            self._events.publish(changed, "stage")
 
     def line(self, id: str, text: str) -> None:
-        """A line for the job's log; what a tool still says after the job has ended is dropped."""
-        if id not in self.book or not self._may_change(id):
+        """Append a line to the job's log."""
+        if id not in self.index or not self._may(id, Transition.PROGRESS):
             return
         extent = self._logs[id] = self.extent(id).with_line(text)
         line = LogLine(id, extent.lines, self._clock.seconds(), text)
         self._writer.line(line)
         if id in self._lines:
-            self._lines[id].tell(line)
+            self._lines[id].notify(line)
 
     def extent(self, id: str) -> LogExtent:
-        """How much the log of a job that has not ended has."""
+        """Returns how much the log of a job that has not ended has."""
         return self._logs.get(id, LogExtent())
 
     def recall(self, job: Job) -> None:
-        """A job that the store knows from before."""
-        self.book.enter(job)
+        """Enter a job that the store knows from before."""
+        self.index.enter(job)
 
     async def resume(self, taken: TakenJob) -> None:
-        """A job that the store knows goes on here, and so does its log."""
+        """Go on here with a job that the store knows, and with its log."""
         self._logs[taken.job.id] = await self._store.extent(taken.job.id)
-        self.book.enter(taken.job)
+        self.index.enter(taken.job)
         self._writer.held[taken.job.id] = taken.attempt
 
     async def beat(self, ids: Iterable[str]) -> Beat:
@@ -141,67 +131,71 @@ class JobLog:
         await self._store.request_cancel(id)
 
     async def settle(self, id: str, *, completed: bool) -> GroupState | None:
-        """The job is about to end; see `JobStore.settle`."""
+        """Note that the job is about to end; see `JobStore.settle`."""
         return await self._store.settle(id, self._writer.held.get(id, 0), completed=completed)
 
-    def hear(self, job: Job) -> None:
-        """Another process has changed its job: told to listeners, written by that process."""
-        self.book.enter(job)
-        self._event = self._ids.take()
-        self._sayings.append(_Saying(JobEvent(self._event, self._clock.seconds(), job), due=True))
-        self._speak()
-        self._settle(job)
+    def apply_remote(self, job: Job) -> None:
+        """Show a job that another process has changed, and written."""
+        self.index.enter(job)
+        self._events.relay(job)
+        self._fire_end(job)
 
     async def reopen(self, id: str) -> Job:
-        """Begin a final job anew; its log goes on.
+        """Begin a failed job anew; its log goes on.
 
-        Raises Conflict if somebody else was quicker.
+        Raises Conflict if another request, here or in another process, was first.
         """
         await self.flush()
         extent = await self._store.extent(id)
-        job = self.book.job(id)
-        if not is_final(job.state):
-            raise Conflict(f"job {id} runs again already")
+        job = self.index.job(id)
+        if not allowed(job.state, Transition.REOPEN):
+            raise Conflict(f"job {id} is {job.state.wire}; only a FAILED one can run again")
         fresh = replace(job, state=Queued(), percent=0, activity="", stages=(), started=None, ended=None)
-        self.book.enter(fresh)  # before the next await: of two that ask, one gets it
+        self.index.enter(fresh)  # before the next await: of two requests, one gets it
         try:
             self._writer.held[id] = await self._store.reopen(fresh)
         except BaseException:
-            self.book.enter(job)
+            self.index.enter(job)
             raise
         self._logs[id] = extent
-        self._tell(fresh, "job")
+        self._events.publish(fresh, "job")
         return fresh
 
     async def finished(self, id: str) -> Job:
-        """Fires with the final state; cancelling one who waits disturbs nobody."""
-        job = self.book.job(id)
+        """Wait for the final state and return it; cancelling a waiter disturbs no other."""
+        job = self.index.job(id)
         if is_final(job.state):
             return job
         return await self._ends.setdefault(id, Event()).wait()
 
     async def flush(self) -> None:
-        """What happened so far is in the store."""
+        """Write pending changes."""
         await self._writer.flush()
 
-    def close(self) -> None:
-        """Nothing more is told later."""
-        for id in tuple(self._quiet):
-            self._still(id)
+    async def close(self) -> None:
+        """Write pending changes; later ones are not written, and delayed notifications are dropped."""
+        await self._events.close()
+        await self._writer.flush()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Write nothing more, also not what is pending."""
+        for id in tuple(self._throttled):
+            self._stop_throttle(id)
         self._writer.close()
 
     async def log(self, id: str, after: int, limit: int) -> list[LogLine]:
-        """The log, up to this moment."""
-        self.book.job(id)
+        """Returns lines of the log, up to this moment."""
+        self.index.job(id)
         await self.flush()
         return await self._store.log(id, after=after, limit=limit)
 
     async def events(self, after: int, id: str | None, limit: int) -> list[JobEvent]:
-        """Events, up to this moment."""
+        """Returns events, up to this moment."""
         await self.flush()
         found = await self._store.events(after=after, id=id, limit=limit)
         if found:
-            await self._ids.go_beyond(found[-1].id)
+            await self._events.go_beyond(found[-1].id)
         return found
 
     async def forget(self, ids: Iterable[str]) -> None:
@@ -209,69 +203,53 @@ class JobLog:
         gone = tuple(ids)
         await self._store.forget(gone)
         for id in gone:
-            self.book.forget(id)
+            self.index.forget(id)
             self._logs.pop(id, None)
             self._writer.held.pop(id, None)
 
     def last_event(self) -> int:
         """See `Jobs.last_event`."""
-        return self._event
+        return self._events.last
 
     def on_event(self, listener: Callable[[JobEvent], None]) -> Unsubscribe:
         """See `Jobs.on_event`."""
-        return self._events.join(listener)
+        return self._events.subscribe(listener)
 
     def on_line(self, id: str, listener: Callable[[LogLine], None]) -> Unsubscribe:
         """See `Jobs.on_line`."""
-        self.book.job(id)
-        leave = self._lines.setdefault(id, Listeners()).join(listener)
+        self.index.job(id)
+        remove = self._lines.setdefault(id, Listeners()).add(listener)
 
         def unsubscribe() -> None:
-            leave()
+            remove()
             if not self._lines.get(id):
                 self._lines.pop(id, None)
 
         return unsubscribe
 
-    def _may_change(self, id: str) -> bool:
-        known = self.book.find(id)
-        return id not in self._ending and (known is None or not is_final(known.state))
+    def _may(self, id: str, transition: Transition) -> bool:
+        known = self.index.find(id)
+        return id not in self._ending and (known is None or allowed(known.state, transition))
 
-    def _enter(self, job: Job) -> bool:
-        if not self._may_change(job.id):
+    def _enter(self, job: Job, transition: Transition) -> bool:
+        if not self._may(job.id, transition):
             return False
-        self.book.enter(job)
+        self.index.enter(job)
         self._writer.job(job)
         return True
 
-    def _still(self, id: str) -> None:
-        later = self._quiet.pop(id, None)
+    def _stop_throttle(self, id: str) -> None:
+        later = self._throttled.pop(id, None)
         if later is not None:
             later.cancel()
 
-    def _catch_up(self, told: Job) -> None:
-        del self._quiet[told.id]
-        job = self.book.find(told.id)
-        if job is not None and (job.percent, job.activity) != (told.percent, told.activity):
-            self._tell(job, "job")
+    def _catch_up(self, shown: Job) -> None:
+        del self._throttled[shown.id]
+        job = self.index.find(shown.id)
+        if job is not None and (job.percent, job.activity) != (shown.percent, shown.activity):
+            self._events.publish(job, "job")
 
-    def _tell(self, job: Job, kind: str) -> None:
-        self._say(job, kind, due=True)
-        self._speak()
-
-    def _say(self, job: Job, kind: str, *, due: bool) -> _Saying:
-        self._event = self._ids.take()
-        saying = _Saying(JobEvent(self._event, self._clock.seconds(), job, kind), due)
-        self._writer.event(saying.event)
-        self._sayings.append(saying)
-        return saying
-
-    def _speak(self) -> None:
-        """Events are heard in the order of their ids: who comes back asks for what is above the last id."""
-        while self._sayings and self._sayings[0].due:
-            self._events.tell(self._sayings.popleft().event)
-
-    def _settle(self, job: Job) -> None:
+    def _fire_end(self, job: Job) -> None:
         if is_final(job.state):
             self._logs.pop(job.id, None)
             if (end := self._ends.pop(job.id, None)) is not None:

@@ -39,6 +39,7 @@ class BatchWriter:
         self._soon: IDelayedCall | None = None
         self.held: dict[str, int] = {}
         self._one = DeferredLock()
+        self._closed = False
 
     def job(self, job: Job) -> None:
         """Remember this state of the job."""
@@ -58,6 +59,8 @@ class BatchWriter:
 
     async def flush(self) -> None:
         """Offer everything so far to the store."""
+        if self._closed:
+            return
         async with self._one:
             lost = dict(self._lost)
             lines = [*(_note(*one) for one in lost.values()), *self._lines]
@@ -67,17 +70,21 @@ class BatchWriter:
                 await self._write(batch, lost)
 
     def close(self) -> None:
-        """Write only when `flush` is called."""
+        """Drop what is pending, and what comes later: the store will be closed."""
+        self._closed = True
+        self._stop_timer()
+
+    def _stop_timer(self) -> None:
         if self._soon is not None and self._soon.active():
             self._soon.cancel()
+        self._soon = None
 
     def _clear(self) -> None:
         self._jobs.clear()
         self._lines.clear()
         self._lost.clear()
         self._events.clear()
-        self.close()
-        self._soon = None
+        self._stop_timer()
 
     async def _write(self, batch: Batch, lost: dict[str, tuple[int, LogLine]]) -> None:
         done = False
@@ -109,7 +116,7 @@ class BatchWriter:
             self._lost[line.job] = count + 1, line
 
     def _wake(self) -> None:
-        if self._soon is None:
+        if self._soon is None and not self._closed:
             self._soon = self._clock.callLater(DELAY, self._due)
 
     def _due(self) -> None:
