@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from twisted.logger import Logger
@@ -93,5 +94,6 @@ class PendingUploads:
 
     def _sweep(self) -> None:
         for place in self._root.glob("*"):
-            if place.stat().st_mtime < self._now() - DAYS * 86_400:
-                shutil.rmtree(place, ignore_errors=True)
+            with suppress(FileNotFoundError):  # a job that is stored meanwhile removes its own
+                if place.stat().st_mtime < self._now() - DAYS * 86_400:
+                    shutil.rmtree(place, ignore_errors=True)
