@@ -13,6 +13,7 @@ from imagefactory.build.cache.fanout import Fanout
 from imagefactory.build.cache.interface import Entry, Producer, StageKey
 from imagefactory.build.cache.keys import differing, fingerprints
 from imagefactory.build.cache.references import References
+from imagefactory.lib.concurrency.cleanup import cleaned_up
 from imagefactory.lib.concurrency.clock import Clock, sleep
 from imagefactory.lib.concurrency.shared import SharedRuns
 from imagefactory.lib.concurrency.threads import Threads
@@ -98,11 +99,9 @@ class DirectoryCache:
     async def _make_alone(self, key: StageKey, produce: Producer, report: Progress) -> Entry:
         """Make it, or find that another process has made it while we waited."""
         lock = self._shelf.making(key.digest)
-        try:
+        async with cleaned_up(lambda: self._threads.run(lock.release, remove=True)):
             await self._take(lock, key, report)
             return await self._find(key, report, alone=True) or await self._make(key, produce, report)
-        finally:
-            await self._threads.run(lock.release, remove=True)
 
     async def _take(self, lock: FileLock, key: StageKey, report: Report) -> None:
         """Wait until nobody else makes this result; another process that does is polled, nobody can be told."""
@@ -155,14 +154,13 @@ class DirectoryCache:
         work = self._shelf.work(key.digest)
         lease = Lease(work)
         try:
-            await self._threads.run(self._shelf.begin, key.digest, work)
-            card = await self._produced(key, produce, work, report)
-            entry = await self._placed(key, lease, card)
+            async with cleaned_up(lambda: self._threads.run(self._shelf.discard, work)):
+                await self._threads.run(self._shelf.begin, key.digest, work)
+                card = await self._produced(key, produce, work, report)
+                entry = await self._placed(key, lease, card)
         except BaseException:
             lease.close()
             raise
-        finally:
-            await self._threads.run(self._shelf.discard, work)
         report.stage(replace(outcome, seconds=self._clock.seconds() - started))
         await self.evict()
         return entry

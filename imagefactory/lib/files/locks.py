@@ -59,10 +59,12 @@ class FileLock:
         """Give the lock back; with `remove` (for an exclusive owner) remove the file. A second call does nothing."""
         if self._descriptor < 0:
             return
-        if remove and _is_at(self._descriptor, self.path):
-            self.path.unlink(missing_ok=True)
-        os.close(self._descriptor)
-        self._descriptor = -1
+        try:
+            if remove and _is_at(self._descriptor, self.path):
+                self.path.unlink(missing_ok=True)
+        finally:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
 
 def _locked(descriptor: int, mode: int) -> bool:

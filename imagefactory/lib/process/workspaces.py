@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
-from imagefactory.lib.concurrency.shield import shield
+from imagefactory.lib.concurrency.cleanup import clean_up, cleaned_up
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import BuildFailed, FactoryError, NoSpace
 
@@ -50,15 +50,15 @@ class Workspaces:
     async def open(self, id: str) -> AsyncIterator[Path]:
         """An empty directory for one run of job `id`, removed after the block.
 
+        What cannot be removed is logged, and stays in the journal for the next start.
+
         Raises:
             BuildFailed: imgdir is not writable.
             NoSpace: it is full.
         """
         directory = await self.make(id)
-        try:
+        async with cleaned_up(lambda: self.remove(directory)):
             yield directory
-        finally:
-            await shield(self.remove(directory))
 
     async def make(self, id: str) -> Path:
         """As `open`, for a caller that calls `remove`."""
@@ -67,7 +67,7 @@ class Workspaces:
         try:
             await self._threads.run(_make, directory)
         except BaseException:
-            await shield(self.remove(directory))
+            await clean_up(self.remove(directory))
             raise
         return directory
 

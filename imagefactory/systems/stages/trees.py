@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from imagefactory.lib.concurrency.shield import shield
+from imagefactory.lib.concurrency.cleanup import clean_up
 from imagefactory.lib.concurrency.threads import Threads
-from imagefactory.lib.errors import CommandFailed, FactoryError, NoSpace
+from imagefactory.lib.errors import CommandFailed, NoSpace
 from imagefactory.lib.process.interface import Command, Privilege, Processes
 from imagefactory.lib.process.tools import missing
 from imagefactory.lib.process.trees import remove_tree
@@ -51,7 +50,7 @@ class Trees:
         try:
             await self._run(f"packing {tree.name}", packed, (privilege or self._privilege).argv(*argv, "."))
         except BaseException:
-            await self._threads.run(partial(packed.unlink, missing_ok=True))
+            await clean_up(self._threads.run(partial(packed.unlink, missing_ok=True)))
             raise
 
     async def unpack(self, packed: Path, tree: Path) -> None:
@@ -64,8 +63,7 @@ class Trees:
         try:
             await self._run(f"unpacking {tree.name}", tree, self._privilege.argv(*argv))
         except BaseException:
-            with suppress(FactoryError):  # what went wrong first is the error that is told
-                await shield(remove_tree(tree, self._processes, self._privilege, self._threads))
+            await clean_up(remove_tree(tree, self._processes, self._privilege, self._threads))
             raise
 
     async def _run(self, title: str, written: Path, argv: tuple[str, ...]) -> None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from unittest.mock import patch
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
@@ -13,6 +14,7 @@ from imagefactory.build.cache.interface import Entry, StageKey
 from imagefactory.build.cache.keys import stage_key
 from imagefactory.lib.errors import BuildFailed, Unavailable
 from imagefactory.lib.files.content import content_of
+from imagefactory.lib.files.locks import FileLock
 from imagefactory.model.report import PercentRange, Progress, Report, StageOutcome
 from imagefactory.testing.build import remove_all
 from imagefactory.testing.threads import ImmediateThreads
@@ -177,6 +179,19 @@ class ObtainTests(CacheCase):
         self.failureResultOf(done, BuildFailed)
         self.assertEqual((self.leftovers(), self.cache.look(BASE).hit), ([], False))
         self.obtained(BASE)
+
+    def test_a_clean_up_that_fails(self) -> None:
+        """The error of the stage is raised; a stage that was made is there, and no lock stays."""
+        for broken in ("imagefactory.lib.files.locks.Path.unlink", "imagefactory.build.cache.directory.Path.rename"):
+            maker = Maker(waits=True)
+            done = self.obtaining(BASE, maker)
+            assert maker.gate is not None
+            with patch(broken, side_effect=PermissionError(1, "no")):
+                maker.gate.errback(BuildFailed("no"))
+            self.failureResultOf(done, BuildFailed)
+        with patch("imagefactory.lib.files.locks.Path.unlink", side_effect=PermissionError(1, "no")):
+            self.obtained(BASE)
+        self.assertTrue(FileLock(self.root / "locks" / BASE.digest).take())
 
     def test_a_directory_that_cannot_be_made_is_an_error_of_its_own(self) -> None:
         """It says where, and what to do."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 import stat
 import struct
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from imagefactory.lib.errors import BuildFailed
+from imagefactory.lib.errors import BuildFailed, Conflict
 from imagefactory.lib.process.workspaces import Workspaces
 from imagefactory.testing.threads import ImmediateThreads
 
@@ -34,6 +35,11 @@ async def remove(path: Path) -> None:
     """As the real one, for empty directories."""
     if path.exists():
         path.rmdir()
+
+
+async def busy(path: Path) -> None:
+    """As the real one when something is mounted there."""
+    raise Conflict("something is mounted there", where=str(path))
 
 
 class WorkspaceTests(SynchronousTestCase):
@@ -75,6 +81,23 @@ class WorkspaceTests(SynchronousTestCase):
         failure = self.failureResultOf(self.made(), BuildFailed)
         self.assertEqual(failure.value.where, str(self.imgdir))
         self.assertEqual(self.journal.known, [])
+
+    def test_what_cannot_be_removed(self) -> None:
+        """The error of the run is raised, the journal keeps the directory, and a run that succeeded has succeeded."""
+        self.workspaces = Workspaces(self.imgdir, self.journal, busy, ImmediateThreads())
+
+        async def run(error: Exception | None) -> None:
+            async with self.workspaces.open("job"):
+                if error is not None:
+                    raise error
+
+        failed = BuildFailed("the script failed")
+        self.assertIs(failed, self.failureResultOf(Deferred.fromCoroutine(run(failed))).value)
+        self.successResultOf(Deferred.fromCoroutine(run(None)))
+        self.assertEqual(2, len(self.journal.known))
+        shutil.rmtree(self.imgdir)
+        self.imgdir.write_text("a file")
+        self.assertIn("imgdir", self.failureResultOf(self.made(), BuildFailed).value.hint)
 
     def test_not_scattered(self) -> None:
         """A workspace for which the flag cannot be set (no descriptor is free) is a workspace all the same."""
