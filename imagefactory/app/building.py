@@ -38,7 +38,7 @@ from imagefactory.systems.engines.interface import Engine, EngineContext, System
 from imagefactory.systems.engines.registry import ENGINES
 from imagefactory.systems.guests.chroot import ChrootGuest
 from imagefactory.systems.qemu.accel import Acceleration
-from imagefactory.systems.qemu.boot import Network
+from imagefactory.systems.qemu.running import Network
 from imagefactory.systems.stages.trees import Trees
 from imagefactory.warehouse.records import Records
 

@@ -14,7 +14,8 @@ from imagefactory.lib.process.interface import Processes
 from imagefactory.model.icicle import parse_icicle
 from imagefactory.model.report import Report
 from imagefactory.systems.qemu.accel import Acceleration
-from imagefactory.systems.qemu.boot import Network, boot_check
+from imagefactory.systems.qemu.boot import boot_check
+from imagefactory.systems.qemu.running import Network
 
 #: The package with the SSH server, in all families; those of rpm have version and architecture behind the name.
 SSH_SERVER = re.compile(r"openssh-server(-\d.*)?")

@@ -14,8 +14,9 @@ from imagefactory.systems.disk.boot_files import boot_files
 from imagefactory.systems.disk.interface import DiskSpec
 from imagefactory.systems.disk.layout import MIB
 from imagefactory.systems.qemu.accel import Acceleration
-from imagefactory.systems.qemu.boot import BootProof, Network, boot_check
+from imagefactory.systems.qemu.boot import BootProof, boot_check
 from imagefactory.systems.qemu.hardware import Hardware
+from imagefactory.systems.qemu.running import Network
 from tests.functional.real import RealTestCase
 
 PLAIN = Hardware()

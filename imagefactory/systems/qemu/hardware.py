@@ -45,15 +45,15 @@ class Hardware:
 _NAME = re.compile(r'^name "([^"]+)"', re.MULTILINE)
 
 _DISKS = {
-    DiskBus.VIRTIO: ("virtio-blk-pci,drive=disk,bootindex=0",),
-    DiskBus.PVSCSI: ("pvscsi,id=controller", "scsi-hd,drive=disk,bus=controller.0,bootindex=0"),
-    DiskBus.NVME: ("nvme,drive=disk,serial=disk,bootindex=0",),
+    DiskBus.VIRTIO: ("virtio-blk-pci,drive={id},bootindex={place}",),
+    DiskBus.PVSCSI: ("pvscsi,id={id}-bus", "scsi-hd,drive={id},bus={id}-bus.0,bootindex={place}"),
+    DiskBus.NVME: ("nvme,drive={id},serial={id},bootindex={place}",),
 }
 
 
-def disk_devices(disk: DiskBus) -> tuple[str, ...]:
-    """qemu's options for the drive `disk` on this hardware."""
-    return tuple(word for device in _DISKS[disk] for word in ("-device", device))
+def disk_devices(disk: DiskBus, id: str, place: int) -> tuple[str, ...]:
+    """Returns qemu's options for the drive `id` on this hardware, the one to boot from if its `place` is 0."""
+    return tuple(word for device in _DISKS[disk] for word in ("-device", device.format(id=id, place=place)))
 
 
 def card_device(card: NetworkCard) -> tuple[str, ...]:

@@ -36,25 +36,65 @@ _ARM_FIRMWARE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
-    """One machine with one disk, which it never changes: all writes go to a temporary file of qemu's.
+class Drive:
+    """One disk of a machine.
 
-    What the guest says on its serial port goes to the file `serial`; `control` is the path of the QMP socket (at most
-    107 bytes). With `ssh`, port 22 of the guest is a free port on 127.0.0.1 (ask `info usernet` for it); else it has no
-    network at all. `memory` in MiB. `firmware` None is the BIOS.
+    Args:
+        path: of the image file.
+        format: qemu's name of it.
+        bus: what the disk hangs on.
+        snapshot: whether the file stays as it is, and all writes go to a temporary file of qemu's (in TMPDIR).
+    """
+
+    path: Path
+    format: str
+    bus: DiskBus = DiskBus.VIRTIO
+    snapshot: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DirectKernel:
+    """A kernel that is started without a boot loader.
+
+    Args:
+        image: its file on this host.
+        initrd: the file of its initrd.
+        parameters: its command line.
+    """
+
+    image: Path
+    initrd: Path | None = None
+    parameters: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One machine.
+
+    Args:
+        arch: the template's name of the architecture.
+        accel: qemu's accelerator ("kvm", "tcg").
+        drives: the first is the one to boot from.
+        serial: a file that gets what the guest says on its serial port.
+        control: path of the QMP socket (at most 107 bytes).
+        firmware: None is the BIOS.
+        ssh: whether port 22 of the guest is a free port on 127.0.0.1 (ask `info usernet` for it); else the machine has
+            no network at all.
+        card: the network card.
+        memory: in MiB.
+        kernel: started instead of what is on the drives.
     """
 
     arch: str
     accel: str
-    disk: Path
-    format: str
+    drives: tuple[Drive, ...]
     serial: Path
     control: Path
     firmware: Firmware | None = None
     ssh: bool = False
-    bus: DiskBus = DiskBus.VIRTIO
     card: NetworkCard = NetworkCard.VIRTIO
     memory: int = 1024
+    kernel: DirectKernel | None = None
 
 
 def firmware(arch: str, kind: str) -> Firmware | None:
@@ -79,12 +119,13 @@ def argv(machine: Machine) -> tuple[str, ...]:
         PROGRAMS[machine.arch],
         *("-machine", _MACHINES[machine.arch], "-accel", machine.accel, "-cpu", _processor(machine)),
         *("-smp", "1" if machine.accel == "tcg" else "2", "-m", str(machine.memory)),
-        *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-snapshot", "-rtc", "base=utc"),
+        *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-rtc", "base=utc"),
         *_flash(machine.firmware),
-        *("-drive", f"file={_escaped(machine.disk)},format={machine.format},if=none,id=disk"),
-        *(*disk_devices(machine.bus), "-device", "virtio-rng-pci"),
+        *_kernel(machine.kernel),
+        *(word for place, drive in enumerate(machine.drives) for word in _drive(place, drive)),
+        *("-device", "virtio-rng-pci"),
         *(_network(machine.card) if machine.ssh else ()),
-        # A file and not a socket: a guest blocks on a serial port whose socket nobody reads.
+        # A file and not a socket: a guest blocks on a serial port whose socket is not read.
         *("-chardev", f"file,id=serial,path={_escaped(machine.serial)}", "-serial", "chardev:serial"),
         *("-qmp", f"unix:{_escaped(machine.control)},server=on,wait=off"),
     )
@@ -103,8 +144,24 @@ def _flash(files: Firmware | None) -> tuple[str, ...]:
     )
 
 
+def _kernel(kernel: DirectKernel | None) -> tuple[str, ...]:
+    if kernel is None:
+        return ()
+    initrd = () if kernel.initrd is None else ("-initrd", str(kernel.initrd))
+    return ("-kernel", str(kernel.image), *initrd, "-append", kernel.parameters)
+
+
+def _drive(place: int, drive: Drive) -> tuple[str, ...]:
+    id = f"disk{place}"
+    writes = ",snapshot=on" if drive.snapshot else ""
+    return (
+        *("-drive", f"file={_escaped(drive.path)},format={drive.format},if=none,id={id}{writes}"),
+        *disk_devices(drive.bus, id, place),
+    )
+
+
 def _network(card: NetworkCard) -> tuple[str, ...]:
-    """Restricted: the guest can be reached, and reaches nobody."""
+    """Restricted: the guest can be reached, and reaches nothing."""
     return (
         *("-netdev", "user,id=net,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:0-:22"),
         *card_device(card),

@@ -20,11 +20,11 @@ class HardwareTests(SynchronousTestCase):
     def test_every_disk_is_the_drive_that_is_started_from(self) -> None:
         """A SCSI disk hangs on a controller; all read the same drive, before anything else."""
         for disk in DiskBus:
-            *controllers, device = disk_devices(disk)
+            *controllers, device = disk_devices(disk, "a", 0)
             self.assertTrue(device.endswith("bootindex=0"), device)
-            self.assertIn(",drive=disk,", device)
+            self.assertIn(",drive=a,", device)
             self.assertIn(disk.value, (*controllers, device)[1])
-        self.assertEqual(disk_devices(DiskBus.PVSCSI)[1], "pvscsi,id=controller")
+        self.assertEqual(disk_devices(DiskBus.PVSCSI, "b", 1)[1], "pvscsi,id=b-bus")
 
     def test_no_card_offers_to_start_from_the_network(self) -> None:
         """Its option ROM is left out, which may not be installed either."""

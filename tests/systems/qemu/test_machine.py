@@ -10,9 +10,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from imagefactory.lib.errors import MissingTool, Unsupported
 from imagefactory.systems.qemu import machine as module
 from imagefactory.systems.qemu.hardware import DiskBus, NetworkCard
-from imagefactory.systems.qemu.machine import Firmware, Machine, argv, firmware
+from imagefactory.systems.qemu.machine import DirectKernel, Drive, Firmware, Machine, argv, firmware
 
-MACHINE = Machine("x86_64", "tcg", Path("/a,b/disk.raw"), "raw", Path("/t/serial"), Path("/t/qmp"))
+DISK = Drive(Path("/a,b/disk.raw"), "raw")
+MACHINE = Machine("x86_64", "tcg", (DISK,), Path("/t/serial"), Path("/t/qmp"))
 
 
 def options(machine: Machine) -> str:
@@ -23,17 +24,36 @@ def options(machine: Machine) -> str:
 class ArgvTests(SynchronousTestCase):
     """A machine in words of qemu."""
 
-    def test_the_disk_is_never_written(self) -> None:
-        """-snapshot, always; commas in paths are doubled."""
-        self.assertIn(" -snapshot ", options(MACHINE))
-        self.assertIn("file=/a,,b/disk.raw,format=raw,if=none", options(MACHINE))
+    def test_a_disk_is_not_written_unless_that_is_wanted(self) -> None:
+        """Commas in paths are doubled."""
+        self.assertIn("file=/a,,b/disk.raw,format=raw,if=none,id=disk0,snapshot=on ", options(MACHINE))
+        written = options(replace(MACHINE, drives=(replace(DISK, snapshot=False),)))
+        self.assertNotIn("snapshot", written)
+
+    def test_several_disks(self) -> None:
+        """In their order, each on its own bus; the first is the one to boot from."""
+        second = Drive(Path("/b"), "qcow2", DiskBus.PVSCSI, snapshot=False)
+        text = options(replace(MACHINE, drives=(DISK, second)))
+        self.assertIn("-device virtio-blk-pci,drive=disk0,bootindex=0 ", text)
+        self.assertIn("file=/b,format=qcow2,if=none,id=disk1 -device pvscsi,id=disk1-bus ", text)
+        self.assertIn("scsi-hd,drive=disk1,bus=disk1-bus.0,bootindex=1 ", text)
+
+    def test_a_kernel_without_a_boot_loader(self) -> None:
+        """Its command line is one word, whatever is in it."""
+        line = argv(replace(MACHINE, memory=2048, kernel=DirectKernel(Path("/k,1"), Path("/i"), "quiet console=ttyS0")))
+        place = line.index("-kernel")
+        self.assertEqual(
+            ("-kernel", "/k,1", "-initrd", "/i", "-append", "quiet console=ttyS0"), line[place : place + 6]
+        )
+        self.assertEqual("2048", line[line.index("-m") + 1])
+        self.assertNotIn("-initrd", argv(replace(MACHINE, kernel=DirectKernel(Path("/k")))))
 
     def test_the_serial_port_is_a_file(self) -> None:
-        """A socket that nobody reads would stop the guest."""
+        """A socket that is not read would stop the guest."""
         self.assertIn("-chardev file,id=serial,path=/t/serial -serial chardev:serial", options(MACHINE))
 
     def test_a_network_only_for_ssh_and_on_loopback_only(self) -> None:
-        """The guest cannot reach anybody, and nobody but this host reaches it."""
+        """The guest can reach nothing, and only this host can reach it."""
         self.assertNotIn("-netdev", options(MACHINE))
         text = options(replace(MACHINE, ssh=True))
         self.assertIn("restrict=on", text)
@@ -41,9 +61,10 @@ class ArgvTests(SynchronousTestCase):
 
     def test_disk_and_card_are_those_of_the_hardware(self) -> None:
         """virtio unless something else is asked for."""
-        self.assertIn("-device virtio-blk-pci,drive=disk", options(MACHINE))
-        text = options(replace(MACHINE, ssh=True, bus=DiskBus.PVSCSI, card=NetworkCard.VMXNET3))
-        self.assertIn("-device pvscsi,id=controller -device scsi-hd,drive=disk,bus=controller.0", text)
+        self.assertIn("-device virtio-blk-pci,drive=disk0", options(MACHINE))
+        disk = replace(DISK, bus=DiskBus.PVSCSI)
+        text = options(replace(MACHINE, ssh=True, drives=(disk,), card=NetworkCard.VMXNET3))
+        self.assertIn("-device pvscsi,id=disk0-bus -device scsi-hd,drive=disk0,bus=disk0-bus.0", text)
         self.assertIn("-device vmxnet3,netdev=net", text)
         self.assertNotIn("virtio-blk", text)
         self.assertNotIn("virtio-net", text)
