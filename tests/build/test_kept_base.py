@@ -12,7 +12,7 @@ from imagefactory.build.cache.directory import CacheDirectory
 from imagefactory.build.pipeline import Pipeline
 from imagefactory.lib.errors import BuildFailed
 from imagefactory.testing.jobs import template
-from tests.build.test_pipeline import PipelineCase
+from tests.build.cases import PipelineCase, nothing
 
 EDITED = ["customise", "pack", "adapt"]
 
@@ -74,7 +74,7 @@ class KeptBaseTests(PipelineCase):
         gates = {"vim": Deferred[None](), "nano": Deferred[None]()}
         builds = []
         for gate in gates.values():
-            self.actions.pause = lambda step, gate=gate: gate if step == "adapt" else _nothing()
+            self.actions.pause = lambda step, gate=gate: gate if step == "adapt" else nothing()
             name = next(name for name in gates if gates[name] is gate)
             builds.append(self.begin(self.order(template=replace(template(), packages=(name,)))))
         small = CacheDirectory(self.root / "cache")
@@ -108,7 +108,3 @@ class KeptBaseTests(PipelineCase):
             body.unlink()
         self.assertEqual(["base", "pack", *EDITED], self.edit("vim"))
         self.assertEqual(1, len(self.trees()))
-
-
-async def _nothing() -> None:
-    pass

@@ -13,12 +13,12 @@ from imagefactory.lib.process.workspaces import Workspaces
 from imagefactory.testing.build import remove_all, remove_flat
 from imagefactory.testing.jobs import template
 from imagefactory.testing.threads import ImmediateThreads
-from tests.build import test_pipeline
+from tests.build.cases import PipelineCase
 
 EDITED = replace(template(), packages=("vim",))
 
 
-class PackingTests(test_pipeline.PipelineCase):
+class PackingTests(PipelineCase):
     """One package more than a build before; the steps of `gates` wait."""
 
     def setUp(self) -> None:

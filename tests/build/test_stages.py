@@ -10,7 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from imagefactory.build.pipeline import Pipeline
 from imagefactory.lib.errors import BuildFailed, CommandFailed
 from imagefactory.testing.jobs import template
-from tests.build.test_pipeline import PipelineCase
+from tests.build.cases import PipelineCase
 
 STEPS = ("base", "pack", "customise", "adapt")
 EDITED = replace(template(), packages=("vim",))

@@ -1,107 +1,18 @@
-"""The cache makes each result once, keeps it sound and keeps to its size."""
+"""The cache makes each result once, for all who need it."""
 
-import os
-from collections.abc import Mapping
-from pathlib import Path
 from unittest.mock import patch
 
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import Clock
-from twisted.trial.unittest import TestCase
+from twisted.internet.defer import CancelledError
 
 from imagefactory.build.cache.cache import POLL, DirectoryCache
-from imagefactory.build.cache.interface import Entry, StageKey
 from imagefactory.build.cache.keys import stage_key
 from imagefactory.lib.errors import BuildFailed, Unavailable
 from imagefactory.lib.files.content import content_of
 from imagefactory.lib.files.locks import FileLock
-from imagefactory.model.report import PercentRange, Progress, Report, StageOutcome
+from imagefactory.model.report import StageOutcome
 from imagefactory.testing.build import remove_all
 from imagefactory.testing.threads import ImmediateThreads
-
-KIB = 1 << 10
-BASE = stage_key("base", {"suite": "bookworm", "packages": "a"})
-
-
-class Notes:
-    """A `Progress` that remembers."""
-
-    def __init__(self) -> None:
-        self.activities: list[str] = []
-        self.lines: list[str] = []
-        self.outcomes: list[StageOutcome] = []
-        self.percents: list[int] = []
-
-    def activity(self, text: str) -> None:
-        self.activities.append(text)
-
-    def progress(self, percent: float) -> None:
-        pass
-
-    def reached(self, percent: int) -> None:
-        self.percents.append(percent)
-
-    def between(self, low: int, high: int) -> Report:
-        return PercentRange(self, low, high)
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
-
-    def stage(self, outcome: StageOutcome) -> None:
-        self.outcomes.append(outcome)
-
-
-class Maker:
-    """A producer whose work ends when the test says so, or at once."""
-
-    def __init__(self, data: bytes = b"result", *, waits: bool = False) -> None:
-        self.data = data
-        self.runs = 0
-        self.cancelled = 0
-        self.gate: Deferred[None] | None = Deferred() if waits else None
-        self.report: Progress | None = None
-
-    async def __call__(self, path: Path, report: Progress) -> Mapping[str, str]:
-        self.runs += 1
-        self.report = report
-        path.write_bytes(self.data)
-        if self.gate is not None:
-            try:
-                await self.gate
-            except CancelledError:
-                self.cancelled += 1
-                raise
-        return {"kernel": "/boot/vmlinuz"}
-
-
-class CacheCase(TestCase):
-    """A cache on a directory, a clock that stands still."""
-
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.clock.advance(1000)
-        self.root = Path(self.mktemp())
-        self.cache = self.successResultOf(self.started(self.root))
-
-    def started(self, root: Path, limit: int = 1 << 30) -> Deferred[DirectoryCache]:
-        cache = DirectoryCache(root, limit, remove=remove_all, threads=ImmediateThreads(), clock=self.clock)
-
-        async def start() -> DirectoryCache:
-            await cache.start()
-            return cache
-
-        return Deferred.fromCoroutine(start())
-
-    def obtaining(
-        self, key: StageKey, maker: Maker, report: Report | None = None, cache: DirectoryCache | None = None
-    ) -> Deferred[Entry]:
-        return Deferred.fromCoroutine((cache or self.cache).obtain(key, maker, report or Notes()))
-
-    def obtained(self, key: StageKey, maker: Maker | None = None, report: Report | None = None) -> Entry:
-        return self.successResultOf(self.obtaining(key, maker or Maker(), report))
-
-    def leftovers(self) -> list[str]:
-        return [str(path) for name in ("making", "locks", "trash") for path in (self.root / name).iterdir()]
+from tests.build.cache.cases import BASE, CacheCase, Maker, Notes
 
 
 class ObtainTests(CacheCase):
@@ -270,110 +181,3 @@ class SharingTests(CacheCase):
         self.failureResultOf(first, CancelledError)
         self.clock.advance(POLL)
         self.assertEqual(self.successResultOf(second).path.read_bytes(), b"mine")
-
-
-class DamageTests(CacheCase):
-    """What is not as it was made is made again."""
-
-    def damaged(self, part: str, data: bytes | None) -> tuple[Maker, Notes]:
-        """Obtain, damage one file of the entry, obtain again."""
-        entry = self.obtained(BASE)
-        self.cache.release(entry)
-        path = entry.path.parent / part
-        path.chmod(0o644)
-        path.unlink() if data is None else path.write_bytes(data)
-        maker, notes = Maker(), Notes()
-        self.assertEqual(self.obtained(BASE, maker, notes).path.read_bytes(), b"result")
-        self.assertEqual(self.leftovers(), [])
-        return maker, notes
-
-    def test_changed_content(self) -> None:
-        """The same size, another byte: it is noticed, told, removed and made again."""
-        maker, notes = self.damaged("body", b"resulT")
-        self.assertEqual(maker.runs, 1)
-        self.assertIn("damaged (the content of its body has changed)", notes.lines[0])
-        self.assertEqual(len(self.flushWarnings()), 0)
-
-    def test_every_other_damage(self) -> None:
-        """Shorter, gone, sidecar rubbish, sidecar gone, sidecar with other facts."""
-        for part, data in (("body", b"res"), ("body", None), ("entry.json", b"{}"), ("entry.json", None)):
-            maker, _ = self.damaged(part, data)
-            self.assertEqual(maker.runs, 1, (part, data))
-
-    def test_changed_facts(self) -> None:
-        """Facts are believed by those who get them, so they are checked as well."""
-        entry = self.obtained(BASE)
-        card = (entry.path.parent / "entry.json").read_bytes()
-        self.cache.release(entry)
-        maker, _ = self.damaged("entry.json", card.replace(b"vmlinuz", b"vmlinux"))
-        self.assertEqual(maker.runs, 1)
-
-    def test_a_damaged_neighbour_does_not_hinder(self) -> None:
-        """An unreadable sidecar is passed over when a miss is explained."""
-        (self.obtained(BASE).path.parent / "entry.json").write_bytes(b"\xff")
-        self.assertEqual(self.cache.look(stage_key("base", {})).changed, ())
-
-
-class SizeTests(CacheCase):
-    """The cache keeps to its limit, and to its promises."""
-
-    def keys(self, count: int) -> list[StageKey]:
-        return [stage_key("base", {"number": str(number)}) for number in range(count)]
-
-    def small(self, limit: int) -> None:
-        self.cache = self.successResultOf(self.started(self.root, limit))
-
-    def filled(self, key: StageKey) -> Entry:
-        self.clock.advance(10)
-        return self.obtained(key, Maker(os.urandom(64 * KIB)))
-
-    def test_what_was_not_used_for_longest_goes(self) -> None:
-        """Using an entry makes it young again."""
-        self.small(150 * KIB)
-        one, two, three = self.keys(3)
-        for key in (one, two, one, three):
-            self.cache.release(self.filled(key))
-        self.assertEqual([self.cache.look(key).hit for key in (one, two, three)], [True, False, True])
-
-    def test_what_is_in_use_stays(self) -> None:
-        """In this process or another, until the last user has released it; then it may go."""
-        self.small(80 * KIB)
-        one, two, three = self.keys(3)
-        held = self.filled(one)
-        self.filled(one)
-        self.cache.release(held)
-        other = self.successResultOf(self.started(self.root, 1))
-        self.cache.release(self.filled(two))
-        self.assertTrue(held.path.exists())
-        self.successResultOf(Deferred.fromCoroutine(other.start()))
-        self.assertTrue(held.path.exists())
-        self.cache.release(held)
-        self.filled(three)
-        self.assertFalse(held.path.exists())
-
-    def test_holes_take_no_room(self) -> None:
-        """A sparse disk counts for what it has allocated."""
-        self.small(256 * KIB)
-
-        async def produce(path: Path, report: Progress) -> Mapping[str, str]:
-            path.write_bytes(b"x")
-            os.truncate(path, 1 << 30)
-            return {}
-
-        entry = self.successResultOf(Deferred.fromCoroutine(self.cache.obtain(BASE, produce, Notes())))
-        self.cache.release(entry)
-        self.cache.release(self.filled(self.keys(1)[0]))
-        self.assertTrue(self.cache.look(BASE).hit)
-
-    def test_what_dead_processes_left_is_swept_at_start(self) -> None:
-        """Unfinished work that nobody has the lock of goes; that of the living stays."""
-        maker = Maker(waits=True)
-        living = self.obtaining(BASE, maker)
-        for path in ("making/dead-1", "trash/old"):
-            (self.root / path).mkdir()
-        (self.root / "locks" / "dead").write_bytes(b"")
-        self.successResultOf(self.started(self.root))
-        self.assertEqual([name for name in self.leftovers() if BASE.digest not in name], [])
-        assert maker.gate is not None
-        maker.gate.callback(None)
-        self.assertEqual(self.successResultOf(living).path.read_bytes(), b"result")
