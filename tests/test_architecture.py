@@ -47,7 +47,7 @@ INNER_FLOORS = {
     ),
     "rest": (
         ("interface", "client_address", "reply", "stream", "health", "detached_work", "metrics"),
-        ("errors",),
+        ("errors", "request_source"),
         ("call", "limits"),
         ("authentication", "route_table"),
         ("oauth", "large_bodies", "mounts"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,8 @@ from twisted.web.server import Site
 
 from imagefactory.lib.concurrency.clock import WallClock
 from imagefactory.lib.concurrency.threads import ThreadPools, Threads
+from imagefactory.lib.errors import InvalidInput
+from imagefactory.lib.http.host_header import is_loopback
 from imagefactory.lib.oauth.memory import NonceFile
 from imagefactory.lib.runtime.heap import freeze_objects, keep_pieces
 from imagefactory.lib.tls import identity as tls
@@ -51,7 +52,12 @@ def rest_listener(
 
     Args:
         site, pools: the API and the threads of the factory, asked for when it has started.
+
+    Raises:
+        InvalidInput: every host of the network could build.
+        FactoryError: the port or the certificate cannot be used.
     """
+    _check_exposure(settings)
     context = _rest_context(settings)
     socket = bind(settings.address, settings.port, "--address or --port")
     host, port = socket.address
@@ -111,10 +117,19 @@ def warehouse_listener(
     return Listener(socket, make, description, drain=drain, end=end)
 
 
+def _check_exposure(settings: Settings) -> None:
+    if settings.no_oauth and not is_loopback(settings.address):
+        raise InvalidInput(
+            f"without OAuth the REST API listens on loopback only, not on {settings.address}",
+            where="--no_oauth",
+            hint="add --address 127.0.0.1, or drop --no_oauth",
+        )
+
+
 def _rest_context(settings: Settings) -> RenewedContext | None:
     """Returns what connections are wrapped with (None: nothing)."""
     if settings.no_ssl:
-        if not _is_loopback(settings.address):
+        if not is_loopback(settings.address):
             log.warn("without TLS, passwords and templates can be read on the way: bind to loopback, or drop --no_ssl")
         return None
 
@@ -148,10 +163,3 @@ def _wrapped(site: Site, context: RenewedContext | None, threads: Threads, react
     context.start(threads, reactor)
     wrapped: IProtocolFactory = TLSMemoryBIOFactory(context, False, site)
     return wrapped
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"

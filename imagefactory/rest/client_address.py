@@ -30,13 +30,19 @@ class ClientAddress:
     def base(self, request: Request) -> str:
         """Returns scheme, host and (unless it is the default) port: `https://factory.example:8075`."""
         scheme = b"https" if request.isSecure() else b"http"
-        host = request.getHeader(b"host")
         if self._proxies and self._trusted(request):
             scheme = _first(request.getHeader(b"x-forwarded-proto"), {b"http", b"https"}) or scheme
-            host = _first(request.getHeader(b"x-forwarded-host")) or host
+        host = self.host(request)
         if host is None or not _HOST.fullmatch(host):
             host = _own(request)
         return f"{scheme.decode()}://{host.decode()}"
+
+    def host(self, request: Request) -> bytes | None:
+        """Returns host and port as the client wrote them, whatever that is; None if it wrote none."""
+        host: bytes | None = request.getHeader(b"host")
+        if self._proxies and self._trusted(request):
+            return _first(request.getHeader(b"x-forwarded-host")) or host
+        return host
 
     def _trusted(self, request: Request) -> bool:
         try:

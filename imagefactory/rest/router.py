@@ -25,6 +25,7 @@ from imagefactory.rest.large_bodies import SMALL, LargeBodies
 from imagefactory.rest.limits import LimitedRequest
 from imagefactory.rest.metrics import RestMetrics
 from imagefactory.rest.reply import RestReply
+from imagefactory.rest.request_source import RequestSource
 from imagefactory.rest.route_table import Handled, Response, Route, RouteTable
 
 S = TypeVar("S")
@@ -40,11 +41,13 @@ class WritePieces(Protocol):
 class RouterContext:
     """What all routers of a site share.
 
-    `guards` says whether a route demands authentication. `tasks` owns what goes on when its client has hung up.
+    `guards` says whether a route demands authentication; what does not is checked by `source` (None: by nothing).
+    `tasks` owns what goes on when its client has hung up.
     """
 
     authenticator: Authenticator
     guards: Callable[[Route[Any]], bool]
+    source: RequestSource | None
     address: ClientAddress
     metrics: RestMetrics
     large_bodies: LargeBodies
@@ -85,9 +88,12 @@ class Router(Generic[S]):
         handlers.
         """
         guarded = self._context.guards(route)
+        source = None if guarded else self._context.source
 
         def respond(request: Request, **ids: str) -> object:
             cast(LimitedRequest, request).route = route.name
+            if source is not None:
+                source.check(request)
             call = RestCall(request, ids, self._context.address, self._table.bodies)
             if guarded or route.writes or len(call.body) > SMALL:
                 result: Handled = self._prepare_and_handle(route, call, guarded=guarded)

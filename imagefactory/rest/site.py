@@ -16,6 +16,7 @@ from twisted.web.resource import Resource
 from imagefactory.jobs.interface import Jobs
 from imagefactory.lib.concurrency.taskset import TaskSet
 from imagefactory.lib.concurrency.threads import Threads
+from imagefactory.lib.http.host_header import is_loopback
 from imagefactory.lib.oauth.memory import Memory
 from imagefactory.lib.secret import Secret
 from imagefactory.rest.authentication import Authenticator
@@ -27,6 +28,7 @@ from imagefactory.rest.limits import LimitedSite
 from imagefactory.rest.metrics import RestMetrics
 from imagefactory.rest.mounts import Mounts
 from imagefactory.rest.oauth import OAuthScheme
+from imagefactory.rest.request_source import RequestSource
 from imagefactory.rest.route_table import Route
 from imagefactory.rest.router import Router, RouterContext
 from imagefactory.rest.stream import Streams, write_pieces
@@ -83,10 +85,12 @@ def make_site(
         tasks=tasks,
     )
     known = settings.clients if clients is None else clients
+    address = ClientAddress(settings.trusted_proxies)
     context = RouterContext(
         authenticator=Authenticator([OAuthScheme(known, clock, nonces)]),
         guards=_guards(settings),
-        address=ClientAddress(settings.trusted_proxies),
+        source=_source(settings, address),
+        address=address,
         metrics=metrics,
         large_bodies=LargeBodies(threads),
         write=partial(write_pieces, clock=clock, timeout=settings.request_timeout),
@@ -114,6 +118,13 @@ def _guards(settings: Settings) -> Callable[[Route[Any]], bool]:
     if settings.oauth_reads:
         return lambda route: not route.public
     return lambda route: route.protected
+
+
+def _source(settings: Settings, address: ClientAddress) -> RequestSource | None:
+    """Returns what checks the requests that demand no authentication; None where any name may be the service's."""
+    if settings.no_oauth or is_loopback(settings.address):
+        return RequestSource([*settings.rest_names, *settings.ssl_names], address, pages=settings.no_oauth)
+    return None
 
 
 @cache

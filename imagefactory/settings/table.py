@@ -245,7 +245,23 @@ class Settings:
         metavar="NAME",
         **_both("ssl_names"),
     )
-    no_oauth: bool = option(False, D, OptionKind.FLAG, "let anybody use the REST API", **_both("no_oauth"))
+    no_oauth: bool = option(
+        False,
+        D,
+        OptionKind.FLAG,
+        "let every program on this host use the REST API, which then listens on loopback only",
+        **_both("no_oauth"),
+    )
+    rest_names: tuple[str, ...] = option(
+        (),
+        D,
+        OptionKind.LIST,
+        "host names, beside those of the loopback and ssl_names, that requests without OAuth may have in Host, "
+        "if the REST API listens on loopback",
+        metavar="NAME",
+        flag="--rest_names",
+        key="rest_names",
+    )
     oauth_reads: bool = option(False, D, OptionKind.FLAG, "demand OAuth for reading, too", **_both("oauth_reads"))
     clients: Mapping[str, Secret] = option(
         {}, D, OptionKind.MAP, "OAuth consumer keys and secrets", key="clients", secret=True

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from imagefactory.app.listeners import rest_listener
 from imagefactory.lib.concurrency.threads import ThreadPools
-from imagefactory.lib.errors import Unavailable
+from imagefactory.lib.errors import InvalidInput, Unavailable
 from imagefactory.rest.site import make_site
 from imagefactory.settings.table import Settings
 from imagefactory.testing.inventory import FakeInventory
@@ -21,6 +21,14 @@ from imagefactory.testing.threads import ImmediateThreads
 
 class RestListenerTests(SynchronousTestCase):
     """The port of the REST API."""
+
+    def test_no_oauth_listens_on_loopback_only(self) -> None:
+        """Anybody in the network could build as root: refused before a port is bound, with what to say instead."""
+        for address in ("0.0.0.0", "::", "192.0.2.1"):
+            settings = replace(Settings(), address=address, port=0, no_ssl=True, no_oauth=True)
+            with self.assertRaises(InvalidInput) as caught:
+                rest_listener(settings, Clock(), cast(Any, None), cast(Any, None))
+            self.assertIn("--address 127.0.0.1", caught.exception.hint)
 
     def test_work_ends_before_what_it_works_with(self) -> None:
         """A drained listener has ended what requests began, and begins nothing more; connections end later."""

@@ -16,13 +16,14 @@ from imagefactory.testing.threads import ImmediateThreads
 from imagefactory.testing.wire import Wire
 
 TEMPLATE = "<template><name>demo</name></template>"
+NAMES = ("factory.example", "other.example", "cloud.example", "x")
 CREDENTIALS = "<provider_credentials><mock_credentials><key>s3cret</key></mock_credentials></provider_credentials>"
 
 
 class ServiceTestCase(SynchronousTestCase):
     """Has a service without OAuth, unless the settings say otherwise, and one connection to it."""
 
-    settings: dict[str, Any] = {"no_oauth": True}  # noqa: RUF012
+    settings: dict[str, Any] = {"no_oauth": True, "rest_names": NAMES}  # noqa: RUF012
     mounts: Mapping[str, Resource] = {}
 
     def setUp(self) -> None:

@@ -92,6 +92,7 @@ class TableTestCase(SynchronousTestCase):
         context = RouterContext(
             authenticator=Authenticator(self.schemes),
             guards=self.guards,
+            source=None,
             address=ClientAddress(),
             metrics=self.metrics,
             large_bodies=LargeBodies(ImmediateThreads()),

@@ -81,7 +81,7 @@ def error_statuses(route: Route[Any]) -> set[int]:
     """Returns the statuses of the error table that a route may reply with."""
     unreachable = set()
     if not route.writes:
-        unreachable |= {403, 409, 507}
+        unreachable |= {409, 507}
     if not route.request:
         unreachable.add(415)
     if not _looks_up(route):
