@@ -31,7 +31,7 @@ FLOOR_OF = {package: floor for floor, packages in enumerate(FLOORS) for package 
 #: The floors inside of large packages, likewise.
 INNER_FLOORS = {
     "lib": (
-        ("errors", "secret", "twisted_private"),
+        ("errors", "secret", "sizes", "twisted_private"),
         ("concurrency", "files", "runtime"),
         ("process", "oauth", "database", "tls", "plugins"),
         ("http",),
@@ -84,6 +84,7 @@ TOUCHES_FILES = {
     "lib/files/durable.py",
     "lib/files/holes.py",
     "lib/files/locks.py",
+    "lib/files/space.py",
     "lib/oauth/memory.py",
     "lib/process/journal.py",
     "lib/process/layers.py",
@@ -102,10 +103,8 @@ TOUCHES_FILES = {
     "service/logs.py",
     "service/pidfile.py",
     "systems/disk/assemble.py",
-    "systems/disk/convert.py",
     "systems/disk/copies.py",
     "systems/disk/grub.py",
-    "systems/disk/space.py",
     "systems/disk/vmdk.py",
     "systems/engines/bootstrap/engine.py",
     "systems/engines/bootstrap/hosts.py",

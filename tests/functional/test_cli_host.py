@@ -11,7 +11,7 @@ from urllib.request import urlopen
 from twisted.trial.unittest import SkipTest
 
 from imagefactory.lib.files.holes import data_size
-from imagefactory.systems.disk.space import free_bytes
+from imagefactory.lib.files.space import free_bytes
 from tests.functional.command import COMMAND, CommandCase, Done, Running
 from tests.functional.tinyos import TREE, serve, template
 

@@ -20,8 +20,8 @@ from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import FactoryError
 from imagefactory.lib.files.locks import FileLock
 from imagefactory.lib.process.workspaces import Remove
+from imagefactory.lib.sizes import human_size
 from imagefactory.model.report import Progress, Report, StageOutcome
-from imagefactory.systems.disk.layout import human
 from imagefactory.systems.disk.stoppable import stoppable
 
 GONE = "the cached file, which is gone"
@@ -127,7 +127,7 @@ class DirectoryCache:
             raise
         seconds = self._clock.seconds() - started
         report.stage(StageOutcome(key.kind, key.digest, hit=True, seconds=seconds))
-        report.line(f"HIT {key.kind} {key.digest[:12]}: {human(card.size)} from the cache")
+        report.line(f"HIT {key.kind} {key.digest[:12]}: {human_size(card.size)} from the cache")
         return self._held(key, lease, card)
 
     async def _sound(self, lease: Lease, key: StageKey, removing: Report | None) -> EntryMetadata | None:

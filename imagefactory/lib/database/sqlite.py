@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,9 +16,9 @@ from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.exc import DatabaseError, IntegrityError, ProgrammingError
 
 from imagefactory.lib.errors import Conflict, FactoryError, NoSpace, Unavailable
+from imagefactory.lib.files.space import is_full
 
 _INCREMENTAL = 2
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 #: Texts by which SQLite and the system report that they may not write.
 _NOT_WRITABLE = ("readonly", "unable to open", "Permission", "Read-only", "Not a directory", "File exists")
 
@@ -147,7 +146,7 @@ def plain_errors(path: Path, kind: DatabaseKind) -> Iterator[None]:
     except DatabaseError as error:
         raise _in_words(str(error.orig), path, kind) from error
     except OSError as error:
-        if error.errno not in _FULL:
+        if not is_full(error):
             raise
         raise no_space(path, kind) from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import struct
@@ -15,6 +14,7 @@ from uuid import uuid4
 from imagefactory.lib.concurrency.cleanup import clean_up, cleaned_up
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import BuildFailed, FactoryError, NoSpace
+from imagefactory.lib.files.space import is_full
 
 _GET_FLAGS, _SET_FLAGS, _TOP = 0x80086601, 0x40086602, 0x00020000
 """FS_IOC_GETFLAGS, FS_IOC_SETFLAGS and FS_TOPDIR_FL of linux/fs.h."""
@@ -107,7 +107,7 @@ def _scatter(directory: Path) -> None:
 
 
 def _in_words(error: OSError, imgdir: Path) -> FactoryError:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if is_full(error):
         return NoSpace("no space is left for building", where=str(imgdir), hint="make room, or set another imgdir")
     hint = "make it writable for this user, or set imgdir to a directory that is"
     return BuildFailed(f"nothing can be built there: {error.strerror}", where=str(imgdir), hint=hint)

@@ -11,7 +11,9 @@ from tempfile import mkdtemp
 from imagefactory.lib.concurrency.scope import Scope
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import BuildFailed
+from imagefactory.lib.files.space import free_bytes
 from imagefactory.lib.process.interface import Command, Privilege, Processes
+from imagefactory.lib.sizes import human_size
 from imagefactory.model.report import Report
 from imagefactory.systems.disk import grub
 from imagefactory.systems.disk.boot_files import GRUB_CFG
@@ -21,14 +23,13 @@ from imagefactory.systems.disk.layout import (
     Layout,
     TreeSize,
     fit,
-    human,
     identity,
     inodes,
     layout,
     partition_table,
     root_uuid,
 )
-from imagefactory.systems.disk.space import free_bytes, full_disk, no_space
+from imagefactory.systems.disk.space import full_disk, no_space
 from imagefactory.systems.disk.tools import make
 from imagefactory.systems.disk.tree_size import tree_size
 
@@ -77,7 +78,7 @@ async def assemble(
     workspace = await threads.run(_workspace, disk, size.bytes)
     try:
         work = _Work(workspace, tree, spec, plan, size, processes, privilege, threads)
-        report.activity(f"making a disk of {human(plan.size)}")
+        report.activity(f"making a disk of {human_size(plan.size)}")
         await work.run(platforms)
         await threads.run(os.rename, work.disk, disk)
     finally:
@@ -85,8 +86,7 @@ async def assemble(
 
 
 async def _demand_kernel(tree: Path, spec: DiskSpec, processes: Processes, privilege: Privilege) -> None:
-    """What the boot loader will look for has to be there; links are followed by nobody, they may lead out of the
-    tree."""
+    """What the boot loader will look for has to be there; links are not followed: they may lead out of the tree."""
     script = 'for path; do [ -e "$path" ] || [ -L "$path" ] || { echo "$path is missing"; exit 1; }; done'
     paths = (str(tree) + path for path in (spec.kernel, spec.initrd, GRUB_CFG, "/etc/fstab"))
     argv = privilege.argv("sh", "-c", script, "sh", *paths)
@@ -209,4 +209,5 @@ class _Work:
             "MTOOLS_SKIP_CHECK": "1",
             "TZ": "UTC",
         }
-        await make(self.processes, Command(argv, title, env=env, stdin=stdin), self.disk, self.size.bytes)
+        command = Command(argv, title, env=env, stdin=stdin)
+        await make(command, self.disk, self.size.bytes, processes=self.processes, threads=self.threads)

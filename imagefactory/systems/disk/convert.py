@@ -14,10 +14,10 @@ import imagefactory
 from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.files.holes import data_size
 from imagefactory.lib.process.interface import Command, Processes
+from imagefactory.lib.sizes import human_size
 from imagefactory.model.report import Report
 from imagefactory.systems.disk.copies import share
 from imagefactory.systems.disk.interface import Conversion
-from imagefactory.systems.disk.layout import human
 from imagefactory.systems.disk.stoppable import stoppable
 from imagefactory.systems.disk.tools import make
 
@@ -51,12 +51,14 @@ async def convert(
         else:
             wanted = await threads.run(data_size, source)
             command = _command(source, source_format, unfinished, destination.name, conversion)
-            await make(processes, command, unfinished, wanted, progress_reader(report.progress))
+            reader = progress_reader(report.progress)
+            await make(command, unfinished, wanted, reader, processes=processes, threads=threads)
         await threads.run(os.replace, unfinished, destination)
     finally:
         await threads.run(partial(unfinished.unlink, missing_ok=True))
     report.progress(100)
-    report.line(f"{destination.name}: {conversion.format}, {human(destination.stat().st_size)}")
+    size = (await threads.run(destination.stat)).st_size
+    report.line(f"{destination.name}: {conversion.format}, {human_size(size)}")
 
 
 def _command(source: Path, source_format: str, unfinished: Path, name: str, conversion: Conversion) -> Command:

@@ -6,11 +6,11 @@ file system, which takes the rest. It boots under BIOS and under UEFI, wherever 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from imagefactory.lib.errors import BuildFailed, InvalidInput
+from imagefactory.lib.sizes import human_size
 
 SECTOR = 512
 MIB = 1 << 20
@@ -91,8 +91,8 @@ def layout(size: int, seed: str) -> Layout:
     sectors = (size - GPT_BACKUP) // SECTOR - root_start
     if sectors * SECTOR < SMALLEST_ROOT:
         raise InvalidInput(
-            f"a disk of {human(size)} is too small",
-            hint=f"give it at least {human(smallest_disk(SMALLEST_ROOT))}",
+            f"a disk of {human_size(size)} is too small",
+            hint=f"give it at least {human_size(smallest_disk(SMALLEST_ROOT))}",
         )
     root = Partition("root", "0FC63DAF-8483-4772-8E79-3D69D8477DE4", root_start, sectors, identity(seed, "root"))
     return Layout(size, identity(seed, "disk"), bios, esp, root)
@@ -102,8 +102,8 @@ def demand_size(size: int, largest: int, target: str) -> None:
     """Raise InvalidInput for a disk that cannot be made whatever is to be on it, or that `target` does not take."""
     layout(size, "")
     if size > largest:
-        hint = f"give it at most {human(largest)}"
-        raise InvalidInput(f"a disk of {human(size)} is too large for {target}", hint=hint)
+        hint = f"give it at most {human_size(largest)}"
+        raise InvalidInput(f"a disk of {human_size(size)} is too large for {target}", hint=hint)
 
 
 def smallest_disk(root: int) -> int:
@@ -133,8 +133,8 @@ def fit(size: int | None, tree: TreeSize) -> int:
         return max(DEFAULT_SIZE, _up(smallest + tree.bytes // 2, GIB))
     if _up(size, MIB) < smallest:
         raise BuildFailed(
-            f"the disk of {human(size)} is too small for the system of {human(tree.bytes)}",
-            hint=f"set the disk size of the template to at least {human(smallest)}, or install less",
+            f"the disk of {human_size(size)} is too small for the system of {human_size(tree.bytes)}",
+            hint=f"set the disk size of the template to at least {human_size(smallest)}, or install less",
         )
     return size
 
@@ -152,13 +152,6 @@ def partition_table(disk: Layout) -> str:
         for part in (disk.bios, disk.esp, disk.root)
     )
     return "\n".join(("label: gpt", f"label-id: {disk.id}", "unit: sectors", "", *rows, ""))
-
-
-def human(size: int) -> str:
-    """Bytes for people; never rounded down, so that "at least" stays true."""
-    if size >= 10 * GIB:
-        return f"{math.ceil(size / GIB * 10) / 10:g} GiB"
-    return f"{math.ceil(size / MIB)} MiB"
 
 
 def _up(size: int, unit: int) -> int:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from imagefactory.lib.concurrency.threads import Threads
 from imagefactory.lib.errors import CommandFailed
 from imagefactory.lib.process.interface import Command, LineReader, Processes
 from imagefactory.systems.disk.space import no_space, tells_of_full_disk
 
 
 async def make(
-    processes: Processes, command: Command, path: Path, wanted: int, on_line: LineReader | None = None
+    command: Command,
+    path: Path,
+    wanted: int,
+    on_line: LineReader | None = None,
+    *,
+    processes: Processes,
+    threads: Threads,
 ) -> None:
     """Run a command that writes `path`, about `wanted` bytes.
 
@@ -19,6 +26,6 @@ async def make(
     try:
         await processes.check(command, on_line)
     except CommandFailed as failure:
-        if tells_of_full_disk(failure.tail, path):
+        if await threads.run(tells_of_full_disk, failure.tail, path):
             raise no_space(path, wanted) from failure
         raise

@@ -14,7 +14,7 @@ from imagefactory.lib.concurrency.shield import shield
 from imagefactory.lib.errors import CommandFailed, FactoryError, TooLarge, Unsupported
 from imagefactory.lib.process.interface import Command, LineReader, Privilege, Processes
 from imagefactory.systems.guests.entry import NEEDS, POLICY, RESOLV, running, touching
-from imagefactory.systems.guests.interface import File
+from imagefactory.systems.guests.interface import File, demand_path
 from imagefactory.systems.guests.writing import WRITE, batches, not_written, script
 
 ENVIRONMENT = {
@@ -109,14 +109,14 @@ class ChrootGuest:
 
     async def put(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
         """See `Guest.put`."""
-        _check(path)
+        demand_path(path)
         await self._write(self._bare(f"writing {path}", WRITE, path, f"{mode:04o}", stdin=data))
         self._placeholders.discard(path)
 
     async def put_all(self, files: Sequence[File]) -> None:
         """See `Guest.put_all`."""
         for file in files:
-            _check(file.path)
+            demand_path(file.path)
         for batch in batches(files):
             title = f"writing {len(batch)} files"
             await self._write(self._bare(title, "exec /bin/sh -s", stdin=script(batch)))
@@ -124,7 +124,7 @@ class ChrootGuest:
 
     async def get(self, path: str, *, limit: int = 1 << 20) -> bytes | None:
         """See `Guest.get`."""
-        _check(path)
+        demand_path(path)
         command = self._bare(f"reading {path}", _READ, path, str(limit + 1))
         state, _, text = (await self._processes.output(command, limit=2 * limit + 1024)).partition("\n")
         if state == "absent":
@@ -137,7 +137,7 @@ class ChrootGuest:
     async def remove(self, *paths: str) -> None:
         """See `Guest.remove`."""
         for path in paths:
-            _check(path)
+            demand_path(path)
         await self._processes.check(self._bare("removing files", _REMOVE, *paths))
 
     async def _write(self, command: Command) -> None:
@@ -154,11 +154,6 @@ class ChrootGuest:
     def _bare(self, title: str, script: str, *arguments: str, stdin: bytes = b"") -> Command:
         argv = self._privilege.argv(*touching(self._tree, script, *arguments))
         return Command(argv, title, env=ENVIRONMENT, stdin=stdin, total=self._timeout, needs=NEEDS)
-
-
-def _check(path: str) -> None:
-    if not path.startswith("/") or "\0" in path or not path.strip("/"):
-        raise ValueError(f"not an absolute path in the guest: {path!r}")
 
 
 def _not_entered(error: CommandFailed) -> Unsupported:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
+from imagefactory.lib.errors import InvalidInput
 from imagefactory.lib.process.interface import LineReader
 
 
@@ -17,6 +18,12 @@ class File:
     path: str
     data: bytes = field(repr=False)
     mode: int = 0o644
+
+
+def demand_path(path: str) -> None:
+    """InvalidInput unless `path` is that of a file in a guest: absolute, not the root, without a NUL."""
+    if not path.startswith("/") or "\0" in path or not path.strip("/"):
+        raise InvalidInput(f"{path!r} is not an absolute path in the guest")
 
 
 class Guest(Protocol):

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from imagefactory.lib.errors import CommandFailed, FactoryError, NoSpace
+from imagefactory.lib.files.space import say_full
 from imagefactory.systems.guests.interface import File
 
 _BATCH = 1 << 20
@@ -74,7 +75,7 @@ def not_written(error: CommandFailed) -> FactoryError:
         return error
     path, said = error.tail[-1].removeprefix(_MARK), error.tail[:-1]
     text = "\n".join(said)
-    if "No space left on device" in text:
+    if say_full(said):
         return NoSpace(
             "no space left to write this file in the system",
             where=path,

@@ -12,7 +12,7 @@ from imagefactory.lib.errors import CommandFailed, NoSpace
 from imagefactory.lib.process.interface import Command, Privilege, Processes
 from imagefactory.lib.process.tools import missing
 from imagefactory.lib.process.trees import remove_tree
-from imagefactory.systems.disk.layout import human
+from imagefactory.lib.sizes import human_size
 from imagefactory.systems.disk.space import tells_of_full_disk
 
 #: Measured with 326 MiB of system files: 0.9 s and 110 MiB; tar's own work is most of that.
@@ -72,7 +72,7 @@ class Trees:
         except CommandFailed as failure:
             if any(_NO_PACKER.search(line) for line in failure.tail):
                 raise missing("zstd") from failure
-            if tells_of_full_disk(failure.tail, written):
+            if await self._threads.run(tells_of_full_disk, failure.tail, written):
                 raise await self._threads.run(_no_space, written) from failure
             raise
 
@@ -83,6 +83,6 @@ def _tar(packed: Path, tree: Path, *options: str) -> tuple[str, ...]:
 
 def _no_space(path: Path) -> NoSpace:
     size = path.stat().st_size if path.is_file() else 0
-    reached = f" after {human(size)} ({size} bytes)" if size else ""
+    reached = f" after {human_size(size)} ({size} bytes)" if size else ""
     hint = "make room there, or choose a larger file system with the settings imgdir and state_dir"
     return NoSpace(f"no space left for {path.name}{reached}", where=str(path), hint=hint)

@@ -13,7 +13,6 @@ from imagefactory.systems.disk.layout import (
     SECTOR,
     TreeSize,
     fit,
-    human,
     inodes,
     layout,
     needed,
@@ -110,9 +109,3 @@ class FitTests(SynchronousTestCase):
         """More than one per 16 KiB if the tree has more files, with some to spare."""
         self.assertEqual(inodes(GIB, TreeSize(MIB, 100)), 65536)
         self.assertEqual(inodes(GIB, TreeSize(MIB, 100_000)), 151_024)
-
-    def test_sizes_for_people_are_never_rounded_down(self) -> None:
-        """A hint that says "at least" stays true."""
-        self.assertEqual(
-            [human(1), human(MIB), human(MIB + 1), human(10 * GIB + 1)], ["1 MiB", "1 MiB", "2 MiB", "10.1 GiB"]
-        )

@@ -13,7 +13,7 @@ from imagefactory.lib.errors import BuildFailed, NoSpace
 from imagefactory.lib.process.interface import Privilege
 from imagefactory.systems.disk import space
 from imagefactory.systems.disk.layout import TreeSize
-from imagefactory.systems.disk.space import free_bytes, full_disk, tells_of_full_disk
+from imagefactory.systems.disk.space import full_disk, tells_of_full_disk
 from imagefactory.systems.disk.tree_size import tree_size
 from imagefactory.testing.processes import ScriptedProcesses
 
@@ -54,12 +54,6 @@ class SpaceTests(SynchronousTestCase):
         """The file system itself knows."""
         self.patch(space, "free_bytes", lambda _: 4096)
         self.assertTrue(tells_of_full_disk(["Input/output error while writing out"], Path("/x")))
-
-    def test_the_room_for_a_file_that_is_not_there_yet(self) -> None:
-        """Is that of its directory."""
-        directory = Path(self.mktemp())
-        directory.mkdir(parents=True)
-        self.assertGreater(free_bytes(directory / "absent"), 0)
 
 
 class TreeSizeTests(SynchronousTestCase):

@@ -135,7 +135,7 @@ class BootstrapEngine:
         """What tells one release of the tool from another."""
         argv = TOOLS[tool].version()
         if not argv:
-            program = find_tool(tool, self._path)
+            program = await self._threads.run(find_tool, tool, self._path)
             return f"{tool} {await self._threads.run(_digest_files, (program,))}"
         first, *_ = (await self._processes.output(Command(argv, f"{tool} --version", total=60))).splitlines() or [""]
         return f"{tool} {first}"
