@@ -43,6 +43,7 @@ INNER_FLOORS = {
         ("state",),
         ("execution",),
         ("admission", "recovery", "retention"),
+        ("provider_jobs",),
         ("service", "inventory"),
     ),
     "rest": (

@@ -59,6 +59,23 @@ class Removal:
 
 
 @dataclass(frozen=True, slots=True)
+class DeleteRequest:
+    """Delete a provider image at its provider, and then its record."""
+
+    provider_image_id: str
+    provider: Provider
+    credentials: Credentials | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAccess:
+    """How a retry reaches the provider: nothing of that is kept between two tries."""
+
+    provider: Provider
+    credentials: Credentials | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ImportRequest:
     """Make known an image that a provider already has.
 
@@ -134,6 +151,8 @@ class Jobs(Protocol):
 
     async def push(self, request: PushRequest) -> Job: ...
 
+    async def delete(self, request: DeleteRequest) -> Job: ...
+
     async def import_image(self, request: ImportRequest) -> Imported: ...
 
     @property
@@ -152,10 +171,15 @@ class Jobs(Protocol):
         """
         ...
 
-    async def retry(self, id: str) -> Job:
-        """Run a FAILED build again under the same id, from its last finished stage.
+    async def retry(self, id: str, access: RetryAccess | None = None) -> Job:
+        """Run a FAILED job again under the same id: a build from its last finished stage, a push with what it has made.
 
-        Conflict otherwise. A failed push is asked for again with its credentials, by `push`.
+        Args:
+            access: for a push or a deletion, provider and credentials again.
+
+        Raises:
+            Conflict: the job is not FAILED, or what it was about is gone.
+            InvalidInput: `access` is missing, or is not that of this job.
         """
         ...
 

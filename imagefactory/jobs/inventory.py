@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
-from imagefactory.jobs.interface import Jobs, Removal
+from imagefactory.jobs.interface import DeleteRequest, Jobs, Removal
 from imagefactory.lib.concurrency.shield import shield
-from imagefactory.lib.errors import Conflict, InvalidInput, NotFound
-from imagefactory.model.jobs import Job
+from imagefactory.lib.errors import Conflict, InvalidInput, NotFound, restored
+from imagefactory.model.jobs import Failed, Job
 from imagefactory.model.providers import Provider
 from imagefactory.model.records import BuildRecord, ImageRecord, Kind, ProviderImageRecord, TargetImageRecord
 from imagefactory.targets.interface import Target
@@ -105,26 +105,25 @@ class Inventory:
         await shield(self._remove(Kind.TARGET_IMAGE, id))
 
     async def delete_provider_image(self, id: str, removal: Removal) -> None:
-        """At the provider first, unless it shall stay there.
+        """At the provider first, unless it is to stay there: that is a job, whose end is waited for.
+
+        A cancellation ends the waiting, not the job.
 
         Raises NotFound, Conflict, InvalidInput, and what the provider answers; then the record stays.
         """
         record = await self.provider_image(id)
-        await self._refuse(lambda job: job.id == id, f"provider image {id}")
-        if not removal.keep_on_provider:
-            await self._delete_there(record, removal)
-        await shield(self._remove(Kind.PROVIDER_IMAGE, id))
-
-    async def _delete_there(self, record: ProviderImageRecord, removal: Removal) -> None:
-        if record.target_identifier is None:
+        await self._refuse(lambda job: id in {job.id, job.provider_image_id}, f"provider image {id}")
+        if removal.keep_on_provider or record.target_identifier is None:
+            await shield(self._remove(Kind.PROVIDER_IMAGE, id))
             return
-        provider, credentials = await self._provider(record, removal), removal.credentials
-        pushing = self._clouds.target(provider.target).pushing
-        if pushing is None:
+        provider = await self._provider(record, removal)
+        if self._clouds.target(provider.target).pushing is None:
             hint = "remove it there by hand, then ask again with keep_on_provider"
             raise InvalidInput(f"images of {provider.target} cannot be removed at the provider from here", hint=hint)
-        pushing.account(credentials, provider)
-        await pushing.delete(record.target_identifier, provider, credentials)
+        job = await self._jobs.delete(DeleteRequest(id, provider, removal.credentials))
+        state = (await self._jobs.finished(job.id)).state
+        if isinstance(state, Failed):
+            raise restored(state.failure.kind, state.failure.message, state.failure.hint)
 
     async def _provider(self, record: ProviderImageRecord, removal: Removal) -> Provider:
         """Where the image is: as it is named here, or as it is defined in the request."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from twisted.logger import Logger
 
-from imagefactory.jobs.execution.runner import AGAIN, RETRY, Runner, Settle, stopped
+from imagefactory.jobs.execution.runner import HINTS, Runner, Settle, stopped
 from imagefactory.jobs.state.job_log import JobLog
 from imagefactory.jobs.store.interface import JobNode, JobStore, TakenJob
 from imagefactory.lib.concurrency.clock import Clock
@@ -133,4 +133,4 @@ class Recovery:
 
 
 def _killed(operation: Operation) -> Failed:
-    return Failed(Failure("the command was killed", hint=RETRY if operation is Operation.BUILD else AGAIN))
+    return Failed(Failure("the command was killed", hint=HINTS[operation]))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from imagefactory.build.interface import Builder, BuildOrder
 from imagefactory.jobs.admission.builds import BuildAdmission, CheckedBuild, Fetch
+from imagefactory.jobs.admission.deletions import DeletionAdmission
 from imagefactory.jobs.admission.imports import ImportAdmission
 from imagefactory.jobs.admission.pushes import PushAdmission
 from imagefactory.jobs.admission.request_codec import decode_order, encode_order
@@ -17,13 +18,16 @@ from imagefactory.jobs.execution.runner import Runner
 from imagefactory.jobs.interface import (
     Accepted,
     BuildRequest,
+    DeleteRequest,
     Imported,
     ImportRequest,
     JobEvent,
     LogLine,
     PushRequest,
+    RetryAccess,
     Unsubscribe,
 )
+from imagefactory.jobs.provider_jobs import ProviderJobs
 from imagefactory.jobs.recovery import Recovery, RecoverySteps
 from imagefactory.jobs.retention import Retention
 from imagefactory.jobs.state.job_log import JobLog
@@ -36,7 +40,7 @@ from imagefactory.lib.errors import Conflict, FactoryError, Unavailable
 from imagefactory.model.jobs import Completed, Failed, Job, Operation, is_final
 from imagefactory.model.report import Progress, StageOutcome
 from imagefactory.model.template import Parse
-from imagefactory.push.interface import Pusher, PushOrder
+from imagefactory.push.interface import Pusher
 from imagefactory.warehouse.records import Records
 
 
@@ -82,7 +86,6 @@ class JobService:
         self._limits = limits
         self._store = with_.store
         self._builder = with_.builder
-        self._pusher = with_.pusher
         self._parse = with_.parse
         self._threads = with_.threads
         self._find = with_.records.template
@@ -102,6 +105,8 @@ class JobService:
             new_id=with_.new_id,
         )
         self._pushes = PushAdmission(with_.records, with_.pusher, self._job_log.index, with_.clock, with_.new_id)
+        deletions = DeletionAdmission(with_.records, with_.pusher, self._job_log.index, with_.clock, with_.new_id)
+        self._at_providers = ProviderJobs(self._pushes, deletions, with_.pusher, self._job_log, self._runner)
         self._imports = ImportAdmission(with_.records, with_.builder, latest, with_.clock, with_.new_id)
         steps = RecoverySteps(with_.alive, with_.builder.forget, completion.ended, self._resume)
         self._recovery = Recovery(
@@ -109,7 +114,6 @@ class JobService:
         )
         self._retention = Retention(self._job_log, with_.clock, limits.retention_days)
         self._local = Queue(limits.builds)
-        self._targets: dict[str, Queue] = {}
 
     async def start(self, *, resume: bool) -> None:
         """Know what the store knows; jobs of processes that are gone become FAILED.
@@ -157,7 +161,11 @@ class JobService:
         self._must_be_open()
         accepted = [await self._pushes.accept(request) for request in requests]
         self._must_be_open()
-        return await shield(self._accept_pushes(accepted))
+        return await shield(self._at_providers.push(accepted))
+
+    async def delete(self, request: DeleteRequest) -> Job:
+        self._must_be_open()
+        return await shield(self._at_providers.delete(request))
 
     async def import_image(self, request: ImportRequest) -> Imported:
         self._must_be_open()
@@ -169,13 +177,16 @@ class JobService:
             raise Conflict(f"job {id} has ended already: {job.state.wire}")
         return await self._runner.cancel(id, self._limits.ending)
 
-    async def retry(self, id: str) -> Job:
+    async def retry(self, id: str, access: RetryAccess | None = None) -> Job:
         self._must_be_open()
         job = self._job_log.index.job(id)
-        if job.operation is Operation.PUSH:
-            raise Conflict(f"job {id} is a push", hint="push again, with the credentials")
         if not isinstance(job.state, Failed):
-            raise Conflict(f"job {id} is {job.state.wire}; only a FAILED build can be retried")
+            raise Conflict(f"job {id} is {job.state.wire}; only a FAILED one can be retried")
+        if job.operation is Operation.BUILD:
+            return await self._retry_build(job)
+        return await self._at_providers.retry(job, access)
+
+    async def _retry_build(self, job: Job) -> Job:
         order = await self._order(job)
         await self._builds.must_be_there(order)
         await self._builder.check(order.template, [order.target])
@@ -245,13 +256,6 @@ class JobService:
             self._run_build(order)
         return Accepted(jobs[0].image_id, jobs[0].build_id, jobs)
 
-    async def _accept_pushes(self, accepted: Sequence[tuple[PushOrder, Job]]) -> list[Job]:
-        jobs = [job for _, job in accepted]
-        await self._job_log.create(jobs, {})
-        for order, job in accepted:
-            self._run_push(order, job)
-        return jobs
-
     async def _begin_again(self, order: BuildOrder) -> Job:
         job = await self._job_log.reopen(order.id)
         try:
@@ -281,9 +285,3 @@ class JobService:
         if order.unrecorded:
             await self._builds.record(order)
         return await self._builder.build(order, progress)
-
-    def _run_push(self, order: PushOrder, job: Job) -> None:
-        if job.target not in self._targets:
-            self._targets[job.target] = Queue(self._pusher.concurrency(job.target))
-        queue = self._targets[job.target]
-        self._runner.start(order.id, queue, order.id, lambda progress: self._pusher.push(order, progress))

@@ -36,6 +36,17 @@ class FactoryError(Exception):
         return f"{self.where}: {self.message}" if self.where else self.message
 
 
+def restored(kind: str, message: str, hint: str) -> FactoryError:
+    """Returns an error as it was raised elsewhere, from its class's name and text.
+
+    Classes with fields of their own, and names that are unknown, become BuildFailed.
+    """
+    found = globals().get(kind)
+    if isinstance(found, type) and issubclass(found, FactoryError) and found is not CommandFailed:
+        return found(message, hint=hint)
+    return BuildFailed(message, hint=hint)
+
+
 class InvalidInput(FactoryError):
     """What the caller gave is wrong; all that is wrong with it is reported together."""
 

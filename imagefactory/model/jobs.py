@@ -17,19 +17,23 @@ class Operation(StrEnum):
 
     BUILD = "build"
     PUSH = "push"
+    DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why a job ended without a result.
 
-    `incident` is set for unexpected errors and is searchable in the log.
+    Attributes:
+        incident: set for unexpected errors; searchable in the log.
+        kind: the name of the error's class in `lib.errors`; empty if it has none.
     """
 
     message: str
     hint: str = ""
     incident: str = ""
     cancelled: bool = False
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Queued:
 class Running:
     """At work; a retry of the job starts after its last finished stage."""
 
-    wire: str  # BUILDING or PUSHING
+    wire: str  # BUILDING, PUSHING or DELETING
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +82,13 @@ def is_final(state: State) -> bool:
 class Job:
     """One job at one moment.
 
-    A build job's id is its target image's id, a push job's id is its provider image's id.     `percent` is 0 to 100.
-    Times are Unix seconds. For a build `provider` is None; for a push `target_image_id` is the image that     is
-    pushed.
+    A build job's id is its target image's id, a push job's id is its provider image's id. Times are Unix seconds.
+
+    Attributes:
+        target_image_id: the image that is pushed, or that was; None for a build.
+        provider: None for a build.
+        provider_image_id: the image that is deleted at its provider; None for other jobs.
+        percent: 0 to 100.
     """
 
     id: str
@@ -99,6 +107,7 @@ class Job:
     stages: tuple[StageOutcome, ...] = ()
     started: float | None = None
     ended: float | None = None
+    provider_image_id: str | None = None
 
     def with_stage(self, outcome: StageOutcome) -> Job:
         """This job with `outcome` noted, in place of an earlier word on the same stage."""

@@ -30,6 +30,25 @@ class PushOrder:
     account: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class DeleteOrder:
+    """One job that deletes an image at its provider.
+
+    Args:
+        id: of the job.
+        provider_image_id: of the record, which goes when the image is gone.
+        identifier: the provider's name of the image.
+        provider: where it is.
+        credentials: they are nowhere else.
+    """
+
+    id: str
+    provider_image_id: str
+    identifier: str
+    provider: Provider
+    credentials: Credentials | None = field(default=None, repr=False)
+
+
 class Pusher(Protocol):
     """Does push jobs."""
 
@@ -51,4 +70,8 @@ class Pusher(Protocol):
 
         An order that ran before, in this process or another, goes on with what it made at the provider.
         """
+        ...
+
+    async def delete(self, order: DeleteOrder, progress: Progress) -> Completed:
+        """Delete the image at its provider, then the record; an image that is gone already is no error."""
         ...

@@ -14,10 +14,10 @@ from imagefactory.lib.process.workspaces import Workspaces
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.jobs import Completed
 from imagefactory.model.providers import Provider
-from imagefactory.model.records import ProviderImageRecord, TargetImageRecord
+from imagefactory.model.records import Kind, ProviderImageRecord, TargetImageRecord
 from imagefactory.model.report import Progress
 from imagefactory.model.template import Parse
-from imagefactory.push.interface import PushOrder
+from imagefactory.push.interface import DeleteOrder, PushOrder
 from imagefactory.push.leftovers import Leftovers
 from imagefactory.push.resources import LedgerResources
 from imagefactory.targets.images import reading
@@ -71,6 +71,16 @@ class CloudPusher:
         except BaseException:
             await Task(resources.remove()).settled()
             raise
+
+    async def delete(self, order: DeleteOrder, progress: Progress) -> Completed:
+        """See `Pusher`."""
+        progress.activity(f"deleting the image at {order.provider.name}")
+        pushing = self._leftovers.pushing(order.provider)
+        await pushing.delete(order.identifier, order.provider, order.credentials)
+        progress.progress(90)
+        progress.activity("deleting the record")
+        await self._records.delete(Kind.PROVIDER_IMAGE, order.provider_image_id)
+        return Completed(identifier=order.identifier)
 
     async def _push(self, order: PushOrder, resources: LedgerResources, progress: Progress) -> str:
         """Push and store the record. Returns the provider's identifier."""

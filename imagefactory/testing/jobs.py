@@ -16,7 +16,7 @@ from imagefactory.model.providers import Provider
 from imagefactory.model.records import BuildRecord, ImageRecord, Kind, ProviderImageRecord, TargetImageRecord
 from imagefactory.model.report import Progress, StageOutcome
 from imagefactory.model.template import Arch, OperatingSystem, Template, UrlInstall
-from imagefactory.push.interface import PushOrder
+from imagefactory.push.interface import DeleteOrder, PushOrder
 from imagefactory.warehouse.codec import Record, kind_of
 from imagefactory.warehouse.interface import Changed
 
@@ -194,6 +194,7 @@ class FakePusher:
         self._records = records
         self.running: dict[str, ManualWork] = {}
         self.orders: list[PushOrder] = []
+        self.deletions: list[DeleteOrder] = []
 
     def account(self, provider: Provider, credentials: Credentials | None) -> str | None:
         if provider.target == "ec2" and credentials is None:
@@ -214,3 +215,13 @@ class FakePusher:
             ProviderImageRecord(order.id, order.target_image_id, order.provider.name, f"ami-{order.id[-4:]}")
         )
         return Completed(identifier=f"ami-{order.id[-4:]}")
+
+    async def delete(self, order: DeleteOrder, progress: Progress) -> Completed:
+        self.deletions.append(order)
+        work = self.running[order.id] = ManualWork(order.id, progress)
+        try:
+            await work.end
+        finally:
+            del self.running[order.id]
+        await self._records.delete(Kind.PROVIDER_IMAGE, order.provider_image_id)
+        return Completed(identifier=order.identifier)

@@ -14,11 +14,13 @@ from twisted.internet.defer import Deferred
 from imagefactory.jobs.interface import (
     Accepted,
     BuildRequest,
+    DeleteRequest,
     Imported,
     ImportRequest,
     JobEvent,
     LogLine,
     PushRequest,
+    RetryAccess,
     Unsubscribe,
 )
 from imagefactory.lib.errors import Conflict, InvalidInput, NotFound, Unsupported
@@ -39,8 +41,9 @@ class FakeJobs:
     """A job service that records requests; a test changes the jobs."""
 
     def __init__(self, targets: Sequence[str] = ("mock", "ec2")) -> None:
-        self.requests: list[BuildRequest | PushRequest | ImportRequest] = []
+        self.requests: list[BuildRequest | PushRequest | ImportRequest | DeleteRequest] = []
         self.cancelled: list[str] = []
+        self.retried: list[tuple[str, RetryAccess | None]] = []
         self.slow: Deferred[None] | None = None
         self.broken: Exception | None = None
         self.open = True
@@ -138,10 +141,29 @@ class FakeJobs:
         self.cancelled.append(id)
         return self.change(id, state=Failed(Reason("cancelled by a user", cancelled=True)))
 
-    async def retry(self, id: str) -> Job:
+    async def delete(self, request: DeleteRequest) -> Job:
+        self.requests.append(request)
+        provider = request.provider
+        return self.add(
+            Job(
+                self.new_id(),
+                Operation.DELETE,
+                provider.target,
+                self.new_id(),
+                self.new_id(),
+                1000.0,
+                provider=provider.name,
+                provider_image_id=request.provider_image_id,
+            )
+        )
+
+    async def retry(self, id: str, access: RetryAccess | None = None) -> Job:
         job = self.known(id)
-        if not isinstance(job.state, Failed) or job.operation is Operation.PUSH:
-            raise Conflict("only a failed build can be retried", where=id)
+        if not isinstance(job.state, Failed):
+            raise Conflict("only a failed job can be retried", where=id)
+        if job.operation is not Operation.BUILD and access is None:
+            raise InvalidInput("a retry needs credentials", where=id)
+        self.retried.append((id, access))
         return self.change(id, state=Queued(), percent=0)
 
     def known(self, id: str) -> Job:

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.jobs.interface import Removal
+from imagefactory.jobs.interface import DeleteRequest, Removal
 from imagefactory.jobs.inventory import Inventory
 from imagefactory.lib.errors import Conflict, FactoryError, InvalidInput, NotFound, Unavailable
 from imagefactory.model.credentials import Credentials
-from imagefactory.model.jobs import Job, Operation, is_final
+from imagefactory.model.jobs import Completed, Failed, Failure, Job, Operation, is_final
 from imagefactory.model.providers import Provider
 from imagefactory.model.records import BuildRecord, ImageRecord, Kind, ProviderImageRecord, TargetImageRecord
 from imagefactory.testing.threads import ImmediateThreads
@@ -51,10 +51,30 @@ class FakeCloud:
 
 
 class FakeJobs:
-    """Some jobs."""
+    """Some jobs; deletions are done at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, cloud: FakeCloud, records: Records) -> None:
         self.all: list[Job] = []
+        self._cloud = cloud
+        self._records = records
+
+    async def delete(self, request: DeleteRequest) -> Job:
+        account = self._cloud.account(request.credentials, request.provider)
+        id = request.provider_image_id
+        job = Job(f"d{len(self.all)}", Operation.DELETE, "ec2", "i", "b", 1.0, provider_account_identifier=account)
+        record = await self._records.provider_image(id)
+        assert record is not None
+        try:
+            await self._cloud.delete(record.target_identifier or "", request.provider, request.credentials)
+        except FactoryError as error:
+            self.all.append(replace(job, state=Failed(Failure(str(error), error.hint, kind=type(error).__name__))))
+        else:
+            await self._records.delete(Kind.PROVIDER_IMAGE, id)
+            self.all.append(replace(job, state=Completed()))
+        return job
+
+    async def finished(self, id: str) -> Job:
+        return next(job for job in self.all if job.id == id)
 
     async def jobs(self) -> Sequence[Job]:
         return self.all
@@ -69,7 +89,8 @@ class CatalogueTests(SynchronousTestCase):
     def setUp(self) -> None:
         threads = ImmediateThreads()
         self.records = Records(EmbeddedWarehouse(open_store(Path(self.mktemp())), threads))
-        self.cloud, self.jobs = FakeCloud(), FakeJobs()
+        self.cloud = FakeCloud()
+        self.jobs = FakeJobs(self.cloud, self.records)
         self.inventory = Inventory(self.records, self.jobs, self.cloud)  # type: ignore[arg-type]
         self.get(self.records.store_image(ImageRecord("i", b"<image/>", latest_build="b", latest_unpushed="b")))
         self.get(self.records.store_build(BuildRecord("b", "i", 1.0)))

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
-from imagefactory.jobs.interface import BuildRequest, ImportRequest, PushRequest
+from imagefactory.jobs.interface import BuildRequest, DeleteRequest, ImportRequest, PushRequest, RetryAccess
 from imagefactory.jobs.store.sqlite import open_store
 from imagefactory.lib.errors import BuildFailed
 from imagefactory.lib.secret import Secret
-from imagefactory.model.credentials import parse_credentials
+from imagefactory.model.credentials import Credentials, parse_credentials
 from imagefactory.model.providers import parse_definition
 from imagefactory.testing.job_store import ME
 from imagefactory.testing.jobs import template
@@ -78,6 +78,11 @@ class SecretsTests(ServiceCase):
         records = self.records.all_provider_images
         self.assertEqual(("mock-x", "mock-x"), (self.job(pushed.id).provider, records[pushed.id].provider))
         self.assertEqual("mock-9", records[imported.provider_image_id].provider)
+        deletion = DeleteRequest(imported.provider_image_id, defined, Credentials("mock", {"password": Secret(CLOUD)}))
+        job = self.get(self.jobs.delete(deletion))
+        self.pusher.running[job.id].fail(BuildFailed("no"))
+        self.get(self.jobs.retry(job.id, RetryAccess(defined, deletion.credentials)))
+        self.assertNotIn(CLOUD, repr(deletion) + repr(self.pusher.deletions))
         self.assertNotIn(CLOUD, self.written() + repr((request, records)))
 
     def test_a_push_with_credentials(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from imagefactory.jobs.admission.ids import checked
-from imagefactory.jobs.interface import PushRequest
+from imagefactory.jobs.interface import PushRequest, RetryAccess
 from imagefactory.jobs.state.index import JobIndex
 from imagefactory.lib.concurrency.clock import Clock
 from imagefactory.lib.errors import Conflict, InvalidInput, NotFound
@@ -57,6 +57,21 @@ class PushAdmission:
             provider_account_identifier=account,
             template_id=image.template,
         )
+
+    async def again(self, job: Job, access: RetryAccess) -> PushOrder:
+        """Returns the order of a push that failed; it is handed what it has made at the provider.
+
+        Raises:
+            Conflict: its image was deleted meanwhile.
+            InvalidInput, Unsupported: provider or credentials are wrong.
+        """
+        account = self._pusher.account(access.provider, access.credentials)
+        if account != job.provider_account_identifier:
+            reason = f"this is {account}, the push was begun with {job.provider_account_identifier}"
+            raise InvalidInput(f"job {job.id} belongs to another account: {reason}", hint="push again instead")
+        if job.target_image_id is None or await self._records.target_image(job.target_image_id) is None:
+            raise Conflict(f"target image {job.target_image_id} was deleted", hint="build it again")
+        return PushOrder(job.id, job.target_image_id, access.provider, access.credentials, account)
 
     async def _image(self, request: PushRequest) -> TargetImageRecord:
         id = checked(request.target_image_id, "target_image_id")

@@ -1,7 +1,8 @@
 """Build orders as JSON, so that a build can be run again after the process that accepted it is gone.
 
-No secret is kept here. Push orders are not kept at all: their credentials live in memory only. A template that holds a
-password, also in a URL, is read from the warehouse again, which is the one place that has it.
+No secret is kept here. Pushes and deletions need no text: the job says what goes where, and a retry is given the
+credentials again. A template that holds a password, also in a URL, is read from the warehouse again, which is the one
+place that has it.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class GroupCompletion:
             group = await self._settle(job.id, completed=completed)
             if group is not None and group.ended and group.completed:
                 await self._latest.built(job.image_id, job.build_id)
-        elif completed:
+        elif completed and job.operation is Operation.PUSH:
             await self._latest.pushed(job.image_id, job.build_id)
 
     async def _settle(self, id: str, *, completed: bool) -> GroupState | None:

@@ -22,8 +22,13 @@ Work = Callable[[Reporter], Awaitable[Completed]]
 Settle = Callable[[Job, State], Awaitable[None]]
 """What has to be done before a job's final state is shown; what it raises becomes the state of a completed job."""
 
-RETRY = "retry it: it goes on after its last finished stage"
-AGAIN = "push again, with the credentials"
+HINTS = {
+    Operation.BUILD: "retry it: it goes on after its last finished stage",
+    Operation.PUSH: "retry it, or push again, with the credentials",
+    Operation.DELETE: "retry it, or delete again, with the credentials",
+}
+"""What to do about a job that was interrupted."""
+_AT_WORK = {Operation.BUILD: "BUILDING", Operation.PUSH: "PUSHING", Operation.DELETE: "DELETING"}
 
 
 class _Ending(Enum):
@@ -52,8 +57,7 @@ class _Run:
 
 def stopped(operation: Operation) -> Failed:
     """The state of a job whose process ended before it did."""
-    hint = RETRY if operation is Operation.BUILD else AGAIN
-    return Failed(Failure("the daemon was stopped", hint=hint))
+    return Failed(Failure("the daemon was stopped", hint=HINTS[operation]))
 
 
 class Runner:
@@ -176,15 +180,14 @@ class Runner:
 
     def _begin(self, id: str) -> None:
         job = self._job_log.index.job(id)
-        wire = "BUILDING" if job.operation is Operation.BUILD else "PUSHING"
-        self._job_log.begin(replace(job, state=Running(wire), started=self._clock.seconds()))
+        self._job_log.begin(replace(job, state=Running(_AT_WORK[job.operation]), started=self._clock.seconds()))
 
     async def _settled(self, id: str, state: State) -> State:
         try:
             await self._settle(self._job_log.index.job(id), state)
         except FactoryError as error:
             self._job_log.line(id, str(error))
-            return Failed(Failure(str(error), error.hint)) if isinstance(state, Completed) else state
+            return Failed(_failure(error)) if isinstance(state, Completed) else state
         except (CancelledError, Exception):
             return self._unexpected(id)
         return state
@@ -205,10 +208,14 @@ class Runner:
             return self._ended(run) or stopped(self._job_log.index.job(run.id).operation)
         if isinstance(error, FactoryError):
             self._job_log.line(run.id, str(error))
-            return Failed(Failure(str(error), error.hint))
+            return Failed(_failure(error))
         return self._unexpected(run.id)
 
     def _unexpected(self, id: str) -> Failed:
         incident = self._incidents()
         self._log.failure("job {id} failed unexpectedly, incident {incident}", id=id, incident=incident)
         return Failed(Failure("an unexpected error", "report it with the incident of the log", incident))
+
+
+def _failure(error: FactoryError) -> Failure:
+    return Failure(str(error), error.hint, kind=type(error).__name__)

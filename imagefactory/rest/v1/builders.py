@@ -6,14 +6,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-from imagefactory.jobs.interface import LogLine
+from imagefactory.jobs.interface import LogLine, RetryAccess
 from imagefactory.lib.errors import Conflict, InvalidInput
-from imagefactory.model.jobs import Job, is_final
+from imagefactory.model.jobs import Job, Operation, is_final
 from imagefactory.rest.call import RestCall
 from imagefactory.rest.detached_work import begin
 from imagefactory.rest.reply import TEXT, RestReply
 from imagefactory.rest.stream import follow
-from imagefactory.rest.v1.fields import flag_field
+from imagefactory.rest.v1.fields import flag_field, text_field
 from imagefactory.rest.v1.schemas import JOB_STATUSES
 from imagefactory.rest.v1.services import ApiServices
 
@@ -59,9 +59,18 @@ async def cancel(api: ApiServices, call: RestCall) -> RestReply:
 
 
 async def retry(api: ApiServices, call: RestCall) -> RestReply:
-    """Run a failed build again."""
-    job = await api.jobs.retry(call.ids["builder_id"])
+    """Run a failed job again; a push or a deletion needs its credentials again."""
+    job = await api.jobs.job(call.ids["builder_id"])
+    job = await api.jobs.retry(job.id, await _access(api, call, job))
     return RestReply(await api.documents.show(job, KIND, call.url.removesuffix("/retry")), 202)
+
+
+async def _access(api: ApiServices, call: RestCall, job: Job) -> RetryAccess | None:
+    credentials = text_field(call.fields, "credentials")
+    if job.operation is Operation.BUILD or not credentials:
+        return None
+    provider = await api.arguments.provider(text_field(call.fields, "provider") or job.provider or "")
+    return RetryAccess(provider, api.arguments.credentials(credentials))
 
 
 async def _log_line(line: LogLine) -> bytes:

@@ -64,6 +64,7 @@ def job_fields(job: Job) -> dict[str, object]:
         "image_id": job.image_id,
         "build_id": job.build_id,
         "target_image_id": job.target_image_id,
+        "provider_image_id": job.provider_image_id,
         "provider": job.provider,
         "provider_account_identifier": job.provider_account_identifier,
         "activity": job.activity,

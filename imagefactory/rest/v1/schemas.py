@@ -7,7 +7,7 @@ from typing import Any
 Schema = dict[str, Any]
 
 #: What a job can be, as version 1.0 writes it.
-JOB_STATUSES = ("NEW", "BUILDING", "PUSHING", "COMPLETED", "FAILED")
+JOB_STATUSES = ("NEW", "BUILDING", "PUSHING", "DELETING", "COMPLETED", "FAILED")
 
 TEXT: Schema = {"type": "string"}
 MAYBE: Schema = {"type": ["string", "null"]}
@@ -118,13 +118,14 @@ ANSWERS: dict[str, Schema] = {
     "Builder": record(
         _type=kind(*_JOB_KINDS),
         **_LINKED,
-        operation={"type": "string", "enum": ["build", "push"]},
+        operation={"type": "string", "enum": ["build", "push", "delete"]},
         status=about(JOB_STATUS, "COMPLETED and FAILED are final; a cancelled job is FAILED"),
         completed=about(NUMBER, "percent"),
         target=TEXT,
         image_id=TEXT,
         build_id=TEXT,
         target_image_id=about(MAYBE, "the image that a push pushes"),
+        provider_image_id=about(MAYBE, "the image that is deleted at its provider"),
         provider=MAYBE,
         provider_account_identifier=MAYBE,
         activity=about(TEXT, "what goes on, for people"),
@@ -195,6 +196,13 @@ BODIES: dict[str, Schema] = {
             "target_image_id": about(TEXT, "push this very image, not the build's for the provider's target"),
         },
         "required": ["provider", "credentials"],
+    },
+    "Retry": {
+        "type": "object",
+        "properties": {
+            "credentials": about(TEXT, "for a push or a deletion: they are not kept"),
+            "provider": about(TEXT, "the definition, again, if it was defined in place"),
+        },
     },
     "Removal": {
         "type": "object",

@@ -1,6 +1,8 @@
 """Pushes."""
 
-from imagefactory.jobs.interface import ImportRequest, PushRequest
+from dataclasses import replace
+
+from imagefactory.jobs.interface import ImportRequest, PushRequest, RetryAccess
 from imagefactory.lib.errors import (
     Conflict,
     InvalidInput,
@@ -8,7 +10,7 @@ from imagefactory.lib.errors import (
 )
 from imagefactory.lib.secret import Secret
 from imagefactory.model.credentials import Credentials
-from imagefactory.model.jobs import Failed
+from imagefactory.model.jobs import Completed, Failed, Queued
 from tests.jobs.service_case import EC2, MOCK, SOMEBODY, ServiceCase
 
 
@@ -117,3 +119,31 @@ class PushTests(ServiceCase):
         self.assertIn("the daemon was stopped", state.failure.message)
         self.assertIn("credentials", self.refused(self.jobs.retry(job.id), Conflict).hint)
         self.assertEqual("", self.get(self.store.request(job.id)))
+
+    def test_a_retry_with_credentials(self) -> None:
+        """Under the same id, with credentials given again; it ends as any push does, and then is final."""
+        credentials = Credentials("ec2_credentials", {"secret": Secret("hush")})
+        job = self.get(self.jobs.push(PushRequest(EC2, credentials, target_image_id=self.ec2)))
+        self.restart()
+        again = self.get(self.jobs.retry(job.id, RetryAccess(EC2, credentials)))
+        self.assertEqual((again.id, again.state), (job.id, Queued()))
+        self.assertEqual(self.pusher.orders[-1].credentials, credentials)
+        self.pusher.running[job.id].finish()
+        self.assertIsInstance(self.job(job.id).state, Completed)
+        self.assertEqual(self.records.images[self.image].latest_build, self.built)
+        self.refused(self.jobs.retry(job.id, RetryAccess(EC2, credentials)), Conflict)
+
+    def test_a_retry_of_something_else(self) -> None:
+        """Another provider or account, a deleted image, no credentials: the push stays FAILED."""
+        job = self.get(self.jobs.push(PushRequest(MOCK, target_image_id=self.mock)))
+        self.restart()
+        self.refused(self.jobs.retry(job.id, RetryAccess(EC2)), InvalidInput)
+        self.refused(self.jobs.retry(job.id, RetryAccess(replace(MOCK, name="elsewhere"))), InvalidInput)
+        self.pusher.account = lambda *_: "another account"  # type: ignore[method-assign]
+        error = self.refused(self.jobs.retry(job.id, RetryAccess(MOCK)), InvalidInput)
+        self.assertIn("another account", str(error))
+        del self.pusher.account  # type: ignore[method-assign]
+        del self.records.all_target_images[self.mock]
+        self.refused(self.jobs.retry(job.id, RetryAccess(MOCK)), Conflict)
+        self.assertIsInstance(self.job(job.id).state, Failed)
+        self.assertEqual(self.pusher.orders, [])

@@ -1,5 +1,7 @@
 """Jobs: documents, lists, cancel, retry, log."""
 
+import json
+
 from twisted.internet.defer import Deferred
 
 from imagefactory.lib.errors import Conflict
@@ -202,6 +204,22 @@ class ChangeTests(ServiceTestCase):
         answer = self.wire.ask("POST", f"{BUILDERS}/{id}/retry")
         self.assertEqual((answer.status, answer.json["status"]), (202, "NEW"))
         self.assertEqual(answer.json["href"], f"{BASE}{BUILDERS}/{id}")
+
+    def test_retry_of_a_push(self) -> None:
+        """It needs the credentials again; the provider is that of the job, unless it is defined in place."""
+        failed = Failed(Failure("x"))
+        job = Job("p1", Operation.PUSH, "mock", "i1", "b1", 0.0, failed, target_image_id="t", provider="mock1")
+        path = f"{BUILDERS}/{self.jobs.add(job).id}/retry"
+        self.assertEqual(self.wire.ask("POST", path).status, 400)
+        fields = {"credentials": "<c><username>me</username></c>"}
+        for more, provider in (({}, "mock1"), ({"provider": "mock2"}, "mock2")):
+            self.jobs.change("p1", state=failed)
+            body = json.dumps({**fields, **more}).encode()
+            answer = self.wire.ask("POST", path, body, headers=[("Content-Type", "application/json")])
+            self.assertEqual((answer.status, answer.json["status"]), (202, "NEW"))
+            (id, access) = self.jobs.retried[-1]
+            assert access is not None
+            self.assertEqual((id, access.provider.name), ("p1", provider))
 
 
 class LogTests(ServiceTestCase):

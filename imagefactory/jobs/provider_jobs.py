@@ -1,0 +1,81 @@
+"""Jobs at providers: pushes and deletions, which need credentials that are kept nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from imagefactory.jobs.admission.deletions import DeletionAdmission
+from imagefactory.jobs.admission.pushes import PushAdmission
+from imagefactory.jobs.execution.runner import Runner
+from imagefactory.jobs.interface import DeleteRequest, RetryAccess
+from imagefactory.jobs.state.job_log import JobLog
+from imagefactory.lib.concurrency.queue import Queue
+from imagefactory.lib.concurrency.shield import shield
+from imagefactory.lib.errors import Conflict, InvalidInput
+from imagefactory.model.jobs import Job, Operation
+from imagefactory.push.interface import DeleteOrder, Pusher, PushOrder
+
+
+class ProviderJobs:
+    """Accepts, runs and retries them, as many at once for each target as that allows."""
+
+    def __init__(
+        self, pushes: PushAdmission, deletions: DeletionAdmission, pusher: Pusher, job_log: JobLog, runner: Runner
+    ) -> None:
+        self._pushes = pushes
+        self._deletions = deletions
+        self._pusher = pusher
+        self._job_log = job_log
+        self._runner = runner
+        self._queues: dict[str, Queue] = {}
+
+    async def push(self, accepted: Sequence[tuple[PushOrder, Job]]) -> list[Job]:
+        """Store and begin pushes that were checked; all or none."""
+        jobs = [job for _, job in accepted]
+        await self._job_log.create(jobs, {})
+        for order, job in accepted:
+            self._run_push(order, job)
+        return jobs
+
+    async def delete(self, request: DeleteRequest) -> Job:
+        """Check, store and begin a deletion. Raises what `DeletionAdmission.accept` raises."""
+        order, job = await self._deletions.accept(request)
+        await self._job_log.create([job], {})
+        self._run_deletion(order, job)
+        return job
+
+    async def retry(self, job: Job, access: RetryAccess | None) -> Job:
+        """Run a failed push or deletion again under its id.
+
+        Raises:
+            Conflict: no credentials were given, or what it was about is gone, or it runs again already.
+            InvalidInput: provider or account are others.
+        """
+        if access is None:
+            hint = "retry it, or ask for it anew, with the credentials"
+            raise Conflict(f"job {job.id} is a {job.operation.value}", hint=hint)
+        if (access.provider.name, access.provider.target) != (job.provider, job.target):
+            raise InvalidInput(f"job {job.id} is about {job.provider} ({job.target}), not {access.provider.name}")
+        if job.operation is Operation.PUSH:
+            push = await self._pushes.again(job, access)
+            return await shield(self._reopen(job, lambda: self._run_push(push, job)))
+        deletion = await self._deletions.again(job, access)
+        return await shield(self._reopen(job, lambda: self._run_deletion(deletion, job)))
+
+    async def _reopen(self, job: Job, run: Callable[[], None]) -> Job:
+        fresh = await self._job_log.reopen(job.id)
+        run()
+        return fresh
+
+    def _run_push(self, order: PushOrder, job: Job) -> None:
+        queue = self._queue_of(job.target)
+        self._runner.start(order.id, queue, order.id, lambda progress: self._pusher.push(order, progress))
+
+    def _run_deletion(self, order: DeleteOrder, job: Job) -> None:
+        queue = self._queue_of(job.target)
+        self._runner.start(order.id, queue, order.id, lambda progress: self._pusher.delete(order, progress))
+
+    def _queue_of(self, target: str) -> Queue:
+        if target not in self._queues:
+            self._queues[target] = Queue(self._pusher.concurrency(target))
+        return self._queues[target]
