@@ -1,4 +1,4 @@
-"""A connection that sends no faster than its client reads."""
+"""A connection that sends no faster than its client reads, and reads no head that servers understand differently."""
 
 from __future__ import annotations
 
@@ -23,6 +23,20 @@ class PacedChannel(ChannelInternals):
 
     _held = False  # a request has ended, the next one has not begun
     _turn: IDelayedCall | None = None
+
+    def lineReceived(self, line: bytes) -> None:
+        """A line of the head: refuses what proxies and servers are known to take for different requests.
+
+        That is a header over several lines (RFC 9112, 5.2), HTTP/1.1 without Host, and more than one Host (3.2).
+        """
+        if line[:1] in {b" ", b"\t"} or (not line and self.in_head and not self._host_is_clear()):
+            self.bad_request()
+            return
+        super().lineReceived(line)
+
+    def _host_is_clear(self) -> bool:
+        hosts = sum(name.lower() == b"host" for name, _ in self.headers_so_far)
+        return hosts == 1 or (hosts == 0 and self.head[2] == b"HTTP/1.0")
 
     def setLineMode(self, extra: bytes = b"") -> None:  # noqa: N802 - Twisted's name
         """A request has ended; `extra` is what has come of the next ones."""

@@ -58,6 +58,19 @@ class ChannelInternals(HTTPChannel):
         """Method, target and version of the request whose headers are complete, before its body has come."""
         return self._command, self._path, self._version
 
+    @property
+    def in_head(self) -> bool:
+        """Whether the next line is a header, or the empty line after the headers."""
+        return not self._HTTPChannel__first_line  # type: ignore[attr-defined]
+
+    @property
+    def headers_so_far(self) -> list[tuple[bytes, bytes]]:
+        """Names and values of the lines before this one, the last of which the channel keeps back."""
+        kept: bytes = self._HTTPChannel__header  # type: ignore[attr-defined]
+        read = self.requests[-1].requestHeaders.getAllRawHeaders()
+        pairs = [(name, value) for name, values in read for value in values]
+        return [*pairs, tuple(kept.split(b":", 1))] if b":" in kept else pairs  # type: ignore[list-item]
+
     def bad_request(self) -> None:
         """Called for each thing that cannot be a request; answers 400 and closes."""
         super()._respondToBadRequestAndDisconnect()  # type: ignore[no-untyped-call]

@@ -92,3 +92,42 @@ class PacedChannelTests(SynchronousTestCase):
         self.wire.send(ASK * 3)
         self.wire.hang_up()
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class HeadTests(SynchronousTestCase):
+    """Heads that servers understand differently."""
+
+    def answer(self, head: bytes) -> bytes:
+        """Returns the first words of the answer to these lines, and counts what was served."""
+        Answered.count = 0
+        factory = HTTPFactory(timeout=60, reactor=Clock())
+        factory.protocol = Channel  # type: ignore[assignment]
+        wire = Wire(factory)  # type: ignore[arg-type]
+        wire.send(head)
+        return wire.received()[:12]
+
+    def test_refused(self) -> None:
+        """Two hosts (also equal ones), none, a header over several lines: nothing is served, also not what follows."""
+        first = b"GET / HTTP/1.1\r\n"
+        for head in (
+            first + b"Host: a\r\nHost: b\r\n\r\n",
+            first + b"Host: a\r\nX: y\r\nhost: a\r\nX: y\r\n\r\n",
+            first + b"\r\n",
+            first + b"X: y\r\n\r\n",
+            first + b"Host: a\r\nX: y\r\n z\r\n\r\n",
+            first + b"Host: a\r\n\tb\r\n\r\n",
+            first + b" Host: a\r\n\r\n",
+            b"GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n",
+        ):
+            self.assertEqual((self.answer(head + ASK), Answered.count), (b"HTTP/1.1 400", 0), head)
+
+    def test_accepted(self) -> None:
+        """One host, wherever it stands; an empty one; none with HTTP/1.0; an empty line in front."""
+        for head in (
+            ASK,
+            b"GET / HTTP/1.1\r\nX: y\r\nHOST: a\r\nZ: y\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost:\r\n\r\n",
+            b"GET / HTTP/1.0\r\n\r\n",
+            b"\r\n" + ASK,
+        ):
+            self.assertEqual(self.answer(head)[9:], b"200", head)

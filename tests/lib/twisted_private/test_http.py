@@ -128,6 +128,17 @@ class ServerTests(SynchronousTestCase):
         self.pipe.loseConnection()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_the_headers_so_far(self) -> None:
+        """`__first_line` is unset within a head, and `__header` is the line before this one."""
+        self.assertFalse(self.channel.in_head)
+        self.channel.dataReceived(b"GET / HTTP/1.1\r\n")
+        self.assertTrue(self.channel.in_head)
+        self.assertEqual(self.channel.headers_so_far, [])
+        self.channel.dataReceived(b"Host: x\r\nA: b\r\n")
+        self.assertEqual(self.channel.headers_so_far, [(b"Host", b"x"), (b"A", b" b")])
+        self.channel.dataReceived(b"\r\n")
+        self.assertFalse(self.channel.in_head)
+
     def test_bad_request(self) -> None:
         """`_respondToBadRequestAndDisconnect` is called for what cannot be a request, and answers 400."""
         self.channel.dataReceived(b"nonsense\r\n\r\n")
