@@ -20,6 +20,8 @@ def is_control(character: str) -> bool:
 
 def visible(text: str) -> str:
     """`text` with such characters as escapes; tabs and line ends stay."""
+    if text.isprintable():  # none of these categories: by far most lines
+        return text
     return "".join(_escaped(one) if is_hidden(one) and one not in "\t\n" else one for one in text)
 
 

@@ -20,6 +20,7 @@ from twisted.logger import (
 from zope.interface import implementer
 
 from imagefactory.lib.errors import FactoryError
+from imagefactory.model.visible import visible
 from imagefactory.settings import Settings
 
 NOISY = ("twisted.web.", "twisted.internet.", "klein.")
@@ -34,9 +35,12 @@ def level_of(settings: Settings, usual: LogLevel = LogLevel.warn) -> LogLevel:
 
 
 def line_of(event: LogEvent) -> str:
-    """Returns an event as text: time, level, namespace, and its message (a traceback goes on in further lines)."""
+    """Returns an event as text: time, level, namespace, and its message (a traceback goes on in further lines).
+
+    Control characters in it are escaped: it may quote clients and tools, and is read on terminals.
+    """
     level = event.get("log_level", LogLevel.info).name.upper()
-    text = eventAsText(event, includeTimestamp=False, includeSystem=False)
+    text = visible(eventAsText(event, includeTimestamp=False, includeSystem=False))
     namespace = event.get("log_namespace", "-")
     job = f" job={event['job'][:8]}" if isinstance(event.get("job"), str) else ""
     return f"{formatTime(event.get('log_time'))} {level} {namespace}{job}: {text}\n"

@@ -24,6 +24,12 @@ class LogFileTests(SynchronousTestCase):
         self.log.warn("no room on {where}", where="/srv", job="6d9aee26-0a4b")
         self.assertRegex(self.path.read_text(), r"^\d{4}-.* WARN imagefactory.jobs job=6d9aee26: no room on /srv\n$")
 
+    def test_control_characters_are_escaped(self) -> None:
+        """What a client sent or a tool printed does nothing to the terminal that shows the log."""
+        self.publisher.addObserver(LogFile(self.path))
+        self.log.warn("no {path}", path="/\x1b[2J\x07\x9b\u202eb\ta")
+        self.assertTrue(self.path.read_text().endswith(": no /\\x1b[2J\\x07\\x9b\\u202eb\ta\n"))
+
     def test_a_moved_file_is_followed_by_a_new_one(self) -> None:
         """After logrotate has moved the file, reopening goes on under the old name and loses nothing."""
         file = LogFile(self.path)

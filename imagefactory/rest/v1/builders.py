@@ -9,6 +9,7 @@ from functools import partial
 from imagefactory.jobs.interface import LogLine, RetryAccess
 from imagefactory.lib.errors import Conflict, InvalidInput
 from imagefactory.model.jobs import Job, Operation, is_final
+from imagefactory.model.visible import visible
 from imagefactory.rest.call import RestCall
 from imagefactory.rest.detached_work import begin
 from imagefactory.rest.reply import TEXT, RestReply
@@ -74,7 +75,7 @@ async def _access(api: ApiServices, call: RestCall, job: Job) -> RetryAccess | N
 
 
 async def _log_line(line: LogLine) -> bytes:
-    return line.text.encode("utf-8", "replace") + b"\n"
+    return visible(line.text).encode("utf-8", "replace") + b"\n"
 
 
 async def log(api: ApiServices, call: RestCall) -> RestReply | None:

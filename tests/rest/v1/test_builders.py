@@ -238,6 +238,13 @@ class LogTests(ServiceTestCase):
         self.assertEqual(self.wire.ask("GET", f"{BUILDERS}/{id}/log?after=2").body, b"three\n")
         self.assertEqual(self.wire.ask("GET", f"{BUILDERS}/none/log").status, 404)
 
+    def test_control_characters_are_escaped(self) -> None:
+        """As the command shows them: a log is read with curl on a terminal, and what is in it is a guest's."""
+        id = self.build()
+        self.jobs.log_line(id, "a\tb \x1b]0;owned\x07 \x9b31m \r\u202e \xe4 \u4e16")
+        body = self.wire.ask("GET", f"{BUILDERS}/{id}/log").body.decode()
+        self.assertEqual(body, "a\tb \\x1b]0;owned\\x07 \\x9b31m \\r\\u202e \xe4 \u4e16\n")
+
     def test_a_long_one_at_the_pace_of_its_reader(self) -> None:
         """A slow client gets all of it, however many lines one page of the store has."""
         id = self.build()
