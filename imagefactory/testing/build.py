@@ -25,9 +25,9 @@ async def _without_pause(_step: str) -> None:
 class FakeActions:
     """A `StageActions` whose systems are text files: each step adds a line.
 
-    `steps` notes what was done; `pause` is awaited before each step, `broken` fails the step it names. Without
-    `layers` no system can be laid over another. A system that was laid over another one shares that one's file, and
-    is damaged by each change of it.
+    `steps` notes what was done, without looks and layers; `pause` is awaited before each step, `broken` fails the step
+    it names. Without `layers` no system can be laid over another. A system that was laid over another one shares that
+    one's file, and is damaged by each change of it.
     """
 
     def __init__(self) -> None:
@@ -54,11 +54,11 @@ class FakeActions:
 
     async def can_overlay(self, workspace: Path) -> bool:
         self.probes += 1
+        await self._reach("can_overlay")
         return self.layers
 
     async def lay(self, below: Path, workspace: Path) -> None:
-        if "lay" in self.broken:
-            raise self.broken["lay"]
+        await self._reach("lay")
         shared = below / SYSTEM
         (workspace / BELOW).symlink_to(shared.absolute())
         (workspace / SYSTEM).write_text(shared.read_text())
@@ -69,6 +69,7 @@ class FakeActions:
         return b"<icicle/>"
 
     async def size(self, workspace: Path) -> int:
+        await self._reach("size")
         return SIZE
 
     async def pack(self, workspace: Path, archive: Path) -> None:
@@ -82,12 +83,19 @@ class FakeActions:
     async def _step(self, name: str, workspace: Path | None = None, *words: str) -> None:
         await self.pause(name)
         self.steps.append(name)
-        if name in self.broken:
-            raise self.broken[name]
+        self._fail(name)
         if workspace is not None:
             self._check_below(workspace)
             with (workspace / SYSTEM).open("a") as file:
                 file.write(" ".join((name, *words)) + "\n")
+
+    async def _reach(self, name: str) -> None:
+        await self.pause(name)
+        self._fail(name)
+
+    def _fail(self, name: str) -> None:
+        if name in self.broken:
+            raise self.broken[name]
 
     def _check_below(self, workspace: Path) -> None:
         below = workspace / BELOW

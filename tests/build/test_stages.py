@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 
 from imagefactory.build.pipeline import Pipeline
-from imagefactory.lib.errors import BuildFailed, CommandFailed
+from imagefactory.lib.errors import CommandFailed
 from imagefactory.testing.jobs import template
 from tests.build.cases import PipelineCase
 
-STEPS = ("base", "pack", "customise", "adapt")
 EDITED = replace(template(), packages=("vim",))
 
 
@@ -57,12 +56,13 @@ class SharingTests(PipelineCase):
 
     def test_mixed_answers(self) -> None:
         """Targets that come and fail in any order never change what another stands on."""
-        for answers in ([True, False, True], [False, True, False], [True, True, False], [False, False, True]):
+        for answers in product([True, False], repeat=3):
             self.check_mixed(answers)
 
-    def check_mixed(self, answers: list[bool]) -> None:
-        """Builds of three targets of one template that is new for each list of answers."""
-        edited = replace(EDITED, packages=tuple(map(str, answers)))
+    def check_mixed(self, answers: tuple[bool, ...]) -> None:
+        """Builds of three targets of one template that is new for these answers."""
+        name = "-".join(map(str, answers))
+        edited = replace(EDITED, packages=(name,))
         self.gates["adapt"] = Deferred()
         builds = []
         for number, answer in enumerate(answers):
@@ -73,11 +73,29 @@ class SharingTests(PipelineCase):
         for answer, order, build in builds:
             if answer:
                 self.successResultOf(build)
-                self.assertIn(f"adapt {order.target}\n".encode(), self.image(order) or b"")
+                self.assertEqual(f"base 12\ncustomise {name}\nadapt {order.target}\n".encode(), self.image(order))
             else:
                 self.failureResultOf(build, CommandFailed)
         self.actions.broken = {}
         self.assert_clean()
+
+    def test_processes_with_different_answers(self) -> None:
+        """One lays its trees over the kept base that the other one unpacks: neither changes it."""
+        for answers in ([True, False], [False, True]):
+            self.gates["adapt"] = Deferred()
+            orders, builds = [], []
+            for layers in answers:
+                self.actions.layers, self.pipeline = layers, Pipeline(self.tools)
+                orders.append(self.order("ec2", replace(EDITED, packages=(f"{layers}-{answers[0]}",))))
+                builds.append(self.begin(orders[-1]))
+            self.gates.pop("adapt").callback(None)
+            for layers, order, build in zip(answers, orders, builds, strict=True):
+                self.successResultOf(build)
+                whole = f"base 12\ncustomise {layers}-{answers[0]}\nadapt ec2\n"
+                self.assertEqual(whole.encode(), self.image(order))
+            (kept,) = (self.root / "cache" / "tree").glob("*/root")
+            self.assertEqual("base 12\n", kept.read_text())
+            self.assert_clean()
 
     def test_two_builds_of_one_base_without_overlays(self) -> None:
         """One takes the tree, the other unpacks its own."""
@@ -91,59 +109,3 @@ class SharingTests(PipelineCase):
             self.assertEqual(f"base 12\ncustomise {name}\nadapt ec2\n".encode(), self.image(order))
         self.assertEqual(1, self.actions.steps.count("base"))
         self.assert_clean()
-
-
-class FaultTests(PipelineCase):
-    """Each step fails, or is cancelled, alone or with another build that shares it."""
-
-    def points(self) -> Iterator[tuple[str, bool]]:
-        """Steps, with overlays and without."""
-        for layers in (True, False):
-            for step in STEPS:
-                yield step, layers
-
-    def fresh(self, step: str, *, layers: bool) -> None:
-        """A pipeline whose cache has nothing of this case."""
-        self.actions.layers, self.actions.broken = layers, {}
-        self.edited = replace(EDITED, os=replace(EDITED.os, version="12"), packages=(step, str(layers)))
-        self.pipeline = Pipeline(self.tools)
-        for entry in (self.root / "cache").rglob("body"):
-            entry.unlink()
-
-    def test_a_fault_at_each_step(self) -> None:
-        """Both builds fail with it, nothing is left, and the next build is right."""
-        for step, layers in self.points():
-            self.fresh(step, layers=layers)
-            self.actions.broken[step] = BuildFailed(f"{step} failed")
-            builds = [self.begin(self.order(target, self.edited)) for target in ("ec2", "rhevm")]
-            for build in builds:
-                self.failureResultOf(build, BuildFailed)
-            self.assert_clean()
-            self.actions.broken.clear()
-            order = self.order("ec2", self.edited)
-            self.build(order)
-            self.assertIn(b"adapt ec2", self.image(order) or b"")
-
-    def test_a_cancel_at_each_step(self) -> None:
-        """The other build goes on with the shared stage, and its image is right."""
-        for step, layers in self.points():
-            self.fresh(step, layers=layers)
-            gates: dict[str, Deferred[None]] = {step: Deferred()}
-
-            async def pause(name: str, gates: dict[str, Deferred[None]] = gates) -> None:
-                if name in gates:
-                    waiting: Deferred[None] = Deferred()
-                    gates[name].chainDeferred(waiting)
-                    await waiting
-
-            self.actions.pause = pause
-            orders = [self.order(target, self.edited) for target in ("ec2", "rhevm")]
-            first, second = (self.begin(order) for order in orders)
-            first.cancel()
-            self.failureResultOf(first, CancelledError)
-            for gate in list(gates.values()):
-                gates.clear()
-                gate.callback(None)
-            self.successResultOf(second)
-            self.assertIn(b"adapt rhevm", self.image(orders[1]) or b"")
-            self.assert_clean()
