@@ -13,7 +13,7 @@ MESSAGE = "this image descriptor cannot be used"
 
 
 def parse_descriptor(document: bytes) -> str:
-    """The name in an image descriptor.
+    """Returns the name in an image descriptor.
 
     Raises TooLarge, InvalidInput.
     """
@@ -28,7 +28,7 @@ def parse_descriptor(document: bytes) -> str:
 
 
 def render_descriptor(name: str) -> bytes:
-    """The descriptor of an image called `name`; without a name just the root.
+    """Returns the descriptor of an image called `name`; without a name just the root.
 
     Raises InvalidInput for characters that XML cannot hold.
     """

@@ -39,7 +39,7 @@ class Icicle:
 
 
 def render_icicle(description: str, packages: Iterable[PackageInfo]) -> bytes:
-    """The document, UTF-8, indented, without an XML declaration, as Oz writes it.
+    """Returns the document, UTF-8, indented, without an XML declaration, as Oz writes it.
 
     Raises InvalidInput for characters that XML cannot hold.
     """
@@ -65,7 +65,7 @@ def _add(parent: etree._Element, package: PackageInfo) -> None:
 
 
 def parse_icicle(document: bytes) -> Icicle:
-    """The package list in `document`, ours or any of Oz.
+    """Returns the package list in `document`, ours or any of Oz.
 
     Raises TooLarge, InvalidInput.
     """

@@ -9,15 +9,15 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def is_uuid(text: str) -> bool:
-    """Whether all of `text` is a UUID, in any case."""
+    """Returns whether all of `text` is a UUID, in any case."""
     return _UUID.fullmatch(text) is not None
 
 
 def canonical(id: str) -> str:
-    """The one spelling of a UUID; what is none stays as it is."""
+    """Returns the one spelling of a UUID; what is none stays as it is."""
     return id.lower() if is_uuid(id) else id
 
 
 def new_id() -> str:
-    """A fresh id."""
+    """Returns a fresh id."""
     return str(uuid4())

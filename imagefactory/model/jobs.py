@@ -74,7 +74,7 @@ State = Queued | Running | Completed | Failed
 
 
 def is_final(state: State) -> bool:
-    """Whether nothing will change any more (old clients know exactly COMPLETED and FAILED as final)."""
+    """Returns whether nothing will change any more (old clients know exactly COMPLETED and FAILED as final)."""
     return isinstance(state, Completed | Failed)
 
 

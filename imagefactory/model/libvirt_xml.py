@@ -49,7 +49,7 @@ class Domain:
 
 
 def domain_xml(domain: Domain) -> str:
-    """The document, indented, without declaration (it is stored as a text attribute)."""
+    """Returns the document, indented, without declaration (it is stored as a text attribute)."""
     root = _element("domain", type="kvm")
     root.append(_text("name", machine_name(domain.name)))
     root.extend(_identity(domain))
@@ -63,12 +63,12 @@ def domain_xml(domain: Domain) -> str:
 
 
 def machine_name(text: str) -> str:
-    """A name that libvirt and file systems accept, made from any text."""
+    """Returns a name that libvirt and file systems accept, made from any text."""
     return _NOT_IN_A_NAME.sub("-", text).strip("-.")[:LONGEST_NAME] or "image"
 
 
 def _identity(domain: Domain) -> list[etree._Element]:
-    """An id that is no UUID is left out: libvirt then makes one."""
+    """Returns the element of an id; none for one that is no UUID: libvirt then makes one."""
     elements = []
     with suppress(ValueError):
         elements.append(_text("uuid", str(UUID(domain.id))))

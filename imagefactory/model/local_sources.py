@@ -11,7 +11,7 @@ from imagefactory.model.template import Content, Install, Remote, Template, UrlI
 
 
 def local_path(url: str) -> Path | None:
-    """The file that a `file:` URL names; None for any other URL."""
+    """Returns the file that a `file:` URL names; None for any other URL."""
     parts = urlsplit(url)
     return Path(unquote(parts.path)) if parts.scheme.lower() == "file" else None
 

@@ -26,7 +26,7 @@ class _Include:
 
 
 def merge_target_content(template: Template, content: bytes, target: str) -> Template:
-    """The template with the additions of the most specific `include` that fits; of several equals the first.
+    """Returns the template with the additions of the most specific `include` that fits; of several equals the first.
 
     An `include` may say `target`, then `os`, then `version`, then `arch`, each compared with the template's own
     spelling. A package that the template has already moves to the end; a repository replaces the one of its name.

@@ -39,7 +39,7 @@ def parse_definitions(document: bytes, file: str) -> Mapping[str, Definition]:
 
 
 def is_definition(text: str) -> bool:
-    """Whether a provider is defined in place rather than named."""
+    """Returns whether a provider is defined in place rather than named."""
     return text.lstrip()[:1] in {"<", "{"}
 
 

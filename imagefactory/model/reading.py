@@ -40,7 +40,7 @@ class Problems:
             self._more += 1
 
     def __bool__(self) -> bool:
-        """Whether there is any."""
+        """Returns whether there is any."""
         return bool(self._found)
 
     def check(self, message: str) -> None:
@@ -108,18 +108,18 @@ class Node:
         self._problems.add(line or 0, self.path, reason)
 
     def text(self) -> Text:
-        """The whole text, stripped."""
+        """Returns the whole text, stripped."""
         self._has_text = True
         return Text(string_value(self._element).strip(), self, "the text")
 
     def attribute(self, name: str) -> Text | None:
-        """An attribute that may be absent."""
+        """Returns an attribute that may be absent."""
         self._attributes.append(name)
         value = self._element.get(name)
         return None if value is None else Text(str(value).strip(), self, f"the attribute {name}")
 
     def needs_attribute(self, name: str) -> Text:
-        """An attribute that must be there."""
+        """Returns an attribute that must be there."""
         found = self.attribute(name)
         if found is None:
             self.problem(f"the attribute {name} is missing")
@@ -127,13 +127,13 @@ class Node:
         return found
 
     def all(self, name: str) -> list[Node]:
-        """All children of that name, in document order."""
+        """Returns all children of that name, in document order."""
         found = self._named(name)
         self._read.extend(found)
         return found
 
     def optional(self, name: str) -> Node | None:
-        """A child that may be there once."""
+        """Returns a child that may be there once."""
         found = self._named(name)
         for extra in found[1:]:
             extra.problem(f"<{name}> may stand here only once")
@@ -141,7 +141,7 @@ class Node:
         return found[0] if found else None
 
     def one(self, name: str) -> Node:
-        """A child that must be there exactly once."""
+        """Returns a child that must be there exactly once."""
         found = self.optional(name)
         if found is None:
             self.problem(f"<{name}> is missing")

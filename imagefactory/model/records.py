@@ -29,7 +29,7 @@ class Buckets:
     provider_image: str = "provider_images"
 
     def of(self, kind: Kind) -> str:
-        """The bucket of `kind`."""
+        """Returns the bucket of `kind`."""
         return str(getattr(self, kind.value))
 
 

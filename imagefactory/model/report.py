@@ -52,7 +52,7 @@ class Progress(Report, Protocol):
         """The job as a whole is that far; it never goes back."""
 
     def between(self, low: int, high: int) -> Report:
-        """A report whose 0 to 100 are the job's `low` to `high`."""
+        """Returns a report whose 0 to 100 are the job's `low` to `high`."""
         ...
 
 
@@ -92,7 +92,7 @@ _current: ContextVar[Report | None] = ContextVar("report", default=None)
 
 
 def current_report() -> Report | None:
-    """The report of the job on whose behalf this runs; None outside of jobs.
+    """Returns the report of the job on whose behalf this runs; None outside of jobs.
 
     For what is shared by all jobs and has no step of its own (a client that waits for its server). Steps use the report
     that they are given.

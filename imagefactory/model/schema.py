@@ -12,7 +12,7 @@ from imagefactory.lib.errors import InvalidInput, Problem
 
 @cache
 def tdl_schema() -> etree.RelaxNG:
-    """The compiled schema."""
+    """Returns the compiled schema."""
     source = files("imagefactory.model").joinpath("tdl.rng").read_bytes()
     return etree.RelaxNG(etree.fromstring(source))
 

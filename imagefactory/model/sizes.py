@@ -33,7 +33,7 @@ def _factor(prefix: str, suffix: str | None) -> int:
 
 
 def format_size(size: int) -> str:
-    """The shortest exact form that `parse_size` reads back: `20G`, `1536M`, `1000`."""
+    """Returns the shortest exact form that `parse_size` reads back: `20G`, `1536M`, `1000`."""
     for prefix in reversed(_PREFIXES):
         factor = _factor(prefix, None)
         if size and size % factor == 0:

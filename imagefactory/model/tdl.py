@@ -40,7 +40,7 @@ CHECKSUMS = ("md5", "sha1", "sha256")
 
 
 def parse_template(document: bytes, *, limit: int = 1 << 20) -> Template:
-    """The template that `document` describes.
+    """Returns the template that `document` describes.
 
     Raises TooLarge above `limit` bytes, else InvalidInput with everything that is wrong, each with line, element, value
     and what is allowed. Passwords are never quoted.
@@ -199,7 +199,7 @@ def _said(node: Node, name: str) -> bool | None:
 
 
 def _files(node: Node) -> tuple[GuestFile, ...]:
-    """The files, none of which can stand in another's way."""
+    """Returns the files, none of which can stand in another's way."""
     nodes = list(_listed(node, "files", "file"))
     files = tuple(_file(child) for child in nodes)
     names = [file.name for file in files]
@@ -228,7 +228,7 @@ def _content(node: Node) -> Content:
 
 
 def _scripts(node: Node, group: str) -> tuple[Script, ...]:
-    """The commands of a group in the order they run in."""
+    """Returns the commands of a group in the order they run in."""
     commands = list(_listed(node, group, "command"))
     scripts = [_script(command) for command in commands]
     positions = [command.attribute("position") for command in commands]

@@ -1,4 +1,4 @@
-"""Single values of a template: each function reads one text, complains at its place, and answers what it means."""
+"""Single values of a template: each function reads one text, reports problems at its place, returns what it means."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PACKAGE = re.compile(r"[A-Za-z0-9/*][A-Za-z0-9+._:~^=/@*?()-]*(?<!-)|@\^?[A-Za-
 
 
 def line(text: Text) -> str:
-    """A text of one line that says something."""
+    """Returns a text of one line that says something."""
     problem = _line_problem(text.value)
     if problem:
         text.problem(problem)
@@ -38,19 +38,19 @@ def foreign_line(text: Text) -> str:
 
 
 def optional_line(text: Text) -> str:
-    """A text of one line that may be empty."""
+    """Returns a text of one line that may be empty."""
     return line(text) if text.value else ""
 
 
 def paragraph(text: Text) -> str:
-    """A text of any number of lines."""
+    """Returns a text of any number of lines."""
     if any(is_control(character) and character not in "\t\n\r" for character in text.value):
         text.problem("has a control character")
     return text.value
 
 
 def secret_line(text: Text) -> Secret:
-    """A password or key; complaints never show it."""
+    """Returns a password or key; complaints never show it."""
     problem = _line_problem(text.value, is_control)
     if problem:
         text.secret_problem(problem)
@@ -58,7 +58,7 @@ def secret_line(text: Text) -> Secret:
 
 
 def file_name(text: Text) -> str:
-    """A name that may become part of a file name: no `/`, not `..`."""
+    """Returns a name that may become part of a file name: no `/`, not `..`."""
     name = line(text)
     if "/" in name or name in {".", ".."} or len(name) > LONGEST_NAME:
         text.problem(f"is no good name: without '/', not '.' or '..', at most {LONGEST_NAME} characters")
@@ -66,7 +66,7 @@ def file_name(text: Text) -> str:
 
 
 def title(text: Text) -> str:
-    """A name for people."""
+    """Returns a name for people."""
     name = line(text)
     if len(name) > LONGEST_NAME:
         text.problem(f"is too long: it has {len(name)} characters, {LONGEST_NAME} are allowed")
@@ -74,7 +74,7 @@ def title(text: Text) -> str:
 
 
 def repository_name(text: Text) -> str:
-    """A repository's name, which becomes a file name and a section heading in the guest."""
+    """Returns a repository's name, which becomes a file name and a section heading in the guest."""
     name = file_name(text)
     if name.startswith(("-", ".")) or set(name) & set("[]"):
         text.problem("is no good name: it may not start with '-' or '.', nor have brackets")
@@ -90,7 +90,7 @@ def package_name(text: Text) -> str:
 
 
 def guest_path(text: Text) -> str:
-    """An absolute path of a file in the guest."""
+    """Returns an absolute path of a file in the guest."""
     path = line(text)
     if not path.startswith("/") or path.endswith("/") or ".." in path.split("/"):
         text.problem("is no file in the image: an absolute path without '..' is needed")
@@ -98,7 +98,7 @@ def guest_path(text: Text) -> str:
 
 
 def relative_path(text: Text) -> str:
-    """A path below the root of a medium."""
+    """Returns a path below the root of a medium."""
     path = line(text)
     if path.startswith("/") or ".." in path.split("/") or posixpath.normpath(path) == ".":
         text.problem("leads out of the medium: a relative path without '..' is needed")

@@ -9,12 +9,12 @@ HIDDEN = {"Cc", "Cf", "Zl", "Zp"}
 
 
 def is_hidden(character: str) -> bool:
-    """Whether it does something instead of being seen."""
+    """Returns whether it does something instead of being seen."""
     return unicodedata.category(character) in HIDDEN
 
 
 def is_control(character: str) -> bool:
-    """Whether it is a control character, line ends and tabs included."""
+    """Returns whether it is a control character, line ends and tabs included."""
     return unicodedata.category(character) == "Cc"
 
 

@@ -11,7 +11,7 @@ MOST_SYNTAX_PROBLEMS = 10  # one slip makes libxml2 report many more
 
 
 def parse_xml(document: bytes, *, what: str, limit: int = 1 << 20, quoting: bool = True) -> etree._Element:
-    """The root of `document`, which people call `what`.
+    """Returns the root of `document`, which people call `what`.
 
     Refuses a document type declaration (and with it every entity that is not one of XML's own five) and XInclude.
     With `quoting` off an error never repeats anything of the document. Raises TooLarge
@@ -52,7 +52,7 @@ def _refuse_hazards(root: etree._Element, what: str) -> None:
 
 
 def string_value(element: etree._Element) -> str:
-    """All text of `element`: a comment inside does not cut it short."""
+    """Returns all text of `element`: a comment inside does not cut it short."""
     return "".join(str(text) for text in element.itertext(etree.Element))
 
 

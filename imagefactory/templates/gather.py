@@ -28,7 +28,7 @@ class Sources:
         self._clock = clock
 
     async def gather(self, urls: Sequence[str], fetch: Fetch) -> dict[str, bytes]:
-        """What is at each URL.
+        """Returns what is at each URL.
 
         Raises TooLarge, Unavailable (too slow), and what `fetch` raises.
         """

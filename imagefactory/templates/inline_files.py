@@ -18,7 +18,7 @@ def remotes(template: Template) -> tuple[str, ...]:
 
 
 def filled(template: Template, fetched: Mapping[str, bytes]) -> Template:
-    """The template with the fetched contents in it; KeyError for a URL that is missing."""
+    """Returns the template with the fetched contents in it; KeyError for a URL that is missing."""
 
     def fill(content: Content) -> Content:
         return Inline(fetched[content.url]) if isinstance(content, Remote) else content
@@ -32,7 +32,7 @@ def filled(template: Template, fetched: Mapping[str, bytes]) -> Template:
 
 
 def fetched_in(template: Template, original: Template) -> dict[str, bytes]:
-    """The reverse of `filled`: what was fetched for `template`, which was parsed as `original`."""
+    """Returns the reverse of `filled`: what was fetched for `template`, which was parsed as `original`."""
     pairs = zip(_contents(original), _contents(template), strict=True)
     return {
         before.url: after.data for before, after in pairs if isinstance(before, Remote) and isinstance(after, Inline)

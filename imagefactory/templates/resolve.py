@@ -56,7 +56,7 @@ class Templates:
         self._file_sources = tuple(file_sources)
 
     async def resolve(self, argument: str, *, local: bool = False, loosely: bool = False) -> Resolved:
-        """The template that `argument` means; a path and `file:` sources only for a `local` caller.
+        """Returns the template that `argument` means; a path and `file:` sources only for a `local` caller.
 
         For targets that install nothing it need not be complete (`loosely`, see `parse_loosely`).
 
@@ -78,11 +78,11 @@ class Templates:
         return Resolved(await self.complete(parse(source, limit=self._limit), local=local), template_id)
 
     def parse(self, source: bytes) -> Template:
-        """A template that was accepted before; what it refers to is not fetched."""
+        """Returns a template that was accepted before; what it refers to is not fetched."""
         return parse_loosely(source, limit=self._limit)
 
     async def complete(self, template: Template, *, local: bool = False) -> Template:
-        """The template with everything that it refers to by URL in it; see `Sources` for what is too much."""
+        """Returns the template with everything that it refers to by URL in it; see `Sources` for what is too much."""
         refuse_local_sources(template, self._file_sources if local else ())
         content = partial(self._content, local=local)
         return filled(template, await self._sources.gather(remotes(template), content))
@@ -97,7 +97,7 @@ class Templates:
         return await self._threads.run(_read_inside, path, self._file_sources, self._limit)
 
     async def _stored(self, id: str) -> tuple[str, bytes]:
-        """A template, or the one that a target image was made from."""
+        """Returns a template, or the one that a target image was made from."""
         source = await self._records.template(id)
         if source is not None:
             return id, source

@@ -229,7 +229,7 @@ class LooseTests(SynchronousTestCase):
         self.assertEqual(parse_loosely(example("02")), parse_template(example("02")))
 
     def test_still_refused(self) -> None:
-        """Another root, broken XML and hazards are no template for anybody."""
+        """Another root, broken XML and hazards are no template in any reading."""
         for document in (b"<image/>", b"<template>", b"", b"<!DOCTYPE template><template/>"):
             with self.assertRaises(InvalidInput, msg=str(document)):
                 parse_loosely(document)

@@ -61,7 +61,7 @@ class TemplatesTests(SynchronousTestCase):
         self.assertIsNone(self.resolve(tdl()).template_id)
 
     def test_the_local_caller_s_own_way(self) -> None:
-        """The rules of where a stranger may send us are not for who runs the command."""
+        """The rules for URLs in what a client sends to a daemon do not hold for the command."""
 
         async def fetch_local(url: str) -> bytes:
             whole = tdl("<file name='/m' type='url'>http://localhost/m</file>")

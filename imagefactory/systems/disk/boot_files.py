@@ -1,6 +1,6 @@
 """The files inside a system that have to agree with its disk: fstab and the boot loader's configuration.
 
-Pure functions; whoever customises the tree puts what they return through the guest before the disk is assembled.
+Pure functions; what they return is put into the tree through the guest before the disk is assembled.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def fstab(seed: str, *, nofail: bool = False) -> bytes:
 
 
 def consoles(arch: str) -> tuple[str, ...]:
-    """The kernel parameters that show the system on screen and on the serial port."""
+    """Returns the kernel parameters that show the system on screen and on the serial port."""
     return _ARM_CONSOLES if arch == "aarch64" else _PC_CONSOLES
 
 
@@ -100,7 +100,7 @@ def grub_config(kernel: str, initrd: str, parameters: Sequence[str], seed: str, 
 
 
 def boot_files(spec: DiskSpec, *, nofail: bool = False) -> tuple[tuple[str, bytes, int], ...]:
-    """What has to be in the tree before `assemble`: (absolute path, content, mode)."""
+    """Returns what has to be in the tree before `assemble`: (absolute path, content, mode)."""
     parameters = _line((*consoles(spec.arch), *spec.kernel_parameters))
     return (
         ("/etc/fstab", fstab(spec.seed, nofail=nofail), 0o644),

@@ -70,7 +70,7 @@ def _command(source: Path, source_format: str, unfinished: Path, name: str, conv
 
 
 def streams(conversion: Conversion) -> bool:
-    """Whether our own writer does it, which takes a third of qemu-img's time."""
+    """Returns whether our own writer does it, which takes a third of qemu-img's time."""
     options = dict(conversion.options)
     return (
         conversion.format == "vmdk"
@@ -80,7 +80,7 @@ def streams(conversion: Conversion) -> bool:
 
 
 def stream_argv(source: Path, destination: Path, name: str, conversion: Conversion) -> tuple[str, ...]:
-    """The command line of `imagefactory.systems.disk.vmdk`; options have the names they have for qemu-img."""
+    """Returns the command line of `imagefactory.systems.disk.vmdk`; options have the names they have for qemu-img."""
     options = [
         word for key, flag in _STREAM.items() if key in conversion.options for word in (flag, conversion.options[key])
     ]
@@ -109,13 +109,13 @@ def convert_argv(source: Path, source_format: str, destination: Path, conversion
 
 
 def percent(line: str) -> float | None:
-    """The percentage in a line of `qemu-img convert -p` ("    (12.34/100%)"), or None."""
+    """Returns the percentage in a line of `qemu-img convert -p` ("    (12.34/100%)"), or None."""
     found = _PROGRESS.search(line)
     return min(float(found[1]), 100.0) if found else None
 
 
 def progress_reader(progress: Callable[[float], None]) -> Callable[[str], None]:
-    """A reader of qemu-img's lines that tells `progress` whenever a whole percent has been reached."""
+    """Returns a reader of qemu-img's lines that tells `progress` whenever a whole percent has been reached."""
     last = -1
 
     def read(line: str) -> None:

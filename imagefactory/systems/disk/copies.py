@@ -36,7 +36,7 @@ def clone(source: Path, destination: Path, watch: Watch = unwatched) -> None:
 def share(source: Path, destination: Path, watch: Watch = unwatched) -> None:
     """As `clone`, and where blocks cannot be shared, another name of the same file (hard link).
 
-    For files that nobody changes any more.
+    For files that are not changed any more.
     """
     if _reflink(source, destination):
         return
@@ -91,7 +91,7 @@ def _new_file(path: Path) -> Iterator[int]:
 
 
 def _reflink(source: Path, destination: Path) -> bool:
-    """Whether `destination` now is a reflink of `source`."""
+    """Returns whether `destination` now is a reflink of `source`."""
     with source.open("rb") as old, _new_file(destination) as new:
         if reflink(old.fileno(), new):
             return True

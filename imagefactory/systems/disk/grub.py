@@ -47,7 +47,7 @@ _PLATFORMS = {"x86_64": (BIOS, _EFI_X86_64), "i386": (BIOS,), "aarch64": (_EFI_A
 
 
 def platforms(arch: str) -> tuple[Platform, ...]:
-    """What is put on a disk of this architecture (TDL's spelling); Unsupported for what has no GRUB here."""
+    """Returns what is put on a disk of this architecture (TDL's spelling); Unsupported for what has no GRUB here."""
     try:
         return _PLATFORMS[arch]
     except KeyError:
@@ -57,14 +57,14 @@ def platforms(arch: str) -> tuple[Platform, ...]:
 
 
 def early_config(root: UUID) -> bytes:
-    """What the image itself does: find the file system, and read the configuration there."""
+    """Returns the configuration in the image itself: find the file system, and read the configuration there."""
     return (
         f"search --no-floppy --fs-uuid --set=root {root}\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n"
     ).encode()
 
 
 def mkimage(platform: Platform, config: Path, output: Path, modules: Path) -> tuple[str, ...]:
-    """The command line that makes the image."""
+    """Returns the command line that makes the image."""
     directory = str(modules / platform.name)
     options = ("--format", platform.name, "--directory", directory, "--prefix", "/boot/grub")
     return ("grub-mkimage", *options, "--config", str(config), "--output", str(output), *platform.modules)
@@ -82,7 +82,7 @@ def demand(needed: Sequence[Platform], modules: Path) -> None:
 
 
 def boot_sector(boot_image: bytes, core: Partition) -> bytes:
-    """The boot code for sector 0, which loads the first sector of `core`."""
+    """Returns the boot code for sector 0, which loads the first sector of `core`."""
     if len(boot_image) != SECTOR:
         raise BuildFailed(f"GRUB's boot.img has {len(boot_image)} bytes instead of {SECTOR}")
     code = bytearray(boot_image)

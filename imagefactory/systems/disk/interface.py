@@ -1,4 +1,4 @@
-"""Values of the disk room."""
+"""What is asked of the makers of disks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Conversion:
 class DiskSpec:
     """A bootable disk to be made from a tree.
 
-    `size` in bytes (None: the tree and reasonable room to grow, at least 2 GiB); `kernel` and `initrd` are paths
+    `size` in bytes (None: the tree and reasonable space to grow, at least 2 GiB); `kernel` and `initrd` are paths
     inside the tree; `seed` makes file system ids reproducible; `arch` is TDL's spelling.
     """
 

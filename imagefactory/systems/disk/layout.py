@@ -19,7 +19,7 @@ BLOCK = 4096  # of ext4
 
 SECTORS_PER_MIB = MIB // SECTOR
 GPT_BACKUP = MIB  # the second table is 33 sectors at the end; a whole MiB keeps the root partition aligned
-SMALLEST_ROOT = 32 * MIB  # below this ext4 has no room for a journal
+SMALLEST_ROOT = 32 * MIB  # below this ext4 has no space for a journal
 DEFAULT_SIZE = 2 * GIB
 LARGEST_DISK = 16383 * GIB  # ext4, where most images are built, ends a file just below 16 TiB
 
@@ -67,12 +67,12 @@ class TreeSize:
 
 
 def identity(seed: str, part: str) -> UUID:
-    """The id of one part of the disk: the same for the same seed, so that equal input makes equal disks."""
+    """Returns the id of one part of the disk: the same for the same seed, so that equal input makes equal disks."""
     return uuid5(_NAMESPACE, f"{seed}/{part}")
 
 
 def root_uuid(seed: str) -> UUID:
-    """The UUID of the root file system, which fstab and the boot loader name."""
+    """Returns the UUID of the root file system, which fstab and the boot loader name."""
     return identity(seed, "root file system")
 
 
@@ -107,7 +107,7 @@ def demand_size(size: int, largest: int, target: str) -> None:
 
 
 def smallest_disk(root: int) -> int:
-    """The bytes of a disk whose root partition has `root` bytes."""
+    """Returns the bytes of a disk whose root partition has `root` bytes."""
     return _up(root, MIB) + (2048 + 33 * SECTORS_PER_MIB) * SECTOR + GPT_BACKUP
 
 
@@ -146,7 +146,7 @@ def inodes(root: int, tree: TreeSize) -> int:
 
 
 def partition_table(disk: Layout) -> str:
-    """The disk as sfdisk's script (sfdisk(8), "Input formats")."""
+    """Returns the disk as sfdisk's script (sfdisk(8), "Input formats")."""
     rows = (
         f"start={part.start}, size={part.sectors}, type={part.type}, uuid={part.id}, name={part.name}"
         for part in (disk.bios, disk.esp, disk.root)

@@ -15,7 +15,7 @@ _NEARLY_NOTHING = 256 << 10
 
 
 def no_space(path: Path, wanted: int) -> NoSpace:
-    """The error: `wanted` bytes did not fit beside `path`."""
+    """Returns the error: `wanted` bytes did not fit beside `path`."""
     return NoSpace(
         f"no space left for {path.name}, which needs {human_size(wanted)} ({wanted} bytes)",
         where=str(path),
@@ -45,7 +45,7 @@ def full_disk(path: Path, wanted: int) -> Iterator[None]:
 
 
 def tells_of_full_disk(tail: Iterable[str], path: Path) -> bool:
-    """Whether a tool that failed did so because the file system of `path` is full.
+    """Returns whether a tool that failed did so because the file system of `path` is full.
 
     Some say so, some only speak of an input/output error: then the file system itself is asked, which blocks.
     """

@@ -1,4 +1,4 @@
-"""How much room a tree needs."""
+"""How much space a tree needs."""
 
 from __future__ import annotations
 

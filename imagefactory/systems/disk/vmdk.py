@@ -63,14 +63,14 @@ ddb.virtualHWVersion = "{hardware}"
 
 
 def header(sectors: int, directory: int) -> bytes:
-    """The first sector, and (with the place of the grain directory) the footer."""
+    """Returns the first sector, and (with the place of the grain directory) the footer."""
     ends = b"\n \r\n"
     table = (1, DESCRIPTOR_SECTORS, TABLE_ENTRIES, 0, directory, OVERHEAD)
     return _HEADER.pack(b"KDMV", _VERSION, _FLAGS, sectors, GRAIN // SECTOR, *table, False, ends, 1)
 
 
 def descriptor(name: str, sectors: int, adapter: str, hardware: str) -> bytes:
-    """The text that describes the disk."""
+    """Returns the text that describes the disk."""
     content = zlib.crc32(f"{name}/{sectors}".encode()) & 0xFFFFFFFE
     cylinders = max(1, min(65535, sectors // (255 * 63)))
     text = _DESCRIPTOR.format(
@@ -124,7 +124,7 @@ class _Writer:
             self._table = [0] * TABLE_ENTRIES
 
     def _marked(self, kind: int, data: bytes) -> int:
-        """Write metadata behind its marker; the answer is the sector where the metadata is."""
+        """Write metadata behind its marker; returns the sector where it is."""
         self._file.write(_MARKER.pack(-(-len(data) // SECTOR), 0, kind))
         place = self._file.tell() // SECTOR
         self._padded(data)
@@ -135,7 +135,7 @@ class _Writer:
 
 
 def compressed(descriptor: int, number: int) -> bytes | None:
-    """A grain, deflated; None if it is all zeroes. The last one of a disk is filled up."""
+    """Returns a grain, deflated; None if it is all zeroes. The last one of a disk is filled up."""
     data = os.pread(descriptor, GRAIN, number * GRAIN).ljust(GRAIN, b"\0")
     return isal_zlib.compress(data, LEVEL) if data.strip(b"\0") else None
 
@@ -159,7 +159,7 @@ def write(source: Path, destination: Path, text: Callable[[int], bytes]) -> None
 
 
 def _in_order(disk: int, numbers: Sequence[int]) -> Iterator[tuple[int, bytes | None]]:
-    """Compress on all processors, a few grains ahead of whoever reads."""
+    """Compress on all processors, a few grains ahead of the reader."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         waiting: deque[tuple[int, Future[bytes | None]]] = deque()
         for number in numbers:
@@ -174,7 +174,7 @@ def _settled(number: int, future: Future[bytes | None]) -> tuple[int, bytes | No
 
 
 def main(argv: Sequence[str]) -> str | None:
-    """The program; answers what went wrong, in one line."""
+    """Run the program; returns what went wrong, in one line."""
     parser = argparse.ArgumentParser(prog="vmdk")
     parser.add_argument("--adapter", default="lsilogic")
     parser.add_argument("--hardware", default="4")

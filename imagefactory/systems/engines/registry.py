@@ -9,7 +9,7 @@ from imagefactory.systems.engines.interface import Engine
 
 
 def is_engine(found: object) -> TypeGuard[type[Engine]]:
-    """Whether it has an engine's methods."""
+    """Returns whether it has an engine's methods."""
     return all(callable(getattr(found, part, None)) for part in ("check", "plan", "build"))
 
 

@@ -20,7 +20,7 @@ class Cause:
 
 
 def explain(causes: Sequence[Cause], lines: Sequence[str]) -> FactoryError | None:
-    """The first cause of the table that any line shows; the table's order is the order of weight."""
+    """Returns the first cause of the table that any line shows; the table's order is the order of weight."""
     for cause in causes:
         for line in lines:
             found = cause.pattern.search(line)
@@ -46,5 +46,5 @@ class CauseDetector:
             self._lines.append(line)
 
     def cause(self) -> FactoryError | None:
-        """What all of them together say."""
+        """Returns what all of them together say."""
         return self._explain(self._lines)

@@ -120,15 +120,15 @@ class Family(Protocol):
     sources_file: str  # where the package sources of a tree are listed; see `published_sources`
 
     def release(self, os: str, version: str) -> Release | None:
-        """The release that this pair names in any accepted spelling, or None; raises nothing."""
+        """Returns the release that this pair names in any accepted spelling, or None; raises nothing."""
         ...
 
     def known(self) -> tuple[str, ...]:
-        """What this family accepts, for people ("Debian 11, 12, 13")."""
+        """Returns what this family accepts, for people ("Debian 11, 12, 13")."""
         ...
 
     def arch(self, arch: Arch, release: Release) -> str:
-        """The family's name of the architecture; Unsupported if the release does not exist for it."""
+        """Returns the family's name of the architecture; Unsupported if the release does not exist for it."""
         ...
 
     def bootstrap(self, template: Template, release: Release, url: str) -> Bootstrap:
@@ -147,7 +147,7 @@ class Family(Protocol):
         ...
 
     def configure(self, template: Template) -> Change:
-        """What every image gets: hostname, network, locale, ssh host keys on first boot."""
+        """Returns what every image gets: hostname, network, locale, ssh host keys on first boot."""
         ...
 
     def add_repositories(self, repositories: tuple[Repository, ...], release: Release) -> tuple[File, ...]:
@@ -155,14 +155,14 @@ class Family(Protocol):
         ...
 
     def repository_source(self, repository: Repository, bootstrap: Bootstrap) -> Source:
-        """Where the packages of a template's repository are; `url` is spelt as it is in the repository.
+        """Returns where the packages of a template's repository are; `url` is spelt as it is in the repository.
 
         Raises InvalidInput for an entry that cannot be one.
         """
         ...
 
     def forget_repositories(self, repositories: tuple[Repository, ...]) -> tuple[str, ...]:
-        """The file of each repository: what to remove if it is not persisted."""
+        """Returns the file of each repository: what to remove if it is not persisted."""
         ...
 
     def refresh(self, repositories: tuple[Repository, ...]) -> Step:
@@ -179,7 +179,7 @@ class Family(Protocol):
         ...
 
     def list_packages(self) -> str:
-        """A shell text whose output `parse_packages` reads."""
+        """Returns a shell text whose output `parse_packages` reads."""
         ...
 
     def parse_packages(self, output: str) -> tuple[PackageInfo, ...]: ...
@@ -189,7 +189,7 @@ class Family(Protocol):
         ...
 
     def kernel(self) -> str:
-        """A shell text that prints two lines: path of the kernel to boot, path of its initrd (absolute, in the
+        """Returns a shell text that prints two lines: path of the kernel to boot, path of its initrd (absolute, in the
         guest)."""
         ...
 

@@ -11,7 +11,7 @@ from imagefactory.systems.families.interface import Family, Release
 
 
 def is_family(found: object) -> TypeGuard[Family]:
-    """Whether it has a family's parts."""
+    """Returns whether it has a family's parts."""
     return all(hasattr(found, part) for part in ("name", "release", "bootstrap", "configure", "install", "seal"))
 
 

@@ -38,13 +38,13 @@ AGENTS = {"qemu": "qemu-guest-agent", "vmware": "open-vm-tools"}
 
 
 def hostname(name: str) -> str:
-    """A valid host name made from a template's name ("My server 12" is "my-server-12")."""
+    """Returns a valid host name made from a template's name ("My server 12" is "my-server-12")."""
     label = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     return label[:HOSTNAME_LIMIT].rstrip("-") or "localhost"
 
 
 def identity(name: str) -> tuple[File, ...]:
-    """The host's own name, in both places that want it."""
+    """Returns the files with the host's own name."""
     host = hostname(name)
     hosts = f"127.0.0.1 localhost\n127.0.1.1 {host}\n::1 localhost ip6-localhost ip6-loopback\n"
     return File("/etc/hostname", f"{host}\n".encode()), File("/etc/hosts", hosts.encode())
@@ -59,7 +59,7 @@ def fulfil(needs: Needs) -> Change:
 
 
 def _cloud_init(sources: tuple[str, ...]) -> tuple[File, ...]:
-    """The data sources that cloud-init asks, in order; nothing for a target without cloud-init."""
+    """Returns the data sources that cloud-init asks, in order; nothing for a target without cloud-init."""
     if not sources:
         return ()
     listed = ", ".join(sources)

@@ -46,7 +46,7 @@ class ChrootGuest:
     A command sees proc, sys (read only), a small dev, an empty run and the host's `resolv` file; packages start no
     service (policy-rc.d). Nothing of that is in the tree: it is mounted over it, and gone with the command and all
     that it left running. `put`, `get` and `remove` work inside the tree, where no symbolic link leads out, and see its
-    bare files, each within `timeout` seconds (a file may be a pipe that nobody reads). Use it in `async with`: two
+    bare files, each within `timeout` seconds (a file may be a pipe without a reader). Use it in `async with`: two
     empty files that serve as mount points are there in between.
     """
 

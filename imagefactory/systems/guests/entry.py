@@ -11,7 +11,7 @@ from pathlib import Path
 POLICY = "/usr/sbin/policy-rc.d"
 RESOLV = "/etc/resolv.conf"
 
-# A first process ignores signals it has no trap for; with the trap its end is the end of everybody in the namespace.
+# A first process ignores signals it has no trap for; with the trap its end ends all processes in the namespace.
 # A trap is heard only while the shell waits for a job in the background, and such a job would lose standard input.
 _LEAVE = "trap 'exit 143' TERM INT HUP\nexec 3<&0\n"
 
@@ -83,10 +83,10 @@ NAMESPACES = ("unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill
 
 
 def running(tree: Path, resolv: Path) -> tuple[str, ...]:
-    """The command line that runs a script in the tree, with everything around it that a script expects."""
+    """Returns the command line that runs a script in the tree, with everything around it that a script expects."""
     return (*NAMESPACES, "sh", "-c", RUN, "sh", str(tree), str(resolv))
 
 
 def touching(tree: Path, script: str, *arguments: str) -> tuple[str, ...]:
-    """The command line that works on the bare files of the tree."""
+    """Returns the command line that works on the bare files of the tree."""
     return (*NAMESPACES, "sh", "-c", FILES, "sh", str(tree), script, "sh", *arguments)

@@ -52,7 +52,7 @@ class Guest(Protocol):
         ...
 
     async def output(self, script: str, *, title: str, limit: int = 16 << 20, total: float | None = None) -> str:
-        """As `run`; the answer is what it printed on stdout."""
+        """As `run`; returns what it printed on stdout."""
         ...
 
     async def put(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
@@ -65,7 +65,7 @@ class Guest(Protocol):
         ...
 
     async def get(self, path: str, *, limit: int = 1 << 20) -> bytes | None:
-        """The file's content, None if there is no such file."""
+        """Returns the file's content, None if there is no such file."""
         ...
 
     async def remove(self, *paths: str) -> None:

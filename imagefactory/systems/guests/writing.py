@@ -70,7 +70,7 @@ def _written(file: File) -> str:
 
 
 def not_written(error: CommandFailed) -> FactoryError:
-    """The error with the file's path and what to do, if the failure was that of a file."""
+    """Returns the error with the file's path and what to do, if the failure was that of a file."""
     if not error.tail or not error.tail[-1].startswith(_MARK):
         return error
     path, said = error.tail[-1].removeprefix(_MARK), error.tail[:-1]

@@ -1,7 +1,7 @@
 """Whether KVM can be believed.
 
 /dev/kvm may exist and be of a kind that runs stock guests far slower than emulation, or not at all. So the question is
-not "is it there" but "is it at least about as quick as emulation", and a boot sector answers it in about a second.
+not "is it there" but "is it at least about as quick as emulation", which a boot sector shows in about a second.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Host:
 
 
 def look() -> Host:
-    """The host as it is."""
+    """Returns the host as it is."""
     device = os.access("/dev/kvm", os.R_OK | os.W_OK)
     modules = Path("/sys/module")
     names = frozenset(path.name for path in modules.glob("kvm*")) if modules.is_dir() else frozenset[str]()
@@ -96,7 +96,7 @@ class Acceleration:
         self._known: dict[str, Accel] = {}
 
     async def choose(self, arch: str) -> Accel:
-        """What to run a guest of `arch` (TDL's spelling) on.
+        """Returns what to run a guest of `arch` (TDL's spelling) on.
 
         Raises MissingTool (qemu is not installed), Unsupported (kvm is demanded for a foreign architecture).
         """
@@ -149,7 +149,7 @@ class Acceleration:
 
 
 def boot_sector() -> bytes:
-    """The 512 bytes of probe.S, assembled."""
+    """Returns the 512 bytes of probe.S, assembled."""
     return bytes.fromhex(files(__package__).joinpath("probe.hex").read_text())
 
 

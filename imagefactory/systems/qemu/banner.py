@@ -43,7 +43,7 @@ class BannerProtocol(LineOnlyReceiver):
 async def ssh_banner(endpoint: IStreamClientEndpoint, clock: Clock, patience: float = 15.0) -> str:
     """Connect and read the identification line; "" if none came within `patience` seconds.
 
-    Raises what the endpoint raises (nobody listens).
+    Raises what the endpoint raises (the port is closed).
     """
     factory = Factory.forProtocol(BannerProtocol)
     factory.noisy = False

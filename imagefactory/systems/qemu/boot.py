@@ -91,7 +91,7 @@ async def boot_check(
 
 
 async def _possible(hardware: Hardware, arch: str, processes: Processes, report: Report) -> Hardware:
-    """What this host's qemu has of it, and a word about what it has not."""
+    """Returns what this host's qemu has of it; reports what it has not."""
     if hardware.plain:
         return hardware
     asked = Command((PROGRAMS[arch], "-device", "help"), "asking qemu for its devices")

@@ -62,7 +62,7 @@ def card_device(card: NetworkCard) -> tuple[str, ...]:
 
 
 def possible(hardware: Hardware, help: str) -> Hardware:
-    """The same with virtio for what is not in qemu's answer to `-device help`: some distributions leave devices out."""
+    """The same with virtio for what is not in qemu's output of `-device help`: some distributions leave devices out."""
     known = set(_NAME.findall(help))
     disk = hardware.disk if hardware.disk.value in known else DiskBus.VIRTIO
     card = hardware.card if hardware.card.value in known else NetworkCard.VIRTIO

@@ -98,7 +98,7 @@ class Machine:
 
 
 def firmware(arch: str, kind: str) -> Firmware | None:
-    """The files of the firmware `kind` ("bios" or "uefi") for `arch`, None for a BIOS; ARM knows UEFI only.
+    """Returns the files of the firmware `kind` ("bios" or "uefi") for `arch`, None for a BIOS; ARM knows UEFI only.
 
     Raises MissingTool, Unsupported.
     """

@@ -24,31 +24,31 @@ EventReader = Callable[[str, dict[str, Any]], None]
 
 
 class QmpProtocol(LineOnlyReceiver):
-    """The wire: answers are matched to commands by id, everything still open fails with the connection."""
+    """The wire: replies are matched to commands by id; what is still open fails with the connection."""
 
     delimiter = b"\n"
     MAX_LENGTH = 4 << 20
 
     def __init__(self, on_event: EventReader) -> None:
         self._on_event = on_event
-        self._answers: dict[int, Deferred[Any]] = {}
+        self._replies: dict[int, Deferred[Any]] = {}
         self._last = 0
         self.greeted: Event[None] = Event()
         self.closed: Event[None] = Event()
 
     def ask(self, command: str, arguments: dict[str, Any]) -> Deferred[Any]:
-        """Send a command; a Deferred of what stands in `return`."""
+        """Send a command; returns a Deferred of what stands in `return`."""
         if self.closed.fired:
             raise Unavailable(_CLOSED)
         self._last += 1
         number = self._last
-        answer: Deferred[Any] = Deferred(lambda _: self._forget(number))
-        self._answers[number] = answer
+        reply: Deferred[Any] = Deferred(lambda _: self._forget(number))
+        self._replies[number] = reply
         message: dict[str, Any] = {"execute": command, "id": number}
         if arguments:
             message["arguments"] = arguments
         self._send(json.dumps(message).encode() + b"\n")
-        return answer
+        return reply
 
     def lineReceived(self, line: bytes) -> None:
         try:
@@ -63,28 +63,28 @@ class QmpProtocol(LineOnlyReceiver):
         elif "event" in message:
             self._on_event(message["event"], message.get("data", {}))
         else:
-            self._answer(message)
+            self._reply(message)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - Twisted's signature
         lost = Failure(Unavailable(_CLOSED))
-        answers, self._answers = self._answers, {}
-        for answer in answers.values():
-            answer.errback(lost)
+        replies, self._replies = self._replies, {}
+        for reply in replies.values():
+            reply.errback(lost)
         if not self.greeted.fired:
             self.greeted.fail(lost)
         self.closed.fire(None)
 
-    def _answer(self, message: dict[str, Any]) -> None:
+    def _reply(self, message: dict[str, Any]) -> None:
         number = message.get("id")
-        answer = self._answers.pop(number, None) if isinstance(number, int) else None
-        if answer is None:  # its asker was cancelled
+        reply = self._replies.pop(number, None) if isinstance(number, int) else None
+        if reply is None:  # its asker was cancelled
             return
         if "return" in message:
-            answer.callback(message["return"])
+            reply.callback(message["return"])
         else:
             error = message.get("error")
             text = error.get("desc") if isinstance(error, dict) else error
-            answer.errback(BuildFailed(f"qemu refused a command: {text}"))
+            reply.errback(BuildFailed(f"qemu refused a command: {text}"))
 
     def disconnect(self) -> None:
         """Close the connection; qemu goes on."""
@@ -96,7 +96,7 @@ class QmpProtocol(LineOnlyReceiver):
         self.transport.write(data)
 
     def _forget(self, number: int) -> None:
-        self._answers.pop(number, None)
+        self._replies.pop(number, None)
 
 
 class Qmp:
@@ -106,7 +106,7 @@ class Qmp:
         self._protocol = protocol
 
     async def execute(self, command: str, **arguments: Any) -> Any:
-        """Run a command and answer what it returned.
+        """Run a command; returns what stands in `return`.
 
         Raises BuildFailed (qemu refuses it), Unavailable (the connection is gone).
         """
@@ -118,19 +118,19 @@ class Qmp:
 
     async def quit(self) -> None:
         """Make qemu end; returns when it has closed the connection."""
-        with suppress(Unavailable):  # it may go without an answer
+        with suppress(Unavailable):  # it may go without a reply
             await self.execute("quit")
         await self._protocol.closed.wait()
 
 
 def ignore(name: str, data: dict[str, Any]) -> None:
-    """An `EventReader` that does not listen."""
+    """An `EventReader` that does nothing."""
 
 
 async def connect(endpoint: IStreamClientEndpoint, on_event: EventReader = ignore) -> Qmp:
     """Connect and negotiate.
 
-    Raises Unavailable, and what the endpoint raises while nobody listens.
+    Raises Unavailable, and what the endpoint raises while the socket is not there.
     """
     factory = Factory.forProtocol(partial(QmpProtocol, on_event))
     factory.noisy = False

@@ -59,7 +59,7 @@ class SerialLog:
         return self.outcome
 
     def tail(self, count: int = 40) -> tuple[str, ...]:
-        """The last lines for people, the unfinished one included."""
+        """Returns the last lines for people, the unfinished one included."""
         lines = (*self._lines, *filter(str.strip, [plain(self._open)]))
         return lines[-count:]
 
@@ -75,5 +75,5 @@ class SerialLog:
 
 
 def plain(line: str) -> str:
-    """The line as a person sees it: no escape sequences, no control characters, at most 4096 characters."""
+    """Returns the line as a person sees it: no escape sequences, no control characters, at most 4096 characters."""
     return _CONTROL.sub("", _ESCAPE.sub("", line[-_LONGEST_LINE:]))

@@ -35,10 +35,19 @@ async def customise(
     *,
     timeout: float | None = None,
 ) -> tuple[PackageInfo, ...]:
-    """Make the template's changes in an entered guest; the answer is what is installed then.
+    """Make the template's changes in an entered guest.
 
-    `timeout` is in seconds, for each step. All contents must be in the template (`Inline`). Raises CommandFailed with
-    the name of the template's command, BuildFailed (no such package, bad signature), Unavailable, NoSpace, TimedOut.
+    Args:
+        guest: entered.
+        template: with all contents in it (`Inline`).
+        timeout: seconds for each step.
+
+    Returns what is installed then.
+
+    Raises:
+        CommandFailed: with the name of the template's command.
+        BuildFailed: no such package, bad signature.
+        Unavailable, NoSpace, TimedOut.
     """
     work = Steps(guest, family, report, timeout)
     await work.change(family.configure(template))
@@ -53,7 +62,7 @@ async def customise(
 
 
 async def _root_password(work: Steps, template: Template) -> None:
-    """The system itself hashes it, in its own way; it goes in by standard input, which nobody else can read."""
+    """The system itself hashes it, in its own way; it goes in by standard input, which other processes cannot read."""
     secret = template.os.root_password
     if secret:
         await work.run(Step("set the root password", "chpasswd"), stdin=f"root:{secret.reveal()}\n".encode())
@@ -91,7 +100,7 @@ async def _forget(guest: Guest, family: Family, repositories: tuple[Repository, 
 async def installed(
     guest: Guest, family: Family, template: Template, *, timeout: float | None = None
 ) -> tuple[PackageInfo, ...]:
-    """The packages of the system, with the lines of the template's extra command if it has one.
+    """Returns the packages of the system, with the lines of the template's extra command if it has one.
 
     TDL's rule: line N of the extra command's output belongs to line N of the package list, or all is wrong.
     """

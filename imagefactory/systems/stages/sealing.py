@@ -63,13 +63,13 @@ _ASIDE = "/.imagefactory-kept"
 
 
 def aside(paths: Sequence[str]) -> str:
-    """A shell text that takes these files away, with owner, mode and all; what is not there is not missed."""
+    """Returns a shell text that moves these files aside, with owner and mode; one that is absent is no error."""
     moves = (f"[ ! -e {quote(path)} ] || mv {quote(path)} {_ASIDE}/{place}" for place, path in enumerate(paths))
     return "\n".join(("set -e", f"mkdir -m 0700 {_ASIDE}", *moves))
 
 
 def back(paths: Sequence[str]) -> str:
-    """A shell text that undoes `aside`."""
+    """Returns a shell text that undoes `aside`."""
     moves = []
     for place, path in enumerate(paths):
         above, kept = quote(path.rpartition("/")[0]), f"{_ASIDE}/{place}"
@@ -78,7 +78,7 @@ def back(paths: Sequence[str]) -> str:
 
 
 def _covers(pattern: str, path: str) -> bool:
-    """Whether removing `pattern` would remove `path`: part by part, and a directory goes with all in it."""
+    """Returns whether removing `pattern` would remove `path`: part by part, and a directory goes with all in it."""
     wanted, parts = pattern.split("/"), path.split("/")
     pairs = zip(wanted, parts, strict=False)
     return len(parts) >= len(wanted) and all(
@@ -87,7 +87,7 @@ def _covers(pattern: str, path: str) -> bool:
 
 
 def sealing_inputs(needs: Needs, family: Family, template: Template) -> Mapping[str, str]:
-    """What a system adapted to these needs and sealed depends on besides the customised one, for the stage key."""
+    """Returns what an adapted and sealed system depends on besides the customised one, for the stage key."""
     return {
         "recipe": RECIPE,
         "needs": _digest(needs),
@@ -105,23 +105,25 @@ def _digest(value: object) -> str:
 async def fulfil_needs(
     guest: Guest, family: Family, needs: Needs, template: Template, report: Report, *, timeout: float | None = None
 ) -> tuple[PackageInfo, ...]:
-    """Give the system what its target needs; the answer is what is installed then.
+    """Give the system what its target needs.
 
-    Errors are those of `customise`.
+    Returns what is installed then.
+
+    Raises as `customise`.
     """
     await Steps(guest, family, report, timeout).change(family.fulfil(needs))
     return await installed(guest, family, template, timeout=timeout)
 
 
 async def kernel(guest: Guest, family: Family, *, timeout: float | None = None) -> Kernel:
-    """Where the kernel and its initrd are; BuildFailed if there is none."""
+    """Returns where the kernel and its initrd are; BuildFailed if there is none."""
     try:
-        answer = (await guest.output(family.kernel(), title="find the kernel", total=timeout)).split()
+        found = (await guest.output(family.kernel(), title="find the kernel", total=timeout)).split()
     except CommandFailed as error:
         raise _no_kernel() from error
-    if len(answer) != 2:
+    if len(found) != 2:
         raise _no_kernel()
-    return Kernel(answer[0], answer[1])
+    return Kernel(found[0], found[1])
 
 
 def _no_kernel() -> BuildFailed:

@@ -1,1 +1,1 @@
-"""Tests of the disk room."""
+"""Tests of `systems.disk`."""

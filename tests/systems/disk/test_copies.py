@@ -18,7 +18,7 @@ from tests.lib.files.test_holes import BLOCK, PIECES, SparseTestCase
 
 
 class Cancelled(Exception):
-    """Somebody asked the work to stop."""
+    """The work was asked to stop."""
 
 
 def stopping(done: int, total: int) -> None:

@@ -38,7 +38,7 @@ class StoppableTests(SynchronousTestCase):
     """Cancelling asks the thread and waits for it."""
 
     def test_the_answer_comes_back(self) -> None:
-        """As long as nobody cancels."""
+        """As long as it is not cancelled."""
         self.assertEqual(self.successResultOf(Deferred.fromCoroutine(stoppable(ImmediateThreads(), lambda _: 7))), 7)
 
     def test_cancelling_stops_the_work_and_waits_for_its_end(self) -> None:

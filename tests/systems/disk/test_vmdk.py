@@ -40,7 +40,7 @@ class VmdkTests(SynchronousTestCase):
         self.assertEqual(read(self.image.read_bytes()), content(self.source))
 
     def test_zeroes_are_left_out_hole_or_not(self) -> None:
-        """A grain of written zeroes takes no room."""
+        """A grain of written zeroes takes no space."""
         self.source.write_bytes(bytes(4 * GRAIN) + b"x" + bytes(GRAIN - 1))
         main([str(self.source), str(self.image)])
         self.assertEqual(list(read(self.image.read_bytes())), [4])
@@ -69,7 +69,7 @@ class VmdkTests(SynchronousTestCase):
             self.assertEqual(list(grains(file.fileno())), [0])
 
     def test_what_goes_wrong_is_one_line(self) -> None:
-        """For whoever runs it as a program."""
+        """For those who run it as a program."""
         answer = main([str(self.directory / "absent"), str(self.image)])
         self.assertIn("No such file or directory", answer or "")
 

@@ -57,7 +57,7 @@ class Response:
 
 @dataclass
 class Http:
-    """Answers what it was told, 404 otherwise."""
+    """Replies as it was told, 404 otherwise."""
 
     bodies: dict[str, bytes] = field(default_factory=dict)
     silent: bool = False
@@ -257,7 +257,7 @@ class RepositoryTests(EngineTestCase):
         self.assertEqual([one.suite for one in after.bootstrap.sources], ["bookworm"])
 
     def test_a_mirror_of_it(self) -> None:
-        """The mapping holds for it, too; `apt:` is asked for once, whoever needs it."""
+        """The mapping holds for it, too; `apt:` is asked for once, however many need it."""
         self.engine = self.make_engine({"http://r.example": "http://near.example/r", ROOT: "apt:"})
         self.processes.expect(URIS, lines=[NEAR])
         self.http.bodies = {
@@ -313,7 +313,7 @@ class CheckTests(EngineTestCase):
             self.assertTrue(error.hint)
 
     def test_a_mapped_install_tree(self) -> None:
-        """What nobody else could read is read where a mapping says."""
+        """What others could not read is read where a mapping says."""
         template = self.template()
         for url in ("file:///srv/debian", "ftp://m.example/debian"):
             os = replace(template.os, install=UrlInstall(url))

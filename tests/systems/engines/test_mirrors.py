@@ -99,7 +99,7 @@ class HostMirrorTests(SynchronousTestCase):
         self.assertIn('"mirrors": {"http://m.example/ubuntu": ', error.hint)
 
     def test_what_the_network_does_not_have(self) -> None:
-        """A disc or directory of this host is no mirror: nobody else could read it."""
+        """A disc or directory of this host is no mirror: other hosts could not read it."""
         targets = TARGETS.replace("http://near.example/debian\t", "file:/srv/debian\t")
         self.assertRaises(Unavailable, host_mirror, targets, BOOKWORM, ROOT)
 

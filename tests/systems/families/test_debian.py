@@ -68,7 +68,7 @@ class ReleaseTests(SynchronousTestCase):
             self.assertIsNone(FAMILY.release("Debian", version), version)
 
     def test_what_is_known_and_too_old(self) -> None:
-        """The reason is said, not that nobody knows it."""
+        """The reason is said, not that it is unknown."""
         for os, version, first in (("Debian", "7.11", "Debian 8 "), ("Ubuntu", "14.04.6", "Ubuntu 15.04 ")):
             found = FAMILY.release(os, version)
             assert found is not None

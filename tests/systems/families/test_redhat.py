@@ -53,7 +53,7 @@ class ReleaseTests(SynchronousTestCase):
             self.assertIsNone(FAMILY.release(os, version), (os, version))
 
     def test_what_is_known_and_too_old(self) -> None:
-        """The reason is said, not that nobody knows it."""
+        """The reason is said, not that it is unknown."""
         for os, version in (
             *(("RHEL-2.1", "U6"), ("RHEL-4", "U8"), ("RHEL-5", "9"), ("CentOS-5", "U8"), ("OL-5", "11")),
             *(("ScientificLinux-5", "6"), ("ScientificLinuxCern-5", "5"), ("FedoraCore", "6"), ("FC", "5")),

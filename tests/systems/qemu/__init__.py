@@ -1,1 +1,1 @@
-"""Tests of the qemu room."""
+"""Tests of `systems.qemu`."""

@@ -62,7 +62,7 @@ class FakeQemu:
 
 @implementer(IStreamClientEndpoint)
 class Control:
-    """qemu's control socket: greets, answers, quits."""
+    """qemu's control socket: greets, replies, quits."""
 
     disconnecting = False
 
@@ -85,8 +85,8 @@ class Control:
     def write(self, data: bytes) -> None:
         message = json.loads(data)
         self.commands.append(message["execute"])
-        answer = USERNET if message["execute"] == "human-monitor-command" else {}
-        self.say({"return": answer, "id": message["id"]})
+        reply = USERNET if message["execute"] == "human-monitor-command" else {}
+        self.say({"return": reply, "id": message["id"]})
         if message["execute"] == "quit":
             self.protocol.connectionLost(Failure(ConnectionDone()))
             self._qemu.end(Exit(0, None))

@@ -66,7 +66,7 @@ class AccelerationTests(SynchronousTestCase):
         self.processes.expect(f"-accel {kind} ", exit=exit, effect=lambda _: self.clock.advance(seconds))
 
     def test_kvm_that_proves_itself_is_used(self) -> None:
-        """The reason has both times; the answer is found once."""
+        """The reason has both times; it is found out once."""
         self.probe("tcg", 0.3)
         self.probe("kvm", 0.1)
         acceleration = self.acceleration()
@@ -107,7 +107,7 @@ class AccelerationTests(SynchronousTestCase):
         self.failureResultOf(work, Unsupported)
 
     def test_two_who_ask_at_once_share_one_probe(self) -> None:
-        """The second waits for the first one's answer."""
+        """The second waits for the first one's result."""
         self.probe("tcg", 0.1)
         hanging = self.processes.expect("-accel kvm ", hangs=True)
         acceleration = self.acceleration()

@@ -29,7 +29,7 @@ class BannerTests(SynchronousTestCase):
         self.assertTrue(self.endpoint.transport.disconnecting)
 
     def test_a_connection_that_is_closed_has_no_banner(self) -> None:
-        """Which is what qemu does while nobody listens in the guest."""
+        """Which is what qemu does while no server listens in the guest."""
         self.endpoint.protocol.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(self.successResultOf(self.work), "")
 

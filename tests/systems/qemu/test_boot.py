@@ -206,7 +206,7 @@ class BootTests(BootTestCase):
         self.assertEqual(str(error), "qemu ended with exit status 1\n  | qemu: cannot open the image")
 
     def test_a_lost_control_connection_gives_way_to_the_reason(self) -> None:
-        """qemu may die after somebody has connected; why it died is what matters."""
+        """qemu may die after the connection was made; why it died is what matters."""
         work = self.start(ssh=True)
         self.control.silent = True
         self.control_answers()

@@ -34,7 +34,7 @@ class Endpoint:
 
 
 class QmpTests(SynchronousTestCase):
-    """Commands, answers, events."""
+    """Commands, replies, events."""
 
     def setUp(self) -> None:
         self.endpoint = Endpoint()
@@ -77,14 +77,14 @@ class QmpTests(SynchronousTestCase):
         self.assertIn("nonsense has not", str(self.failureResultOf(work, BuildFailed).value))
 
     def test_a_lost_connection_fails_what_is_open_and_what_comes(self) -> None:
-        """Nobody waits for ever."""
+        """No command waits for ever."""
         work = self.start("query-status")
         self.endpoint.protocol.connectionLost(Failure(ConnectionDone()))
         self.failureResultOf(work, Unavailable)
         self.failureResultOf(self.start("query-status"), Unavailable)
 
     def test_quit_ends_with_the_connection(self) -> None:
-        """Whether qemu still answers or not."""
+        """Whether qemu still replies or not."""
         work = Deferred.fromCoroutine(self.qmp.quit())
         self.assertEqual(self.asked()["execute"], "quit")
         self.assertNoResult(work)
@@ -121,6 +121,6 @@ class QmpTests(SynchronousTestCase):
         )
     )
     def test_no_line_breaks_it(self, line: bytes) -> None:
-        """Whatever comes, the protocol raises nothing, not even to one who waits for an answer."""
+        """Whatever comes, the protocol raises nothing, not even to a command that waits for its reply."""
         self.start("query-status").addErrback(lambda _: None)
         self.endpoint.protocol.dataReceived(line + b"\n")

@@ -59,7 +59,7 @@ class CustomiseTests(SynchronousTestCase):
             return await customise(self.guest, FAMILY, BOOKWORM, template, Silence(), timeout=9)
 
     def customise(self, template: Template = TEMPLATE) -> Any:
-        """What `customise` answers or raises."""
+        """What `customise` returns or raises."""
         return Deferred.fromCoroutine(self._work(template))
 
     def test_order(self) -> None:
@@ -155,7 +155,7 @@ class CustomiseTests(SynchronousTestCase):
         self.assertEqual([ran.title for ran in self.guest.ran if ran.total != 9], [])
 
     def test_contents_must_be_there(self) -> None:
-        """A content that nobody fetched, or a command that is no text, is no guess."""
+        """A content that was not fetched, or a command that is no text, is no guess."""
         remote = replace(TEMPLATE, files=(GuestFile("/x", Remote("http://m.example/x")),))
         self.failureResultOf(self.customise(remote), InvalidInput)
         binary = replace(TEMPLATE, commands=(Script("b", Inline(b"\xff\xfe")),))

@@ -31,7 +31,7 @@ class SealingTests(SynchronousTestCase):
         self.guest = MemoryGuest()
 
     def result(self, use: Callable[[], Awaitable[Any]]) -> Any:
-        """The answer of `use` in the entered guest."""
+        """What `use` returns in the entered guest."""
 
         async def work() -> Any:
             async with self.guest:

@@ -64,7 +64,7 @@ class Dnf:
         return Invocation(argv, files=files)
 
     def files(self, bootstrap: Bootstrap) -> dict[str, bytes]:
-        """The sources that customising installs from."""
+        """Returns the sources that customising installs from."""
         text = sources.building(bootstrap.sources, verify=bootstrap.verify)
         return {f"{sources.DIRECTORY}/{sources.OWN}install.repo".lstrip("/"): text.encode()}
 
@@ -76,7 +76,7 @@ class Dnf:
 
 
 def _tidy(bootstrap: Bootstrap, tree: Path, keys: tuple[Path, ...]) -> tuple[str, ...]:
-    """The words in front of dnf's."""
+    """Returns the words in front of dnf's."""
     kept = "" if sources.reads_database(bootstrap.release) else f"{tree}{sources.KEPT}"
     return ("sh", "-c", TIDY, "sh", f"{tree}{DOWNLOADS}", kept, *(str(key) for key in keys), "--")
 

@@ -80,7 +80,7 @@ class BootstrapEngine:
         return SystemKind.TREE
 
     def _assumed(self, url: str) -> str:
-        """Where a URL will be read; which of its mirrors this host's apt has is not asked yet."""
+        """Returns where a URL will be read; which of its mirrors this host's apt has is not asked yet."""
         place = mirrors.mapped(url, self._mirrors)
         return url if place == APT else place
 
@@ -132,7 +132,7 @@ class BootstrapEngine:
         return await self._processes.output(Command(argv, "reading this host's package sources", total=60))
 
     async def _version(self, tool: str) -> str:
-        """What tells one release of the tool from another."""
+        """Returns what tells one release of the tool from another."""
         argv = TOOLS[tool].version()
         if not argv:
             program = await self._threads.run(find_tool, tool, self._path)
@@ -215,13 +215,13 @@ class _Output:
 
 
 def _urls(template: Template, family: Family, bootstrap: Bootstrap) -> tuple[str, ...]:
-    """All that the template wants to be read from."""
+    """Returns all that the template wants to be read from."""
     repositories = (family.repository_source(one, bootstrap).url for one in template.repositories)
     return (install_url(template), *repositories)
 
 
 def _refuse_user(url: str) -> None:
-    """Package tools would show them to everybody in their arguments, and leave them in the image."""
+    """Package tools would show them to all users in their arguments, and leave them in the image."""
     if urlsplit(url).username is not None:
         raise Unsupported(
             "install and repository URLs cannot have a user or password",

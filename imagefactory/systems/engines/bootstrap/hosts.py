@@ -16,7 +16,7 @@ NATIVE = {
     "i686": {Arch.I386},
     "aarch64": {Arch.AARCH64},
 }
-EMULATED = {Arch.AARCH64: "qemu-aarch64"}  # those that the disk room can make bootable
+EMULATED = {Arch.AARCH64: "qemu-aarch64"}  # those that `systems.disk` can make bootable
 
 
 class Hosts:

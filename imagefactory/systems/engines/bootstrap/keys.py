@@ -16,7 +16,7 @@ DIRECTORIES = (
 
 
 def find_keys(bootstrap: Bootstrap, directories: Sequence[Path] = DIRECTORIES) -> tuple[Path, ...]:
-    """The keyring of this bootstrap on this host; none if the template wants no signatures.
+    """Returns the keyring of this bootstrap on this host; none if the template wants no signatures.
 
     Reads directories: call it in a thread. Raises MissingTool, naming the package that has the keyring.
     """

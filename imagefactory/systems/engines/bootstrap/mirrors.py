@@ -18,7 +18,7 @@ from imagefactory.systems.families.interface import Release
 
 _log = Logger()
 
-#: Prints what this host's apt would read, as its sources have it. It looks at nothing else, so it answers at once.
+#: Prints what this host's apt would read, as its sources have it. It looks at nothing else, so it takes no time.
 URIS = ("apt-get", "update", "--print-uris")
 
 #: Knows who made each source, too, for which it reads all lists of packages.
@@ -86,14 +86,14 @@ def _is_below(url: str, prefix: str) -> bool:
 
 
 def named_mirror(uris: str, release: Release) -> str | None:
-    """The first mirror with the release's own suite among the host's sources, from the output of `URIS`."""
+    """Returns the first mirror with the release's own suite among the host's sources, from the output of `URIS`."""
     suites = "|".join(re.escape(suite) for suite in (release.codename, release.version))
     found = re.search(rf"^'(https?://\S+?)/+dists/(?:{suites})/(?:InRelease|Release)' ", uris, re.MULTILINE)
     return found[1] if found else None
 
 
 def host_mirror(targets: str, release: Release, wanted: str) -> str:
-    """The mirror of the host's own sources that has the release, from the output of `INDEXTARGETS`.
+    """Returns the mirror of the host's own sources that has the release, from the output of `INDEXTARGETS`.
 
     A source of that very suite is best; another release's of the same OS will do, a mirror has all of them. Raises
     Unavailable, which says what to set for the URL `wanted`.
@@ -110,7 +110,7 @@ def host_mirror(targets: str, release: Release, wanted: str) -> str:
 
 
 def no_mirror(release: Release, wanted: str) -> Unavailable:
-    """What to say where this host's apt knows no mirror for the URL `wanted`."""
+    """Returns what to say where this host's apt knows no mirror for the URL `wanted`."""
     setting = f'"mirrors": {{"{without_secrets(wanted)}": "http://URL-OF-A-MIRROR"}}'
     return Unavailable(
         f"this host's package sources have no mirror of {release.os}",

@@ -53,9 +53,9 @@ class Tool(Protocol):
         ...
 
     def files(self, bootstrap: Bootstrap) -> dict[str, bytes]:
-        """What the engine writes into the finished tree, by path relative to its root."""
+        """Returns what the engine writes into the finished tree, by path relative to its root."""
         ...
 
     def milestone(self, line: str) -> Milestone | None:
-        """What a line of output says about progress."""
+        """Returns what a line of output says about progress."""
         ...

@@ -154,7 +154,7 @@ def _without_rsa(install: str) -> str:
     """`install`, without the work of a second or two that an RSA host key is.
 
     openssh-server's script makes host keys, which the seal removes. It leaves a key alone that is there: an empty
-    file, gone again before anybody reads it. The other kinds cost nothing, and let `sshd -t` in a command succeed.
+    file, gone again before it is read. The other kinds cost nothing, and let `sshd -t` in a command succeed.
     """
     return f"""\
 set -e
@@ -169,14 +169,14 @@ key=$ssh/ssh_host_rsa_key
 
 
 def _keyring(release: Release) -> tuple[str, str]:
-    """The file with the keys that sign a release, and the package that has it."""
+    """Returns the file with the keys that sign a release, and the package that has it."""
     keyring, package = KEYRINGS[release.os]
     removed = release.os == "Debian" and releases.generation(release) <= LAST_REMOVED
     return (REMOVED_KEYS if removed else keyring), package
 
 
 def _trusted(template: Template) -> bool:
-    """Whether the template says, in apt's own words, that its mirror is not signed."""
+    """Returns whether the template says, in apt's own words, that its mirror is not signed."""
     root = sources.mirror_root(install_url(template))
     return any(
         "trusted=yes" in one.url.partition("]")[0] and root in [word.rstrip("/") for word in one.url.split()]

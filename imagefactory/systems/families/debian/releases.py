@@ -105,7 +105,7 @@ LAST_UBUNTU_I386 = 18
 
 
 def release(os: str, version: str) -> Release | None:
-    """The release meant by a name and a version: a number, or a code name in any case.
+    """Returns the release meant by a name and a version: a number, or a code name in any case.
 
     Another name in lower case is a suite that the mirror may have: newer than this table, or moving (`stable`).
     """
@@ -146,7 +146,7 @@ def known() -> tuple[str, ...]:
 
 
 def number(release: Release) -> tuple[int, ...]:
-    """The version, to compare releases of one OS with; a suite without a number is after all."""
+    """Returns the version, to compare releases of one OS with; a suite without a number is after all."""
     return _number(release.version)
 
 
@@ -155,7 +155,7 @@ def _number(version: str) -> tuple[int, ...]:
 
 
 def generation(release: Release) -> int:
-    """The number before the dot."""
+    """Returns the number before the dot."""
     return number(release)[0]
 
 
@@ -170,7 +170,7 @@ def architecture(arch: Arch, release: Release) -> str:
 
 
 def kernel(release: Release, arch: str) -> str:
-    """The package that pulls in the newest kernel."""
+    """Returns the package that pulls in the newest kernel."""
     if release.os == "Ubuntu":
         return "linux-image-virtual" if arch in {"amd64", "i386"} else "linux-image-generic"
     if generation(release) < FIRST_CLOUD_KERNEL.get(arch, 0):
@@ -179,7 +179,7 @@ def kernel(release: Release, arch: str) -> str:
 
 
 def base_packages(release: Release, arch: str) -> tuple[str, ...]:
-    """What every image has: a kernel, an init, a network, a way to log in; nothing more."""
+    """Returns what every image has: a kernel, an init, a network, a way to log in; nothing more."""
     own = ("initramfs-tools", "ubuntu-keyring") if release.os == "Ubuntu" else ()
     return (kernel(release, arch), *BASE, *own, *_resolver(release), *_initrd_compressor(release))
 

@@ -22,13 +22,13 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 def mirror_root(url: str) -> str:
-    """The root of a mirror, from its own URL or that of anything below `dists/` (old templates name the netboot
+    """Returns the root of a mirror, from its own URL or that of anything below `dists/` (old templates name the netboot
     directory)."""
     return re.sub(r"/dists(/.*)?$", "", url.rstrip("/")).rstrip("/")
 
 
 def sources(release: Release, root: str) -> tuple[Source, ...]:
-    """The suites of a release on a mirror; all but the release's own may be missing."""
+    """Returns the suites of a release on a mirror; all but the release's own may be missing."""
     components = ("main", "universe") if release.os == "Ubuntu" else ("main",)
 
     def suite(name: str, where: str = root, *, optional: bool = True) -> Source:
@@ -54,13 +54,13 @@ def _beside(root: str) -> str:
 
 
 def entries(found: tuple[Source, ...], options: str) -> str:
-    """The sources.list of a build, with a first line that tells it from a list that a template brings along."""
+    """Returns the sources.list of a build, with a first line that tells it from a list that a template brings along."""
     lines = (f"deb {options} {one.url} {one.suite} {' '.join(one.components)}" for one in found)
     return "\n".join((MARK + found[0].url, *lines, ""))
 
 
 def published(building: bytes, root: str) -> bytes:
-    """The list for the finished image: every URL of the build's mirror becomes the template's."""
+    """Returns the list for the finished image: every URL of the build's mirror becomes the template's."""
     mark, _, rest = building.decode(errors="surrogateescape").partition("\n")
     if not mark.startswith(MARK):
         return building
@@ -71,12 +71,12 @@ def published(building: bytes, root: str) -> bytes:
 
 
 def repository_file(repository: Repository) -> str:
-    """Where apt reads the entry of this repository; its name is one that apt does not ignore."""
+    """Returns where apt reads the entry of this repository; its name is one that apt does not ignore."""
     return f"/etc/apt/sources.list.d/{_UNSAFE.sub('-', repository.name).strip('-') or 'repository'}.list"
 
 
 def repository_source(wanted: Repository, release: Release, arch: str) -> Source:
-    """Where the entry's packages are; a flat one may have no Release where it is trusted."""
+    """Returns where the entry's packages are; a flat one may have no Release where it is trusted."""
     found = _parsed(wanted, release)
     url, suite, components = found["url"], found["suite"].replace("$(ARCH)", arch), tuple(found["components"].split())
     flat = suite.endswith("/")

@@ -159,6 +159,6 @@ def _package(name: str, version: str, arch: str) -> PackageInfo:
 
 
 def _unsigned(template: Template) -> bool:
-    """Whether the template lists its own install tree as a repository, and says that it is not signed."""
+    """Returns whether the template lists its own install tree as a repository, and says that it is not signed."""
     tree = install_url(template).rstrip("/")
     return any(one.url.strip().rstrip("/") == tree and one.signed is False for one in template.repositories)

@@ -74,7 +74,7 @@ def distribution(os: str) -> Distribution | None:
 
 
 def release(os: str, version: str) -> Release | None:
-    """The release that a name and a version mean; `version` of the answer is the major one."""
+    """Returns the release that a name and a version mean; its `version` is the major one."""
     name, number = NAME.fullmatch(os), VERSION.fullmatch(version)
     found = distribution(name[1]) if name else None
     if found is not None and (found.name, version.lower()) == ("Fedora", RAWHIDE):
@@ -110,7 +110,7 @@ def known() -> tuple[str, ...]:
 
 
 def major(release: Release) -> int:
-    """The major version as a number; rawhide is after all."""
+    """Returns the major version as a number; rawhide is after all."""
     return 999 if release.version == RAWHIDE else int(release.version)
 
 
@@ -120,7 +120,7 @@ def is_fedora(release: Release) -> bool:
 
 
 def architecture(arch: Arch, release: Release) -> str:
-    """The name of the architecture in rpm; Unsupported if the release does not exist for it."""
+    """Returns the name of the architecture in rpm; Unsupported if the release does not exist for it."""
     last = LAST_I386_FEDORA if is_fedora(release) else LAST_I386_EL
     if arch not in ARCHES or (arch is Arch.I386 and major(release) > last):
         raise Unsupported(
@@ -130,7 +130,7 @@ def architecture(arch: Arch, release: Release) -> str:
 
 
 def tool(release: Release) -> str:
-    """What installs packages inside the system."""
+    """Returns what installs packages inside the system."""
     return "yum" if not is_fedora(release) and major(release) < 8 else "dnf"
 
 

@@ -41,7 +41,7 @@ def sources(release: Release, url: str) -> tuple[Source, ...]:
 
 
 def reads_database(release: Release) -> bool:
-    """Whether the release's rpm reads what today's rpm writes: sqlite, which took the place of Berkeley DB."""
+    """Returns whether the release's rpm reads what today's rpm writes: sqlite, which took the place of Berkeley DB."""
     return major(release) >= (FIRST_SQLITE_FEDORA if is_fedora(release) else FIRST_SQLITE_EL)
 
 
@@ -50,7 +50,7 @@ def _source(url: str, name: str, *, optional: bool = False) -> Source:
 
 
 def building(found: tuple[Source, ...], *, verify: bool) -> str:
-    """The .repo file of a build, with a first line that tells it from a file that a template brings along.
+    """Returns the .repo file of a build, with a first line that tells it from a file that a template brings along.
 
     It names no keys: those that signed the base are in its rpm database.
     """
@@ -58,12 +58,12 @@ def building(found: tuple[Source, ...], *, verify: bool) -> str:
 
 
 def sections(found: tuple[Source, ...], *, verify: bool) -> tuple[str, ...]:
-    """The sources as sections of dnf's configuration, each ended by a line end."""
+    """Returns the sources as sections of dnf's configuration, each ended by a line end."""
     return tuple(_section(f"{OWN}{one.suite}", one.url, verify=verify, ssl=True) for one in found)
 
 
 def published(building: bytes, url: str) -> bytes:
-    """The file for the finished image: the template's URL instead of the mirror of the build."""
+    """Returns the file for the finished image: the template's URL instead of the mirror of the build."""
     mark, _, rest = building.decode(errors="surrogateescape").partition("\n")
     if not mark.startswith(MARK):
         return building
@@ -82,7 +82,7 @@ def _prefixes(before: str, after: str) -> tuple[str, str]:
 
 
 def repository_id(repository: Repository) -> str:
-    """A repository's name as dnf allows it.
+    """Returns a repository's name as dnf allows it.
 
     InvalidInput for one that is the base's, or dnf's own (dnf.conf(5): `main`).
     """
@@ -101,12 +101,12 @@ def _id(name: str) -> str:
 
 
 def repository_file(repository: Repository) -> str:
-    """Where dnf reads it."""
+    """Returns the path of its file, where dnf reads it."""
     return f"{DIRECTORY}/{repository_id(repository)}.repo"
 
 
 def repository(wanted: Repository) -> File:
-    """A template's repository; `signed` and `sslverify` mean what they say in TDL.
+    """Returns a template's repository; `signed` and `sslverify` mean what they say in TDL.
 
     Where nothing is said of signatures they are verified: with the keys that the system knows by then.
     """
