@@ -1,4 +1,7 @@
-"""What is stored: listing it, and removing it with all that depends on it."""
+"""What is stored: listing it, and removing it with all that depends on it.
+
+It stands here and not beside the records, because jobs decide what may be removed, and delete at providers.
+"""
 
 from __future__ import annotations
 

@@ -11,8 +11,7 @@ from imagefactory.jobs.admission.deletions import DeletionAdmission
 from imagefactory.jobs.admission.imports import ImportAdmission
 from imagefactory.jobs.admission.pushes import PushAdmission
 from imagefactory.jobs.admission.request_codec import decode_order, encode_order
-from imagefactory.jobs.execution.completion import GroupCompletion
-from imagefactory.jobs.execution.latest_build import LatestBuild
+from imagefactory.jobs.execution.completion import GroupCompletion, LatestBuild
 from imagefactory.jobs.execution.reporter import LogBounds
 from imagefactory.jobs.execution.runner import Runner
 from imagefactory.jobs.interface import (
@@ -145,13 +144,13 @@ class JobService:
 
     async def build(self, request: BuildRequest) -> Accepted:
         self._must_be_open()
-        wish = await self._builds.check(request)
+        checked = await self._builds.check(request)
         self._must_be_open()
-        return await shield(self._accept(wish))
+        return await shield(self._accept(checked))
 
     async def plan(self, request: BuildRequest) -> tuple[tuple[str, tuple[StageOutcome, ...]], ...]:
-        wish = await self._builds.check(request)
-        return tuple([(target, await self._builder.plan(wish.template, target)) for target in wish.targets])
+        checked = await self._builds.check(request)
+        return tuple([(target, await self._builder.plan(checked.template, target)) for target in checked.targets])
 
     async def push(self, request: PushRequest) -> Job:
         return (await self.push_all([request]))[0]
@@ -241,8 +240,8 @@ class JobService:
         if not self._open:
             raise Unavailable("the daemon is stopping and takes no new jobs", hint="ask again when it is back")
 
-    async def _accept(self, wish: CheckedBuild) -> Accepted:
-        stored = await self._builds.store(wish)
+    async def _accept(self, checked: CheckedBuild) -> Accepted:
+        stored = await self._builds.store(checked)
         orders = stored.orders
         jobs = self._builds.jobs(orders)
         ids = [job.id for job in jobs]

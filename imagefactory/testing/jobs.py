@@ -1,4 +1,4 @@
-"""Fakes of the job service's neighbours, and the contract of job stores."""
+"""Fakes of what the job service works with."""
 
 from __future__ import annotations
 

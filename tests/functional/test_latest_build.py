@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import TestCase
 
-from imagefactory.jobs.execution.latest_build import LatestBuild
+from imagefactory.jobs.execution.completion import LatestBuild
 from imagefactory.model.records import BuildRecord, ImageRecord
 from imagefactory.testing.threads import ImmediateThreads
 from imagefactory.warehouse.records import Records

@@ -30,11 +30,11 @@ from imagefactory.testing.threads import ImmediateThreads
 T = TypeVar("T")
 MOCK = Provider("mock-here", "mock")
 EC2 = Provider("ec2-us-east-1", "ec2")
-SOMEBODY = "12345678-1234-4234-8234-123456789abc"
+UNKNOWN_ID = "12345678-1234-4234-8234-123456789abc"
 
 
 class ServiceCase(SynchronousTestCase):
-    """A service with two places, its neighbours fake, its time in our hands."""
+    """A service with two places, what it works with is fake, and tests advance its clock."""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -100,7 +100,7 @@ class ServiceCase(SynchronousTestCase):
         return error
 
     def build(self, *targets: str, **options: Any) -> tuple[str, ...]:
-        """Ask for a build; the answer are the job ids."""
+        """Ask for a build; returns the job ids."""
         accepted = self.get(self.jobs.build(BuildRequest(template(), targets or ("mock",), **options)))
         return tuple(job.id for job in accepted.jobs)
 

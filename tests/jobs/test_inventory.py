@@ -143,7 +143,7 @@ class CatalogueTests(SynchronousTestCase):
         self.assertEqual({}, self.left())
 
     def test_the_templates_of_an_image(self) -> None:
-        """Go with it, unless another image, a job, or somebody who put them there needs them."""
+        """Go with it, unless another image, a job, or the one who put them there, needs them."""
         for id in ("own", "second", "shared", "wanted"):
             self.get(self.records.store_template(id, b"<template/>"))
         self.get(self.records.warehouse.put("templates", "theirs", b"<template/>", {}))

@@ -12,8 +12,8 @@ from imagefactory.lib.errors import BuildFailed
 from imagefactory.model.jobs import Completed, Failed, State, is_final
 from tests.jobs.service_case import MOCK, ServiceCase
 
-#: Never collected: a collected coroutine runs its clean-up, which the dead do not.
-DEAD: list[JobService] = []
+#: Never collected: a collected coroutine runs its clean-up, which killed processes do not.
+KILLED: list[JobService] = []
 
 
 class JobsMachine(RuleBasedStateMachine):
@@ -91,7 +91,7 @@ class JobsMachine(RuleBasedStateMachine):
 
     @rule()
     def kill(self) -> None:
-        DEAD.append(self.world.jobs)
+        KILLED.append(self.world.jobs)
         self.world.restart()
 
     @invariant()
@@ -111,7 +111,7 @@ class JobsMachine(RuleBasedStateMachine):
         assert len(self.builds_at_work()) <= 2
 
     @invariant()
-    def nobody_waits_beside_a_free_place(self) -> None:
+    def no_job_waits_beside_a_free_place(self) -> None:
         waiting = [job.id for job in self.world.listed(status="NEW")]
         assert not waiting or len(self.builds_at_work()) == 2
         assert not {self.world.job(id).build_id for id in waiting} & self.builds_at_work()

@@ -18,7 +18,7 @@ from imagefactory.testing.job_store import job as running
 from imagefactory.testing.jobs import (
     template,
 )
-from tests.jobs.service_case import SOMEBODY, ServiceCase
+from tests.jobs.service_case import UNKNOWN_ID, ServiceCase
 
 
 class StopTests(ServiceCase):
@@ -121,9 +121,9 @@ class StopTests(ServiceCase):
     def test_another_process_that_does_not_answer(self) -> None:
         """Waiting for it to cancel is bounded."""
         self.living.add("other")
-        self.get(self.store.at(JobNode("other")).create(NewJobs([replace(running(), id=SOMEBODY)])))
+        self.get(self.store.at(JobNode("other")).create(NewJobs([replace(running(), id=UNKNOWN_ID)])))
         self.clock.advance(2)
-        cancelled = Deferred.fromCoroutine(self.jobs.cancel(SOMEBODY))
+        cancelled = Deferred.fromCoroutine(self.jobs.cancel(UNKNOWN_ID))
         self.clock.pump([2] * 16)
         self.failureResultOf(cancelled, TimedOut)
 
@@ -144,12 +144,12 @@ class StopTests(ServiceCase):
         """Its jobs are followed: new ones, progress, the end; when it dies they are FAILED."""
         command, other = JobNode("other"), self.store.at(JobNode("other"))
         self.living.add(command.id)
-        job = replace(running(), id=SOMEBODY)
+        job = replace(running(), id=UNKNOWN_ID)
         self.get(other.create(NewJobs([job, replace(job, id="second")])))
         self.clock.advance(2)
         self.assertEqual(["BUILDING", "BUILDING"], self.states())
-        end = Deferred.fromCoroutine(self.jobs.finished(SOMEBODY))
-        self.get(other.write(Batch([replace(job, state=Completed(size=1))]), {SOMEBODY: 1}))
+        end = Deferred.fromCoroutine(self.jobs.finished(UNKNOWN_ID))
+        self.get(other.write(Batch([replace(job, state=Completed(size=1))]), {UNKNOWN_ID: 1}))
         self.clock.advance(2)
         self.assertEqual(Completed(size=1), self.successResultOf(end).state)
         self.living.remove(command.id)
@@ -160,7 +160,7 @@ class StopTests(ServiceCase):
         """It is not built later by the daemon; what it left is swept, or else said."""
         for resume in (True, False):
             command = JobNode(f"command {resume}", daemon=False)
-            job = replace(running(), id=f"{SOMEBODY[:-1]}{int(resume)}", state=Queued(), started=None)
+            job = replace(running(), id=f"{UNKNOWN_ID[:-1]}{int(resume)}", state=Queued(), started=None)
             self.get(self.store.at(command).create(NewJobs([job])))
             self.builder.refusal = None if resume else Unavailable("no warehouse")
             self.restart(resume=resume)

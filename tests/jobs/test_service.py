@@ -20,7 +20,7 @@ from imagefactory.model.report import Progress, current_report
 from imagefactory.testing.jobs import (
     template,
 )
-from tests.jobs.service_case import SOMEBODY, ServiceCase
+from tests.jobs.service_case import UNKNOWN_ID, ServiceCase
 
 
 class BuildTests(ServiceCase):
@@ -134,7 +134,7 @@ class RefusalTests(ServiceCase):
     def test_ids_that_are_none(self) -> None:
         """What is no UUID does not become a key in the warehouse."""
         self.refused(self.jobs.build(BuildRequest(template(), ("mock",), image_id="../x")), InvalidInput)
-        self.refused(self.jobs.build(BuildRequest(template(), ("mock",), build_id=SOMEBODY)), NotFound)
+        self.refused(self.jobs.build(BuildRequest(template(), ("mock",), build_id=UNKNOWN_ID)), NotFound)
         self.assert_nothing()
 
     def test_a_host_that_cannot(self) -> None:
@@ -185,7 +185,7 @@ class RefusalTests(ServiceCase):
     def test_a_job_store_that_fails(self) -> None:
         """A job that cannot be remembered is not accepted."""
         self.store.failure = NoSpace("full")
-        for image in (None, SOMEBODY):
+        for image in (None, UNKNOWN_ID):
             self.refused(self.jobs.build(BuildRequest(template(), ("mock",), image_id=image)), NoSpace)
             self.assert_nothing()
 

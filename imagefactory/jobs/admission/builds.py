@@ -38,7 +38,7 @@ class CheckedBuild:
 
 @dataclass(frozen=True, slots=True)
 class StoredRecords:
-    """The orders of a wish, and the records that were made for them."""
+    """The orders of a request, and the records that were made for them."""
 
     orders: tuple[BuildOrder, ...]
     made: tuple[tuple[Kind, str], ...]
@@ -80,22 +80,22 @@ class BuildAdmission:
         await self._builder.check(template, targets)
         return CheckedBuild(targets, template, template_id, image_id, build_id, request.boot_check)
 
-    async def store(self, wish: CheckedBuild) -> StoredRecords:
+    async def store(self, checked: CheckedBuild) -> StoredRecords:
         """Template, image and build; what was stored before something went wrong is removed again.
 
         A warehouse that does not answer is no reason to refuse: then the jobs store it, and wait for it (`record`).
         """
-        order = self._order(wish)
+        order = self._order(checked)
         made: list[tuple[Kind, str]] = []
         try:
-            await self._store(wish, order, made)
+            await self._store(checked, order, made)
         except Unavailable:
             order = replace(order, unrecorded=True)
         except BaseException:
             await self._undo(made)
             raise
         return StoredRecords(
-            tuple(replace(order, id=self._new_id(), target=name) for name in wish.targets), tuple(made)
+            tuple(replace(order, id=self._new_id(), target=name) for name in checked.targets), tuple(made)
         )
 
     async def record(self, order: BuildOrder) -> None:
@@ -168,21 +168,21 @@ class BuildAdmission:
                 return target_image.template
         return image.template if image else None
 
-    def _order(self, wish: CheckedBuild) -> BuildOrder:
-        """What the orders of a wish have in common; ids exist before anything is stored."""
-        template_id = wish.template_id or self._new_id()
-        image_id = wish.image_id or self._new_id()
-        build_id = wish.build_id or self._new_id()
-        return BuildOrder("", image_id, build_id, "", wish.template, template_id, wish.boot_check)
+    def _order(self, checked: CheckedBuild) -> BuildOrder:
+        """What the orders of a request have in common; ids exist before anything is stored."""
+        template_id = checked.template_id or self._new_id()
+        image_id = checked.image_id or self._new_id()
+        build_id = checked.build_id or self._new_id()
+        return BuildOrder("", image_id, build_id, "", checked.template, template_id, checked.boot_check)
 
-    async def _store(self, wish: CheckedBuild, order: BuildOrder, made: list[tuple[Kind, str]]) -> None:
-        if wish.template_id is None:
+    async def _store(self, checked: CheckedBuild, order: BuildOrder, made: list[tuple[Kind, str]]) -> None:
+        if checked.template_id is None:
             made.append((Kind.TEMPLATE, order.template_id))
-            await self._records.store_template(order.template_id, wish.template.source)
-        if wish.image_id is None or await self._records.image(order.image_id) is None:
+            await self._records.store_template(order.template_id, checked.template.source)
+        if checked.image_id is None or await self._records.image(order.image_id) is None:
             made.append((Kind.IMAGE, order.image_id))
             await self._records.store_image(_image(order))
-        if wish.build_id is None or await self._records.build(order.build_id) is None:
+        if checked.build_id is None or await self._records.build(order.build_id) is None:
             made.append((Kind.BUILD, order.build_id))
             await self._records.store_build(BuildRecord(order.build_id, order.image_id, self._clock.seconds()))
 

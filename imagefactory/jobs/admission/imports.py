@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from imagefactory.build.interface import Builder
 from imagefactory.jobs.admission.ids import checked
-from imagefactory.jobs.execution.latest_build import LatestBuild
+from imagefactory.jobs.execution.completion import LatestBuild
 from imagefactory.jobs.interface import Imported, ImportRequest
 from imagefactory.lib.concurrency.clock import Clock
 from imagefactory.lib.errors import InvalidInput

@@ -22,7 +22,7 @@ class LogBounds:
 class Reporter:
     """The `Progress` of one job.
 
-    When its log is full a last line says so; why the job failed is written all the same, by whoever runs it.
+    When its log is full a last line says so; why the job failed is written all the same, by the runner.
     """
 
     def __init__(self, job_log: JobLog, id: str, bounds: LogBounds = LogBounds()) -> None:

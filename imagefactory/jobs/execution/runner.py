@@ -40,7 +40,7 @@ class _Ending(Enum):
 class _Run:
     id: str
     queue: Queue
-    party: str
+    group: str
     work: Work
     ending: _Ending | None = None
     settling: bool = False
@@ -76,14 +76,14 @@ class Runner:
         self._runs: dict[str, _Run] = {}
         self._stopping = False
 
-    def start(self, id: str, queue: Queue, party: str, work: Work) -> None:
-        """Queue the job; nobody has to wait for it. Those of one `party` share a place in the lane.
+    def start(self, id: str, queue: Queue, group: str, work: Work) -> None:
+        """Queue the job and return. Jobs of one `group` share a place in the queue.
 
         While everything stops, a job that was just accepted stays queued, for the next start.
         """
         if self._stopping:
             return
-        run = self._runs[id] = _Run(id, queue, party, work)
+        run = self._runs[id] = _Run(id, queue, group, work)
         run.task = Task(self._live(run))
         run.task.ended.wait().addErrback(lambda failure: self._log.failure("job {id} was lost", failure, id=id))
 
@@ -165,7 +165,7 @@ class Runner:
 
     async def _outcome(self, run: _Run, reporter: Reporter) -> State | None:
         try:
-            async with run.queue.place(run.id, run.party):
+            async with run.queue.place(run.id, run.group):
                 run.waiting = False
                 return await self._worked(run, reporter)
         except CancelledError:  # in the queue

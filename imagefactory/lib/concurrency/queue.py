@@ -12,27 +12,27 @@ from twisted.internet.defer import Deferred
 class Queue:
     """Hands out `places` in order of arrival; None: without a limit.
 
-    Members of one party share a place: one that joins a party with a place does not wait.
+    Members of one group share a place: one that joins a group with a place does not wait.
     """
 
     def __init__(self, places: int | None) -> None:
         self._free = places
-        self._inside: Counter[str] = Counter()  # members at work, by party
+        self._inside: Counter[str] = Counter()  # members at work, by group
         self._waiting: dict[str, tuple[str, Deferred[None]]] = {}
 
     @asynccontextmanager
-    async def place(self, id: str, party: str = "") -> AsyncIterator[None]:
+    async def place(self, id: str, group: str = "") -> AsyncIterator[None]:
         """Wait for a place and keep it for the block. Cancelled while it waits, `id` leaves the queue.
 
         Args:
-            party: whose place it shares; its own without one.
+            group: whose place it shares; its own without one.
         """
-        party = party or id
-        await self._enter(id, party)
+        group = group or id
+        await self._enter(id, group)
         try:
             yield
         finally:
-            self._leave(party)
+            self._leave(group)
 
     def position(self, id: str) -> int | None:
         """Returns the position of `id`, 1 for the next one; None if it does not wait here."""
@@ -40,21 +40,21 @@ class Queue:
             return None
         return list(self._waiting).index(id) + 1
 
-    async def _enter(self, id: str, party: str) -> None:
+    async def _enter(self, id: str, group: str) -> None:
         if self._free is None:
             return
         turn: Deferred[None] = Deferred(lambda _: self._waiting.__delitem__(id))
-        self._waiting[id] = (party, turn)
-        if self._inside[party]:
-            self._admit(party)
+        self._waiting[id] = (group, turn)
+        if self._inside[group]:
+            self._admit(group)
         self._fill()
         await turn
 
-    def _leave(self, party: str) -> None:
+    def _leave(self, group: str) -> None:
         if self._free is None:
             return
-        self._inside[party] -= 1
-        if not self._inside[party]:
+        self._inside[group] -= 1
+        if not self._inside[group]:
             self._free += 1
             self._fill()
 
@@ -62,13 +62,13 @@ class Queue:
         self._inside = +self._inside  # without parties that have left
         while self._free and self._waiting:
             self._free -= 1
-            party, _ = next(iter(self._waiting.values()))
-            self._admit(party)
+            group, _ = next(iter(self._waiting.values()))
+            self._admit(group)
 
-    def _admit(self, party: str) -> None:
-        """Admit all waiting members of a party that has a place."""
-        ids = [id for id, (wanted, _) in self._waiting.items() if wanted == party]
+    def _admit(self, group: str) -> None:
+        """Admit all waiting members of a group that has a place."""
+        ids = [id for id, (wanted, _) in self._waiting.items() if wanted == group]
         turns = [self._waiting.pop(id)[1] for id in ids]
-        self._inside[party] += len(turns)
+        self._inside[group] += len(turns)
         for turn in turns:
             turn.callback(None)

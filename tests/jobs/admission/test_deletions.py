@@ -7,7 +7,7 @@ from imagefactory.lib.errors import Conflict, InvalidInput, NotFound, Unavailabl
 from imagefactory.lib.secret import Secret
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.jobs import Completed, Failed, Operation
-from tests.jobs.service_case import EC2, SOMEBODY, ServiceCase
+from tests.jobs.service_case import EC2, UNKNOWN_ID, ServiceCase
 
 CREDENTIALS = Credentials("ec2_credentials", {"secret": Secret("hush")})
 
@@ -41,7 +41,7 @@ class DeletionTests(ServiceCase):
     def test_refused(self) -> None:
         """An unknown image, missing credentials, an image that is being pushed or deleted: no job."""
         known = len(self.listed())
-        self.refused(self.jobs.delete(DeleteRequest(SOMEBODY, EC2, CREDENTIALS)), NotFound)
+        self.refused(self.jobs.delete(DeleteRequest(UNKNOWN_ID, EC2, CREDENTIALS)), NotFound)
         self.refused(self.jobs.delete(DeleteRequest(self.pushed, EC2)), InvalidInput)
         self.assertEqual(len(self.listed()), known)
         self.get(self.jobs.delete(self.request))

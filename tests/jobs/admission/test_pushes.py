@@ -11,7 +11,7 @@ from imagefactory.lib.errors import (
 from imagefactory.lib.secret import Secret
 from imagefactory.model.credentials import Credentials
 from imagefactory.model.jobs import Completed, Failed, Queued
-from tests.jobs.service_case import EC2, MOCK, SOMEBODY, ServiceCase
+from tests.jobs.service_case import EC2, MOCK, UNKNOWN_ID, ServiceCase
 
 
 class PushTests(ServiceCase):
@@ -47,7 +47,7 @@ class PushTests(ServiceCase):
 
     def test_all_or_none(self) -> None:
         """Of several pushes none begins if one cannot."""
-        good, bad = PushRequest(MOCK, image_id=self.image), PushRequest(EC2, image_id=SOMEBODY)
+        good, bad = PushRequest(MOCK, image_id=self.image), PushRequest(EC2, image_id=UNKNOWN_ID)
         self.refused(self.jobs.push_all([good, bad]), InvalidInput)
         self.assertEqual(0, len(self.pusher.orders))
         self.assertEqual(2, len(self.get(self.jobs.push_all([good, good]))))
@@ -62,8 +62,8 @@ class PushTests(ServiceCase):
         """Has no file that could be pushed; one that was built for the same build and target has."""
         request = ImportRequest("mock", MOCK, "some-id", None)
         imported = self.get(self.jobs.import_image(request))
-        for wish in ({"target_image_id": imported.target_image_id}, {"image_id": imported.image_id}):
-            refusal = self.refused(self.jobs.push(PushRequest(MOCK, **wish)), InvalidInput)
+        for request in ({"target_image_id": imported.target_image_id}, {"image_id": imported.image_id}):
+            refusal = self.refused(self.jobs.push(PushRequest(MOCK, **request)), InvalidInput)
             self.assertIn("was imported", refusal.message)
         (id,) = self.build("mock", build_id=imported.build_id)
         self.builder.running[id].finish()
@@ -89,9 +89,9 @@ class PushTests(ServiceCase):
 
     def test_nothing_to_push(self) -> None:
         """Unknown images and builds are said to be so."""
-        self.refused(self.jobs.push(PushRequest(MOCK, image_id=SOMEBODY)), NotFound)
-        self.refused(self.jobs.push(PushRequest(MOCK, build_id=SOMEBODY)), NotFound)
-        self.refused(self.jobs.push(PushRequest(MOCK, target_image_id=SOMEBODY)), NotFound)
+        self.refused(self.jobs.push(PushRequest(MOCK, image_id=UNKNOWN_ID)), NotFound)
+        self.refused(self.jobs.push(PushRequest(MOCK, build_id=UNKNOWN_ID)), NotFound)
+        self.refused(self.jobs.push(PushRequest(MOCK, target_image_id=UNKNOWN_ID)), NotFound)
         self.refused(self.jobs.push(PushRequest(MOCK)), InvalidInput)
 
     def test_an_unfinished_build(self) -> None:

@@ -122,7 +122,7 @@ class EventTests(ServiceCase):
         self.assertIsInstance(self.get(self.store.load())[1][0].state, Completed)
 
     def test_lines(self) -> None:
-        """A job's lines, while somebody listens."""
+        """A job's lines, while there is a listener."""
         heard: list[str] = []
         a, b = self.build("mock", "ec2")
         leave = self.jobs.on_line(a, lambda line: heard.append(line.text))

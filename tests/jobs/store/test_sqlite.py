@@ -36,7 +36,7 @@ class SqliteTests(JobStoreContract, TestCase):
         return store
 
     def raw(self, statement: str) -> list[tuple[object, ...]]:
-        """Somebody else at the file."""
+        """Another process at the file."""
         with sqlite3.connect(self.path) as connection:
             return connection.execute(statement).fetchall()
 
@@ -56,7 +56,7 @@ class SqliteTests(JobStoreContract, TestCase):
         with self.assertRaisesRegex(Conflict, "schema version 99"):
             await self.open_store(ME)
 
-    async def test_nobody_else_reads_it(self) -> None:
+    async def test_only_the_owner_reads_it(self) -> None:
         """It keeps templates, which may hold root passwords."""
         await (await self.open_store(ME)).create(NewJobs([job()]))
         self.assertEqual({0o600}, {path.stat().st_mode & 0o777 for path in self.path.parent.iterdir()})

@@ -13,10 +13,10 @@ from imagefactory.lib.concurrency.queue import Queue
 class Member:
     """A coroutine that wants a place."""
 
-    def __init__(self, queue: Queue, id: str, party: str = "") -> None:
+    def __init__(self, queue: Queue, id: str, group: str = "") -> None:
         self.stack = AsyncExitStack()
-        self.party = party or id
-        self.entered = Deferred.fromCoroutine(self.stack.enter_async_context(queue.place(id, party)))
+        self.group = group or id
+        self.entered = Deferred.fromCoroutine(self.stack.enter_async_context(queue.place(id, group)))
 
     @property
     def inside(self) -> bool:
@@ -44,9 +44,9 @@ class LaneTests(SynchronousTestCase):
         while self.members:
             self.members.pop().give_up()
 
-    def member(self, queue: Queue, id: str, party: str = "") -> Member:
+    def member(self, queue: Queue, id: str, group: str = "") -> Member:
         """A coroutine that wants a place, and is cancelled when the test is over."""
-        self.members.append(Member(queue, id, party))
+        self.members.append(Member(queue, id, group))
         return self.members[-1]
 
     def test_in_order(self) -> None:
@@ -74,7 +74,7 @@ class LaneTests(SynchronousTestCase):
         queue = Queue(None)
         self.assertTrue(all(self.member(queue, id).inside for id in "abc"))
 
-    def test_a_party_shares_a_place(self) -> None:
+    def test_a_group_shares_a_place(self) -> None:
         """Its members come in together, and the place is free when the last one has left."""
         queue = Queue(1)
         first, second = self.member(queue, "a", "build"), self.member(queue, "b", "build")
@@ -87,7 +87,7 @@ class LaneTests(SynchronousTestCase):
         late.leave()
         self.assertTrue(other.inside)
 
-    def test_a_waiting_party_comes_in_at_once(self) -> None:
+    def test_a_waiting_group_comes_in_at_once(self) -> None:
         """When its first member gets a place the others follow, past those who stand between them."""
         queue = Queue(1)
         first = self.member(queue, "a")
@@ -107,7 +107,7 @@ class LaneTests(SynchronousTestCase):
         queue, members = Queue(places), self.members
         for number, (step, choice) in enumerate(steps):
             if step == "enter":
-                self.member(queue, str(number), f"party {choice}")
+                self.member(queue, str(number), f"group {choice}")
             elif members:
                 member = members.pop(choice % len(members))
                 if member.inside:
@@ -115,8 +115,8 @@ class LaneTests(SynchronousTestCase):
                 else:
                     member.entered.cancel()
                     self.failureResultOf(member.entered, CancelledError)
-            inside = {member.party for member in members if member.inside}
+            inside = {member.group for member in members if member.inside}
             self.assertLessEqual(len(inside), places)
-            waiting = {member.party for member in members if not member.inside}
+            waiting = {member.group for member in members if not member.inside}
             self.assertFalse(waiting and len(inside) < places)
             self.assertFalse(waiting & inside)

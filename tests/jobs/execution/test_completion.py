@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from imagefactory.jobs.execution.latest_build import TRIES, LatestBuild
+from imagefactory.jobs.execution.completion import TRIES, LatestBuild
 from imagefactory.jobs.interface import BuildRequest, ImportRequest, PushRequest
 from imagefactory.lib.errors import (
     BuildFailed,
@@ -17,7 +17,7 @@ from imagefactory.lib.errors import (
 from imagefactory.model.records import BuildRecord, ImageRecord
 from imagefactory.testing.jobs import MemoryRecords, template
 from imagefactory.warehouse.interface import Changed
-from tests.jobs.service_case import EC2, MOCK, SOMEBODY, ServiceCase
+from tests.jobs.service_case import EC2, MOCK, UNKNOWN_ID, ServiceCase
 
 
 class RebuildTests(ServiceCase):
@@ -49,9 +49,9 @@ class RebuildTests(ServiceCase):
 
     def test_an_image_never_seen(self) -> None:
         """Clients bring ids of their own for new images."""
-        (id,) = self.build(image_id=SOMEBODY)
-        self.assertEqual(SOMEBODY, self.job(id).image_id)
-        self.assertIn(SOMEBODY, self.records.images)
+        (id,) = self.build(image_id=UNKNOWN_ID)
+        self.assertEqual(UNKNOWN_ID, self.job(id).image_id)
+        self.assertIn(UNKNOWN_ID, self.records.images)
 
     def test_targets_are_added(self) -> None:
         """With a build id, the new target belongs to that build."""
@@ -64,7 +64,7 @@ class RebuildTests(ServiceCase):
         """A build of another image is refused."""
         (a,) = self.build()
         build = self.job(a).build_id
-        wrong = BuildRequest(template(), ("ec2",), image_id=SOMEBODY, build_id=build)
+        wrong = BuildRequest(template(), ("ec2",), image_id=UNKNOWN_ID, build_id=build)
         self.refused(self.jobs.build(wrong), InvalidInput)
 
 
