@@ -124,6 +124,8 @@ def _check_exposure(settings: Settings) -> None:
             where="--no_oauth",
             hint="add --address 127.0.0.1, or drop --no_oauth",
         )
+    if settings.oauth_reads is False and not is_loopback(settings.address):
+        log.warn("without OAuth for reads, every host of the network sees jobs and logs: oauth_reads sets this")
 
 
 def _rest_context(settings: Settings) -> RenewedContext | None:

@@ -115,7 +115,7 @@ def _guards(settings: Settings) -> Callable[[Route[Any]], bool]:
     """Returns which routes demand authentication."""
     if settings.no_oauth:
         return lambda route: False  # noqa: ARG005
-    if settings.oauth_reads:
+    if settings.oauth_reads is not False:
         return lambda route: not route.public
     return lambda route: route.protected
 

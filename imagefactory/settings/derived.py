@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from imagefactory.lib.errors import Problem
+from imagefactory.lib.http.host_header import is_loopback
 from imagefactory.settings.mirrors import with_examples
 from imagefactory.settings.table import Settings
 
@@ -33,6 +34,7 @@ def derive(settings: Settings, *, environ: Mapping[str, str], uid: int) -> tuple
         settings,
         state_dir=state,
         mirrors=with_examples(settings.mirrors),
+        oauth_reads=not is_loopback(settings.address) if settings.oauth_reads is None else settings.oauth_reads,
         ssl_pem="" if Path(settings.ssl_pem).name == MADE_CERTIFICATE else settings.ssl_pem,
         warehouse_path=settings.warehouse_path or str(state / "warehouse"),
         pid_file=settings.pid_file or ("/run/imagefactory.pid" if system else str(state / "imagefactory.pid")),

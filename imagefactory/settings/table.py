@@ -262,7 +262,14 @@ class Settings:
         flag="--rest_names",
         key="rest_names",
     )
-    oauth_reads: bool = option(False, D, OptionKind.FLAG, "demand OAuth for reading, too", **_both("oauth_reads"))
+    oauth_reads: bool | None = option(
+        None,
+        D,
+        OptionKind.FLAG,
+        "demand OAuth for reading, too; false lets every host of the network read jobs and logs, as version 1.0 did",
+        default_text="true, unless address is loopback",
+        **_both("oauth_reads"),
+    )
     clients: Mapping[str, Secret] = option(
         {}, D, OptionKind.MAP, "OAuth consumer keys and secrets", key="clients", secret=True
     )

@@ -37,7 +37,7 @@ def header(parameters: dict[str, str]) -> tuple[str, str]:
 class OAuthTestCase(ServiceTestCase):
     """A service with one client."""
 
-    settings = {"clients": {"mock-key": Secret("mock-secret")}}  # noqa: RUF012
+    settings = {"clients": {"mock-key": Secret("mock-secret")}, "oauth_reads": False}  # noqa: RUF012
 
     def setUp(self) -> None:
         super().setUp()
@@ -195,16 +195,17 @@ class SignedTests(OAuthTestCase):
         self.assertEqual(self.signed(nonce="n1n1n1n1n1n1n1n1n1n1n1"), 202)
 
     def test_reads_are_open(self) -> None:
-        """With any browser, as before."""
+        """With any browser, as before, if the settings say so."""
         for path in ("/imagefactory", "/imagefactory/builders", "/imagefactory/images", "/metrics"):
             self.assertEqual(self.wire.ask("GET", path).status, 200, path)
 
     def test_reads_on_demand(self) -> None:
-        """With oauth_reads all but /health is signed."""
-        self.serve(oauth_reads=True)
-        self.assertEqual(self.wire.ask("GET", "/imagefactory/builders").status, 401)
-        self.assertEqual(self.wire.ask("GET", "/health").status, 200)
-        self.assertEqual(self.signed("GET", "/imagefactory/builders?limit=1", body=""), 200)
+        """With oauth_reads, and while nothing has decided on it, all but /health is signed."""
+        for demanded in (True, None):
+            self.serve(oauth_reads=demanded)
+            self.assertEqual(self.wire.ask("GET", "/imagefactory/builders").status, 401)
+            self.assertEqual(self.wire.ask("GET", "/health").status, 200)
+            self.assertEqual(self.signed("GET", "/imagefactory/builders?limit=1", body=""), 200)
 
     def test_every_write_is_protected(self) -> None:
         """All of the table, unsigned."""

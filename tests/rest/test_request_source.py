@@ -70,7 +70,7 @@ class OpenTests(ServiceTestCase):
 class SignedTests(ServiceTestCase):
     """With OAuth: only open reads of a loopback service are checked."""
 
-    settings = {"clients": {"mock-key": Secret("mock-secret")}, "address": "127.0.0.1"}  # noqa: RUF012
+    settings = {"clients": {"mock-key": Secret("mock-secret")}, "address": "127.0.0.1", "oauth_reads": False}  # noqa: RUF012
 
     def test_open_reads(self) -> None:
         """Rebinding shows nothing; a link from another page does, to its reader."""

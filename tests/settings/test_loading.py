@@ -113,6 +113,16 @@ class PrecedenceTests(SynchronousTestCase):
         """As everywhere."""
         self.assertEqual(loaded("--port=1", "--port=2").port, 2)
 
+    def test_reads_need_oauth_in_a_network(self) -> None:
+        """Unless the settings say otherwise; on loopback they may."""
+        self.assertTrue(loaded().oauth_reads)
+        self.assertTrue(loaded("--address", "192.0.2.1").oauth_reads)
+        self.assertFalse(loaded("--oauth_reads=false").oauth_reads)
+        self.assertFalse(loaded(read=file_of({"oauth_reads": False})).oauth_reads)
+        for address in ("127.0.0.1", "::1", "localhost"):
+            self.assertFalse(loaded("--address", address).oauth_reads)
+            self.assertTrue(loaded("--address", address, "--oauth_reads").oauth_reads)
+
     def test_sources_are_known(self) -> None:
         """Each value says where it comes from."""
         found = load_with_sources(

@@ -97,7 +97,7 @@ class DocumentTests(ServiceTestCase):
         self.assertEqual(self.wire.ask("GET", path, headers=headers).json["href"], BASE + path)
         self.serve(trusted_proxies=("192.0.2.7",))
         self.assertEqual(self.wire.ask("GET", path, headers=headers).json["href"], "https://cloud.example" + path)
-        self.serve(trusted_proxies=("192.0.2.7",), no_oauth=False)
+        self.serve(trusted_proxies=("192.0.2.7",), no_oauth=False, oauth_reads=False)
         headers = [("X-Forwarded-Proto", "gopher"), ("X-Forwarded-Host", 'x"><script>')]
         self.assertEqual(self.wire.ask("GET", path, headers=headers).json["href"], "http://192.0.2.1:8075" + path)
 
