@@ -39,7 +39,7 @@ class BootCheck:
     limit: float
 
     async def prove(self, image: Path, piece: BuildContext, icicle: bytes, report: Report) -> Mapping[str, str]:
-        """Boot the image, which is not changed; the answer are attributes for its record.
+        """Boot the image, which is not changed; returns attributes for its record.
 
         Raises CommandFailed with the last lines of the serial port if it does not boot.
         """

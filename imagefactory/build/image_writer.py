@@ -31,8 +31,10 @@ class BuiltImage:
 
 
 def icicle_id(target_image: str) -> str:
-    """The id of a target image's ICICLE, which has to be stored first: so whoever finds neither image nor job running
-    knows what to look for, and a retry replaces it."""
+    """Returns the id of a target image's ICICLE, which is stored before the image.
+
+    A sweep that finds neither an image nor a running job can so find the ICICLE, and a retry replaces it.
+    """
     return str(uuid5(_NAMESPACE, target_image))
 
 

@@ -37,7 +37,7 @@ class PendingUploads:
         self._now = now
 
     async def keep(self, id: str, image: Path, finished: BuiltImage) -> bool:
-        """Keep the image of job `id`; False, and a word in the log, if that does not work either."""
+        """Keep the image of job `id`; False, with a line in the log, if that does not work either."""
         try:
             await stoppable(self._threads, lambda watch: self._keep(id, image, finished, watch))
         except OSError as error:
@@ -59,7 +59,7 @@ class PendingUploads:
         await self._threads.run(shutil.rmtree, self._root / id, ignore_errors=True)
 
     async def sweep(self) -> None:
-        """Remove what nobody has come for."""
+        """Remove what is older than `DAYS` days."""
         await self._threads.run(self._sweep)
 
     def _keep(self, id: str, image: Path, finished: BuiltImage, watch: Watch = unwatched) -> None:

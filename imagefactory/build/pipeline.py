@@ -35,7 +35,7 @@ _LATER = (Unavailable, NoSpace, Unauthorized, Forbidden)
 Merge = Callable[[Template, str], Awaitable[Template]]
 """Adds what the administrator wants in every image of a target."""
 Prove = Callable[[Path, BuildContext, bytes, Report], Awaitable[Mapping[str, str]]]
-"""Boots the finished image with that ICICLE; the answer are attributes for the target image."""
+"""Boots the finished image with that ICICLE; returns attributes for the target image."""
 
 
 class Planner(Protocol):
@@ -52,7 +52,7 @@ class Planner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """Those the pipeline works with.
+    """What the pipeline works with.
 
     `actions` has those for each kind of system; `target` finds a target by name and raises Unsupported; `processors`
     bounds how many images are made or booted at once.
@@ -180,7 +180,7 @@ class Pipeline:
         return Completed(size=image.size)
 
     async def _store_again(self, order: BuildOrder, progress: Progress) -> Completed | None:
-        """Store what an earlier run of this job has made and the warehouse did not take; None if there is no such."""
+        """Store what an earlier run of this job has made and the warehouse did not take; None if there is nothing."""
         unstored = self._tools.unstored
         if not await unstored.has(order.id):
             return None
@@ -198,7 +198,7 @@ class Pipeline:
     ) -> tuple[Mapping[str, str], NotBooting | None]:
         """What the boot check says of the image.
 
-        One that does not boot is stored all the same, with the last lines of its serial port, so that somebody can
+        One that does not boot is stored all the same, with the last lines of its serial port, so that its owner can
         find out why; its job fails.
         """
         if not order.boot_check:

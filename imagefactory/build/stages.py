@@ -66,7 +66,8 @@ class BuildStages:
     """Makes the stages of one build, or finds them in the cache.
 
     A stage is made in a run of the cache, which other jobs may share: it goes on for them when this job is cancelled.
-    All targets of a build come to be adapted at once: `processors` has a place for so many.
+    Args:
+        processors: a place for each image that is made at the same time; all targets of a build are adapted at once.
     """
 
     context: BuildContext

@@ -46,7 +46,7 @@ class SeveralTargetsTests(PipelineCase):
         self.assert_clean()
 
     def test_as_many_at_once_as_there_are_places(self) -> None:
-        """Of three targets two are adapted at once; the third waits without a room, and comes when one has ended."""
+        """Of three targets two are adapted at once; the third has no workspace until one has ended."""
         gate: Deferred[None] = Deferred()
         self.actions.pause = lambda step: gate if step == "adapt" else nothing()
         builds = [self.begin(self.order(name)) for name in ("ec2", "rhevm", "vsphere")]

@@ -81,7 +81,7 @@ class StoringTests(PipelineCase):
         """A build whose image the warehouse does not take, because it is down; then it is up again."""
 
         async def down(*_: object, **__: object) -> None:
-            raise Unavailable("nobody answers", hint="look at it")
+            raise Unavailable("no answer", hint="look at it")
 
         order = self.order(boot_check=True)
         with patch.object(self.records.warehouse, "adopt", down):
@@ -128,7 +128,7 @@ class StoringTests(PipelineCase):
         self.build(order)
         self.assertEqual(b"base 12\ncustomise\nadapt ec2\n", self.image(order))
 
-    def test_a_kept_image_that_nobody_comes_for(self) -> None:
+    def test_a_kept_image_that_is_never_stored(self) -> None:
         """It goes after a week, when the next one is kept."""
         first = self.fail_to_store()
         self.now += 8 * 86_400
@@ -147,7 +147,7 @@ class StoringTests(PipelineCase):
         self.assertEqual(("ok", 1), (attributes["boot_check"], len(self.proofs)))
 
     def test_an_image_that_does_not_boot(self) -> None:
-        """It is kept with what its serial port said, for whoever has to find out why; the job fails."""
+        """It is kept with what its serial port said, so that its owner can find out why; the job fails."""
         self.broken = NotBooting("boot check", "failed: Kernel panic", ["no root", "Kernel panic"])
         order = self.order(boot_check=True)
         self.failureResultOf(self.begin(order), NotBooting)

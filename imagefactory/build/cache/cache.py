@@ -44,7 +44,7 @@ class DirectoryCache:
     _log = Logger()
 
     def __init__(self, root: Path, limit: int, *, remove: Remove, threads: Threads, clock: Clock) -> None:
-        self._shelf = CacheDirectory(root)
+        self._directory = CacheDirectory(root)
         self._limit = limit
         self._remove_tree = remove
         self._threads = threads
@@ -63,13 +63,13 @@ class DirectoryCache:
         Raises:
             Unavailable: it cannot be made.
         """
-        await self._threads.run(self._shelf.prepare)
+        await self._threads.run(self._directory.prepare)
         if evict:
             await self.evict()
 
     def look(self, key: StageKey) -> StageOutcome:
         """See `StageCache`; reads a small file per entry of the kind, so it may be called in a thread."""
-        hit = (self._shelf.path(key) / BODY).exists()
+        hit = (self._directory.path(key) / BODY).exists()
         return StageOutcome(key.kind, key.digest, hit, () if hit else self._changed(key))
 
     async def obtain(self, key: StageKey, produce: Producer, progress: Progress) -> Entry:
@@ -98,13 +98,13 @@ class DirectoryCache:
 
     async def _make_alone(self, key: StageKey, produce: Producer, report: Progress) -> Entry:
         """Make it, or find that another process has made it while we waited."""
-        lock = self._shelf.making(key.digest)
+        lock = self._directory.making(key.digest)
         async with cleaned_up(lambda: self._threads.run(lock.release, remove=True)):
             await self._take(lock, key, report)
             return await self._find(key, report, alone=True) or await self._make(key, produce, report)
 
     async def _take(self, lock: FileLock, key: StageKey, report: Report) -> None:
-        """Wait until nobody else makes this result; another process that does is polled, nobody can be told."""
+        """Wait until no other process makes this result; one that does is polled, because it cannot tell of its end."""
         told = False
         while not await self._threads.run(lock.take, create=True):
             if not told:
@@ -115,7 +115,7 @@ class DirectoryCache:
     async def _find(self, key: StageKey, report: Report, *, alone: bool = False) -> Entry | None:
         """The entry if it is there and sound; `alone`, a damaged one is removed (else it could be a new one)."""
         started = self._clock.seconds()
-        lease = Lease(self._shelf.path(key))
+        lease = Lease(self._directory.path(key))
         try:
             card = await self._sound(lease, key, report if alone else None)
             if card is None:
@@ -131,7 +131,7 @@ class DirectoryCache:
         return self._held(key, lease, card)
 
     async def _sound(self, lease: Lease, key: StageKey, removing: Report | None) -> EntryMetadata | None:
-        """The sidecar of an entry that is as it was made; a damaged one is removed if somebody may hear of it."""
+        """The sidecar of an entry that is as it was made; a damaged one is removed if `removing` hears of it."""
         if not await self._threads.run(lease.open):
             return None
         damage = await stoppable(self._threads, lambda watch: lease.damage(key, watch))
@@ -144,18 +144,18 @@ class DirectoryCache:
     async def _remove(self, lease: Lease, key: StageKey, damage: str, report: Report) -> None:
         self._log.warn("cache entry {path} is damaged: {damage}; removed", path=str(lease.entry), damage=damage)
         report.line(f"the cached {key.kind} stage {key.digest[:12]} is damaged ({damage}); it is made again")
-        await self._threads.run(self._shelf.discard, lease.entry)
+        await self._threads.run(self._directory.discard, lease.entry)
 
     async def _make(self, key: StageKey, produce: Producer, report: Progress) -> Entry:
         started = self._clock.seconds()
         outcome = await self._threads.run(self.look, key)
         report.stage(outcome)
         report.line(f"MISS {key.kind} {key.digest[:12]}: {_reason(outcome)}")
-        work = self._shelf.work(key.digest)
+        work = self._directory.work(key.digest)
         lease = Lease(work)
         try:
-            async with cleaned_up(lambda: self._threads.run(self._shelf.discard, work)):
-                await self._threads.run(self._shelf.begin, key.digest, work)
+            async with cleaned_up(lambda: self._threads.run(self._directory.discard, work)):
+                await self._threads.run(self._directory.begin, key.digest, work)
                 card = await self._produced(key, produce, work, report)
                 entry = await self._placed(key, lease, card)
         except BaseException:
@@ -168,25 +168,25 @@ class DirectoryCache:
     async def _produced(self, key: StageKey, produce: Producer, work: Path, report: Progress) -> EntryMetadata:
         facts = await produce(work / BODY, report)
         now = self._clock.seconds()
-        return await stoppable(self._threads, lambda watch: self._shelf.finish(key, work, facts, now, watch))
+        return await stoppable(self._threads, lambda watch: self._directory.finish(key, work, facts, now, watch))
 
     async def _placed(self, key: StageKey, lease: Lease, card: EntryMetadata) -> Entry:
-        """Hold it first, then let others see it: nobody can evict what was just made."""
+        """Lease it first, then let others see it: no process evicts what was just made."""
         await self._threads.run(lease.open)
-        await self._threads.run(self._shelf.place, key, lease.entry)
+        await self._threads.run(self._directory.place, key, lease.entry)
         return self._held(key, lease, card)
 
     def _held(self, key: StageKey, lease: Lease, card: EntryMetadata) -> Entry:
         self._holds.keep(key.digest, lease)
-        return Entry(key, self._shelf.path(key) / BODY, card.content, card.size, dict(card.facts))
+        return Entry(key, self._directory.path(key) / BODY, card.content, card.size, dict(card.facts))
 
     async def evict(self) -> None:
         """Remove what was not used for longest until all entries together take at most the limit."""
-        for path in await self._threads.run(self._shelf.evict, self._limit):
+        for path in await self._threads.run(self._directory.evict, self._limit):
             self._log.info(
                 "cache: removed {kind} {key}, not used for longest", kind=path.parent.name, key=path.name[:12]
             )
-        for path in await self._threads.run(self._shelf.trash):
+        for path in await self._threads.run(self._directory.trash):
             await self._empty(path)
 
     async def _empty(self, path: Path) -> None:
@@ -198,11 +198,11 @@ class DirectoryCache:
 
     def _changed(self, key: StageKey) -> tuple[str, ...]:
         """What differs from the entry of this kind that differs least, of several the one used last."""
-        if (self._shelf.path(key) / CARD).exists():
+        if (self._directory.path(key) / CARD).exists():
             return (GONE,)
         mine = fingerprints(key)
         nearest: tuple[int, float, tuple[str, ...]] | None = None
-        for entry in self._shelf.entries(key.kind):
+        for entry in self._directory.entries(key.kind):
             try:
                 names = differing(entry.card().inputs, mine)
             except (ValueError, OSError):

@@ -75,7 +75,7 @@ class CacheDirectory:
         self._empty_trash()
 
     def making(self, digest: str) -> FileLock:
-        """The lock of whoever makes this result."""
+        """The lock that is held while this result is made or removed."""
         return FileLock(self._root / "locks" / digest)
 
     def work(self, digest: str) -> Path:
@@ -109,7 +109,7 @@ class CacheDirectory:
         work.rename(self.path(key))
 
     def discard(self, entry: Path) -> None:
-        """Remove an entry or unfinished work, in one step for everybody who looks; what is not there is no error.
+        """Remove an entry or unfinished work, in one step as seen by all processes; what is not there is no error.
 
         Only the owner of `making(digest)` may: else it could be a new one that goes.
         """
@@ -145,7 +145,7 @@ class CacheDirectory:
         return gone
 
     def _removed(self, entry: Path) -> bool:
-        """Whether an entry that nobody makes or uses is gone now."""
+        """Remove an entry that is neither made nor used at the moment; returns whether it is gone."""
         making, using = self.making(entry.name), FileLock(entry / CARD)
         try:
             free = making.take(create=True) and using.take()
@@ -184,7 +184,7 @@ def _allocated(card: Path) -> int:
 
 
 class Lease:
-    """The use of an entry: while it is open, nobody evicts it."""
+    """The use of an entry, which is not evicted while it is open."""
 
     def __init__(self, entry: Path) -> None:
         self.entry = entry

@@ -112,7 +112,7 @@ class ObtainTests(CacheCase):
 
 
 class SharingTests(CacheCase):
-    """Who asks for the same gets the same."""
+    """Requests for the same key get the same entry."""
 
     def test_two_share_one_run(self) -> None:
         """One run; both get the entry and all reports, the late one what it missed."""
@@ -131,8 +131,8 @@ class SharingTests(CacheCase):
         self.assertTrue("hello" in first.lines and "hello" in second.lines)
         self.assertEqual(second.outcomes[0].hit, False)
 
-    def test_one_who_leaves_does_not_end_the_run(self) -> None:
-        """Only the last one who waits cancels it; then nothing is left behind."""
+    def test_one_that_leaves_does_not_end_the_run(self) -> None:
+        """The last one that waits cancels it; then nothing is left behind."""
         maker, first = Maker(waits=True), Notes()
         one, two = self.obtaining(BASE, maker, first), self.obtaining(BASE, maker)
         one.cancel()
@@ -161,7 +161,7 @@ class SharingTests(CacheCase):
         self.assertTrue(notes.outcomes[-1].hit)
 
     def test_waiting_for_another_process_can_be_cancelled(self) -> None:
-        """Nobody is disturbed by it, and no call is left on the clock."""
+        """The other one goes on, and no call is left on the clock."""
         other = self.successResultOf(self.started(self.root))
         maker = Maker(waits=True)
         first, second = self.obtaining(BASE, maker), self.obtaining(BASE, Maker(), cache=other)

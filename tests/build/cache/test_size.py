@@ -63,8 +63,8 @@ class SizeTests(CacheCase):
         self.cache.release(self.filled(self.keys(1)[0]))
         self.assertTrue(self.cache.look(BASE).hit)
 
-    def test_what_dead_processes_left_is_swept_at_start(self) -> None:
-        """Unfinished work that nobody has the lock of goes; that of the living stays."""
+    def test_what_killed_processes_left_is_swept_at_start(self) -> None:
+        """Unfinished work without a locked owner is removed; that of running processes stays."""
         maker = Maker(waits=True)
         living = self.obtaining(BASE, maker)
         for path in ("making/dead-1", "trash/old"):
