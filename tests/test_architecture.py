@@ -103,6 +103,7 @@ TOUCHES_FILES = {
     "service/instance.py",
     "service/logs.py",
     "service/pidfile.py",
+    "settings/jsonfile.py",
     "systems/disk/assemble.py",
     "systems/disk/copies.py",
     "systems/disk/grub.py",

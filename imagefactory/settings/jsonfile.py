@@ -12,6 +12,10 @@ from imagefactory.lib.errors import Problem
 from imagefactory.settings.option_list import BY_KEY, Declared, nearest
 
 Read = Callable[[Path], bytes]
+Mode = Callable[[Path], int]
+
+OTHERS = 0o077
+"""Bits of a file's mode: what its group and everybody else may do."""
 
 
 def read_file(path: Path, *, needed: bool, read: Read) -> tuple[dict[str, Any], list[Problem]]:
@@ -28,6 +32,20 @@ def read_file(path: Path, *, needed: bool, read: Read) -> tuple[dict[str, Any], 
         return {}, [Problem(f"{path}, line {error.lineno}, column {error.colno}", f"is not JSON: {error.msg}")]
     except (ValueError, RecursionError) as error:
         return {}, [Problem(str(path), f"cannot be used: {error}")]
+
+
+def mode_of(path: Path) -> int:
+    """Returns the mode of a file; that of a private one if there is none."""
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0o600
+
+
+def holds_secret(declared: Declared, value: Any) -> bool:
+    """Whether a value is, or has in it, what other users must not read: a secret, or a document that may have one."""
+    option = declared.option
+    return bool(value) and (option.secret or (option.hidden and any("<" in text or "{" in text for text in value)))
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 from imagefactory.lib.errors import InvalidInput, Problem
 from imagefactory.settings.commandline import read_arguments
 from imagefactory.settings.derived import derive
-from imagefactory.settings.jsonfile import Read, known_key, read_file
+from imagefactory.settings.jsonfile import OTHERS, Mode, Read, holds_secret, known_key, mode_of, read_file
 from imagefactory.settings.option import OptionKind
 from imagefactory.settings.option_list import OPTIONS, Declared
 from imagefactory.settings.table import Settings
@@ -27,7 +27,13 @@ class Loaded:
 
 
 def load(
-    argv: Sequence[str], *, environ: Mapping[str, str], uid: int, read: Read = Path.read_bytes, cwd: Path | None = None
+    argv: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    uid: int,
+    read: Read = Path.read_bytes,
+    mode: Mode = mode_of,
+    cwd: Path | None = None,
 ) -> Settings:
     """Read the settings.
 
@@ -36,12 +42,13 @@ def load(
         environ: with `uid` decides where state is kept.
         uid: the effective user id.
         read: reads a file.
+        mode: returns the mode of one.
         cwd: relative paths count from here (None: the current directory).
 
     Raises:
         InvalidInput: with all problems of command line and file.
     """
-    return load_with_sources(argv, environ=environ, uid=uid, read=read, cwd=cwd).settings
+    return load_with_sources(argv, environ=environ, uid=uid, read=read, mode=mode, cwd=cwd).settings
 
 
 def load_here(argv: Sequence[str]) -> Settings:
@@ -50,12 +57,18 @@ def load_here(argv: Sequence[str]) -> Settings:
 
 
 def load_with_sources(
-    argv: Sequence[str], *, environ: Mapping[str, str], uid: int, read: Read = Path.read_bytes, cwd: Path | None = None
+    argv: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    uid: int,
+    read: Read = Path.read_bytes,
+    mode: Mode = mode_of,
+    cwd: Path | None = None,
 ) -> Loaded:
     """As `load`, with the source of each value."""
     gathered = _Gathering(cwd or Path.cwd())
     gathered.take_arguments(argv)
-    gathered.take_file(read)
+    gathered.take_file(read, mode)
     settings = replace(Settings(), **gathered.values)
     settings, derived_problems = derive(settings, environ=environ, uid=uid)
     problems = [*gathered.problems, *derived_problems]
@@ -96,17 +109,21 @@ class _Gathering:
             return
         self.values[declared.name] = tuple(members) if option.kind is OptionKind.LIST else members[-1]
 
-    def take_file(self, read: Read) -> None:
+    def take_file(self, read: Read, mode: Mode) -> None:
         """Add the file that `config` names."""
         path = self.values.get("config", Settings().config)
         found, problems = read_file(path, needed="config" in self.values, read=read)
         self.problems += problems
+        secrets = False
         for key, value in found.items():
             declared = known_key(path, key)
             if isinstance(declared, Problem):
                 self.problems.append(declared)
             elif value is not None:
                 self._take_json(path, key, declared, value)
+                secrets |= holds_secret(declared, value)
+        if secrets and mode(path) & OTHERS:
+            self.problems.append(Problem(str(path), f"has secrets, and others may read it: chmod 600 {path}"))
 
     def _take_json(self, path: Path, key: str, declared: Declared, value: Any) -> None:
         try:

@@ -69,6 +69,7 @@ class DaemonCase(CommandCase):
             **({"mirrors": {TREE: self.tiny.url}} if self.system else {}),
             **changes,
         }
+        self.config.touch(0o600)
         self.config.write_text(json.dumps(settings))
 
     @property

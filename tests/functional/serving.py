@@ -23,7 +23,7 @@ from imagefactory.testing.rest import FakeArguments, FakeJobs, FakeTargetCatalog
 class ServingTestCase(TestCase):
     """Serves fakes on a free port of the loopback."""
 
-    settings: dict[str, Any] = {"no_oauth": True}  # noqa: RUF012
+    settings: dict[str, Any] = {"no_oauth": True, "rest_names": ("x",)}  # noqa: RUF012
     tls = True
 
     async def setUp(self) -> None:

@@ -56,7 +56,7 @@ class Talker(Protocol):
 class TlsTests(ServingTestCase):
     """Limits that clients meet before a request is routed."""
 
-    settings = {"clients": {"mock-key": Secret("mock-secret")}}  # noqa: RUF012
+    settings = {"clients": {"mock-key": Secret("mock-secret")}, "oauth_reads": False}  # noqa: RUF012
 
     async def ask(self, method: str, path: str, **more: Any) -> requests.Response:
         """One request by `requests`, which checks certificate and name."""
@@ -104,7 +104,7 @@ class TlsTests(ServingTestCase):
 class StalledTlsTests(ServingTestCase):
     """The deadline begins before TLS does."""
 
-    settings = {"no_oauth": True, "request_timeout": 2, "max_connections": 1}  # noqa: RUF012
+    settings = {**ServingTestCase.settings, "request_timeout": 2, "max_connections": 1}  # noqa: RUF012
 
     async def test_no_handshake(self) -> None:
         """A client that never says hello is cut off; while it is there, the next one is too many."""
@@ -120,7 +120,7 @@ class StalledTlsTests(ServingTestCase):
 class CrowdTests(ServingTestCase):
     """Many clients, and bad ones."""
 
-    settings = {"no_oauth": True, "request_timeout": 3, "max_connections": 400}  # noqa: RUF012
+    settings = {**ServingTestCase.settings, "request_timeout": 3, "max_connections": 400}  # noqa: RUF012
     tls = False
 
     async def talk(self, data: bytes) -> Talker:

@@ -192,6 +192,27 @@ class FileTests(SynchronousTestCase):
         self.assertEqual((found.ssl_pem, found.port), ("", 80))
         self.assertEqual((found.ec2_32bit_util, found.ec2_64bit_util), ("x", "y"))
 
+    def test_secrets_that_others_may_read(self) -> None:
+        """The file is refused, as that of the warehouse's users is; one without secrets may be read by all."""
+        for content in (
+            {"clients": {"k": "s3cret"}},
+            {"warehouse_secret": "s3cret"},
+            {"credentials": "<provider_credentials>s3cret</provider_credentials>"},
+            {"provider": ['{"name": "p", "password": "s3cret"}']},
+        ):
+            for mode in (0o644, 0o640, 0o604, 0o620):
+                with self.assertRaises(InvalidInput) as caught:
+                    self.loaded_from(content, mode)
+                self.assertIn(f"chmod 600 {DEFAULT_FILE}", str(caught.exception))
+                self.assertNotIn("s3cret", str(caught.exception))
+            self.loaded_from(content, 0o600)
+        harmless = {"port": 1, "clients": {}, "warehouse_secret": "", "credentials": "file.xml", "provider": ["mock"]}
+        self.assertEqual(self.loaded_from(harmless, 0o644).port, 1)
+
+    def loaded_from(self, content: Mapping[str, Any], mode: int) -> Settings:
+        """The settings from the default file with this mode."""
+        return load([], environ=HOME, uid=1000, read=file_of(content), mode=lambda path: mode, cwd=CWD)
+
     def test_everything_wrong_is_said_together(self) -> None:
         """Key, place and reason for each, of the command line and of the file."""
         said = self.said(
