@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import URL, Connection, create_engine, event
@@ -63,6 +64,7 @@ class Database:
         url = URL.create("sqlite", database=str(path))
         self._engine = create_engine(url, connect_args={"timeout": kind.busy}, max_overflow=30)
         self._writing = self._engine.execution_options(write=True)
+        self._turn = Lock()
         event.listen(self._engine, "connect", self._tune)
         event.listen(self._engine, "begin", _begin)
         try:
@@ -81,9 +83,18 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that commits when left without error."""
-        with plain_errors(self._path, self._kind), self._writing.begin() as connection:
-            yield connection
+        """A transaction that commits when left without error.
+
+        Writers of this process take turns by a lock: SQLite itself asks again and again whether the other one has
+        ended, with pauses that grow to a tenth of a second, and the one that came first may be the last.
+        """
+        if not self._turn.acquire(timeout=self._kind.busy):
+            raise _in_words("database is locked", self._path, self._kind)
+        try:
+            with plain_errors(self._path, self._kind), self._writing.begin() as connection:
+                yield connection
+        finally:
+            self._turn.release()
 
     def give_back(self) -> None:
         """Return free pages to the file system."""
