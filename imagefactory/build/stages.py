@@ -66,6 +66,7 @@ class BuildStages:
     """Makes the stages of one build, or finds them in the cache.
 
     A stage is made in a run of the cache, which other jobs may share: it goes on for them when this job is cancelled.
+
     Args:
         processors: a place for each image that is made at the same time; all targets of a build are adapted at once.
     """

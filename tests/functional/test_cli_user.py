@@ -85,6 +85,21 @@ class UserTests(CommandCase):
         self.assertIn("exit status 3", failed.out)
         self.nothing_left()
 
+    def test_the_kept_base(self) -> None:
+        """Its files belong to subordinate users: it is used again, and evicted all the same."""
+        namespaces = [*self.become, "unshare", "--user", "--map-root-user", "--map-auto", "--", "true"]
+        if subprocess.run(namespaces, capture_output=True, check=False).returncode:
+            raise SkipTest("ordinary users cannot enter user namespaces here")
+        for number, size in enumerate(("1G", "1G", "1K")):
+            tdl = self.file(template(packages=("hello",), commands=(f"echo {number}",), size="96M"))
+            done = self.as_user("--template", tdl, *TARGET, "--cache_size", size)
+            self.assertEqual(done.status, 0, done.out + done.err)
+            self.assertNotIn("unpacking the base", done.out)
+            self.nothing_left()
+            kept = [*(self.state / "cache" / "tree").glob("*/root")]
+            self.assertEqual(len(kept), 1 if size == "1G" else 0)
+        self.assertEqual([], [*(self.state / "cache" / "trash").iterdir()])
+
     def test_without_subordinate_ids(self) -> None:
         """It is said what an administrator has to do."""
         for name in IDS:
