@@ -68,7 +68,7 @@ def machine_name(text: str) -> str:
 
 
 def _identity(domain: Domain) -> list[etree._Element]:
-    """Returns the element of an id; none for one that is no UUID: libvirt then makes one."""
+    """Returns the elements of id and title; an id that is no UUID is left out: libvirt then makes one."""
     elements = []
     with suppress(ValueError):
         elements.append(_text("uuid", str(UUID(domain.id))))
