@@ -22,7 +22,7 @@ SSH_SERVER = re.compile(r"openssh-server(-\d.*)?")
 
 
 def serves_ssh(icicle: bytes) -> bool:
-    """Whether an SSH server is among the packages."""
+    """Returns whether an SSH server is among the packages."""
     return any(SSH_SERVER.fullmatch(package.name) for package in parse_icicle(icicle).packages)
 
 
