@@ -13,6 +13,7 @@ from imagefactory.testing.threads import ImmediateThreads
 from imagefactory.warehouse.client import RemoteWarehouse, WarehouseAddress
 from imagefactory.warehouse.copies import CopyDirectory
 from imagefactory.warehouse.replication import Replicator
+from imagefactory.warehouse.store.database import open_database
 from imagefactory.warehouse.store.embedded import open_store
 from imagefactory.warehouse.store.local import Store
 from imagefactory.warehouse.store.providers import ReplicationProvider
@@ -217,7 +218,9 @@ class ReplicationTests(SynchronousTestCase):
         store.put("b", "k", b"body", {})
         self.world.advance(6)
         self.world.net.server = self.there
-        with store.database.write() as connection:
+        database = open_database(self.directory / "warehouse")
+        self.addCleanup(database.close)
+        with database.write() as connection:
             connection.exec_driver_sql("UPDATE replication SET due = due + 86400")
         self.world.advance(6)
         self.assertIsNotNone(self.copy())

@@ -13,7 +13,6 @@ from imagefactory.testing.wire import Wire
 from imagefactory.warehouse import budget
 from imagefactory.warehouse.budget import SMALLEST, Budget
 from imagefactory.warehouse.buffered_writer import HIGH, BufferedWriter
-from imagefactory.warehouse.store import objects
 from tests.warehouse.serving import ServerTestCase
 
 
@@ -137,10 +136,10 @@ class ServerMemoryTests(ServerTestCase):
     def test_long_lists(self) -> None:
         """A long list goes out in pieces, is the same as a short one put together, and HEAD has none of it."""
         self.ask("PUT", "/b")
-        with self.store.database.write() as connection:
+        with self.store.metadata.write() as transaction:
             for number in range(5000):
-                stored = objects.obtain(connection, "b", f"k{number:04}", 0)
-                objects.set_attributes(connection, stored.id, {"n": str(number)})
+                stored = transaction.obtain("b", f"k{number:04}", 0)
+                transaction.set_attributes(stored.id, {"n": str(number)})
         for accept, begin, end in (("text/json", b"[\n\t{\n", b"}\n]\n"), ("*/*", b"<objects>\n", b"</objects>\n")):
             answer = self.ask("GET", "/b?attrs=n", Accept=accept)
             self.assertEqual(answer.headers["transfer-encoding"], "chunked")

@@ -16,10 +16,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from imagefactory.lib.database.sqlite import Database
 from imagefactory.lib.errors import Conflict, NoSpace, Unavailable
 from imagefactory.warehouse.store import incoming, objects, open_store, search
+from imagefactory.warehouse.store.database import open_database
 from imagefactory.warehouse.store.directory import DirectoryBlobs
 from imagefactory.warehouse.store.local import Store
 from imagefactory.warehouse.store.reserve import Reserve
 from imagefactory.warehouse.store.schema import WAREHOUSE
+from imagefactory.warehouse.store.sqlite_metadata import SqliteMetadata
 from tests.warehouse.places import fresh_directory
 
 FULL = 2
@@ -54,6 +56,8 @@ class StoreTestCase(SynchronousTestCase):
         self.path = self.directory / "warehouse"
         self.store = self.open()
         self.store.create_bucket("b")
+        self.database = open_database(self.path)
+        self.addCleanup(self.database.close)
 
     def open(self) -> Store:
         """The store in the test's directory."""
@@ -109,11 +113,13 @@ class ProcessTests(StoreTestCase):
         received = self.store.blobs.receive()
         received.write(b"body")
         blob = received.finish()
-        with self.store.database.write() as connection:
+        with self.database.write() as connection:
             objects.add_blob(connection, blob)
             received.place()
             self.assertRaises(
-                Unavailable, Store(impatient, self.store.blobs, time.time, Reserve(self.path / "r")).sweep, -1
+                Unavailable,
+                Store(SqliteMetadata(impatient), self.store.blobs, time.time, Reserve(self.path / "r")).sweep,
+                -1,
             )
         self.store.blobs.open(blob.id).close()
 
@@ -207,18 +213,18 @@ class FaultTests(StoreTestCase):
         (file,) = self.files()
         places = [file.parent, file.parent.parent, file.parent.parent.parent]
         self.assertEqual([call.args[0] for call in synchronised.call_args_list], places)
-        with self.store.database.read() as connection:
+        with self.database.read() as connection:
             self.assertEqual(connection.exec_driver_sql("PRAGMA synchronous").scalar_one(), FULL)
 
     def test_broken_database(self) -> None:
         """A database that does not work is Unavailable, with its path."""
-        with self.store.database.write() as connection:
+        with self.database.write() as connection:
             connection.exec_driver_sql("DROP TABLE attribute")
         self.assertIn("warehouse.db", str(self.assertRaises(Unavailable, self.store.describe, "b", "k")))
 
     def test_from_the_future(self) -> None:
         """A newer program's warehouse is not touched."""
-        with self.store.database.write() as connection:
+        with self.database.write() as connection:
             connection.exec_driver_sql("PRAGMA user_version = 99")
         self.assertRaises(Conflict, open_store, self.path)
 
@@ -231,7 +237,7 @@ class FaultTests(StoreTestCase):
     def test_from_before_content(self) -> None:
         """Bodies of a store that knew no digest without holes keep what they have."""
         before = self.store.find("b", "k")
-        with self.store.database.write() as connection:
+        with self.database.write() as connection:
             connection.exec_driver_sql("DROP INDEX blob_by_content")
             connection.exec_driver_sql("ALTER TABLE blob DROP COLUMN content")
             connection.exec_driver_sql("PRAGMA user_version = 2")
@@ -246,7 +252,7 @@ class ScaleTests(StoreTestCase):
 
     def fill(self, count: int) -> None:
         """So many objects; each build has two, every second one has the target mock."""
-        with self.store.database.write() as connection:
+        with self.database.write() as connection:
             for number in range(count):
                 stored = objects.obtain(connection, "b", f"k{number:06}", 0)
                 values = {"build": f"b-{number // 2}", "target": ("ec2", "mock")[number % 2], "uuid": f"u-{number}"}
@@ -255,7 +261,7 @@ class ScaleTests(StoreTestCase):
     def steps(self, expression: str, **more: int) -> int:
         """How many tens of SQLite's steps the answer to a query takes."""
         turns: list[None] = []
-        with self.store.database.read() as connection:
+        with self.database.read() as connection:
             search.query(connection, "b", expression)  # what is prepared once is not counted
             driver: Any = connection.connection.driver_connection
             driver.set_progress_handler(lambda: turns.append(None), 10)

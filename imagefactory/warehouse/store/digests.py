@@ -10,7 +10,6 @@ from contextlib import closing
 from dataclasses import replace
 
 from imagefactory.lib.files.content import Digest, Reading, WholeDigest
-from imagefactory.warehouse.store import objects
 from imagefactory.warehouse.store.local import Store
 from imagefactory.warehouse.store.objects import StoredObject
 from imagefactory.warehouse.store.trust import digest_of
@@ -32,8 +31,8 @@ def digested(store: Store, stored: StoredObject) -> StoredObject:
             return replace(stored, blob=replace(blob, damaged=True))
         store.trust.add(blob, reader)
     sha256 = whole.hexdigest()
-    with store.database.write() as connection:
-        objects.note_sha256(connection, blob.id, sha256)
+    with store.metadata.write() as transaction:
+        transaction.note_sha256(blob.id, sha256)
     return replace(stored, blob=replace(blob, sha256=sha256))
 
 

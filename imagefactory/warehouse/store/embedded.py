@@ -20,6 +20,7 @@ from imagefactory.warehouse.store.directory import DirectoryBlobs
 from imagefactory.warehouse.store.local import Store
 from imagefactory.warehouse.store.objects import StoredObject
 from imagefactory.warehouse.store.reserve import Reserve
+from imagefactory.warehouse.store.sqlite_metadata import SqliteMetadata
 
 _TRIES = 5
 
@@ -38,7 +39,7 @@ def open_store(path: Path, now: Callable[[], float] = time.time, *, sweep: bool 
     database = open_database(path)
     with plain_errors(path):
         reserve = Reserve(path / "reserve")
-        store = Store(database, DirectoryBlobs(path), now, reserve)
+        store = Store(SqliteMetadata(database), DirectoryBlobs(path), now, reserve)
     if claim_daily(path / "swept", now(), always=sweep):
         store.sweep()
     else:

@@ -8,15 +8,12 @@ from dataclasses import dataclass, replace
 from math import floor
 from pathlib import Path
 
-from sqlalchemy import Connection
-
-from imagefactory.lib.database.sqlite import Database
 from imagefactory.lib.errors import FactoryError, InvalidInput, NotFound
 from imagefactory.warehouse import names
-from imagefactory.warehouse.store import objects, providers, search
 from imagefactory.warehouse.store.blobs import Blob, BlobStore, Incoming, Reader
 from imagefactory.warehouse.store.conditions import Condition, always
 from imagefactory.warehouse.store.database import plain_errors
+from imagefactory.warehouse.store.metadata import MetadataStore, MetadataTransaction
 from imagefactory.warehouse.store.objects import StoredObject, Usage
 from imagefactory.warehouse.store.replication import Replication
 from imagefactory.warehouse.store.reserve import Reserve
@@ -40,18 +37,18 @@ class _Change:
 class Store:
     """Buckets of objects in one database and one blob store; may be used by several threads and processes."""
 
-    def __init__(self, database: Database, blobs: BlobStore, now: Callable[[], float], reserve: Reserve) -> None:
-        self.database = database
+    def __init__(self, metadata: MetadataStore, blobs: BlobStore, now: Callable[[], float], reserve: Reserve) -> None:
+        self.metadata = metadata
         self._reserve = reserve
         self.blobs = blobs
         self.trust = Trust(now)
-        self.replication = Replication(database, now)
+        self.replication = Replication(metadata, now)
         self._now = now
 
     def close(self) -> None:
         """Let go of everything."""
         self.blobs.close()
-        self.database.close()
+        self.metadata.close()
 
     def sweep(self, min_age: float = MIN_AGE) -> int:
         """Remove what killed processes left behind.
@@ -65,28 +62,28 @@ class Store:
         return self.blobs.sweep_unfinished() + self.blobs.sweep_orphans(self._known, self._now() - min_age)
 
     def _known(self, ids: Collection[str]) -> set[str]:
-        with self.database.write() as connection:  # waits for a process that has just placed a blob
-            return objects.known_blobs(connection) & set(ids)
+        with self.metadata.write() as transaction:  # waits for a process that has just placed a blob
+            return transaction.known_blobs() & set(ids)
 
     def create_bucket(self, name: str) -> bool:
         """Make it; False if it is there."""
         names.check_bucket(name)
-        with self.database.write() as connection:
-            made = objects.create_bucket(connection, name)
+        with self.metadata.write() as transaction:
+            made = transaction.create_bucket(name)
             if made:
-                defaults = objects.obtain(connection, name, names.DEFAULTS, self._now())
-                objects.set_attributes(connection, defaults.id, {"_policy": "0"})  # copy nothing, as in iwhd
+                defaults = transaction.obtain(name, names.DEFAULTS, self._now())
+                transaction.set_attributes(defaults.id, {"_policy": "0"})  # copy nothing, as in iwhd
             return made
 
     def buckets(self) -> list[str]:
         """All names, in order."""
-        with self.database.read() as connection:
-            return objects.bucket_names(connection)
+        with self.metadata.read() as transaction:
+            return transaction.bucket_names()
 
     def delete_bucket(self, name: str) -> bool:
         """Remove an empty one; False if there is none, Conflict if it is not empty."""
-        with self.database.write() as connection:
-            return objects.delete_bucket(connection, name)
+        with self.metadata.write() as transaction:
+            return transaction.delete_bucket(name)
 
     def put(
         self,
@@ -116,32 +113,32 @@ class Store:
         return incoming
 
     def _annotate(self, change: _Change) -> StoredObject:
-        with self.database.write() as connection:
-            stored = self._begin(connection, change)
-            providers.consider(connection, stored)
+        with self.metadata.write() as transaction:
+            stored = self._begin(transaction, change)
+            transaction.enqueue_copies(stored)
             return stored
 
-    def _begin(self, connection: Connection, change: _Change) -> StoredObject:
-        _check(connection, objects.find(connection, change.bucket, change.key), change.condition)
-        stored = objects.obtain(connection, change.bucket, change.key, self._now())
-        objects.set_attributes(connection, stored.id, change.attributes)
+    def _begin(self, transaction: MetadataTransaction, change: _Change) -> StoredObject:
+        _check(transaction, transaction.find(change.bucket, change.key), change.condition)
+        stored = transaction.obtain(change.bucket, change.key, self._now())
+        transaction.set_attributes(stored.id, change.attributes)
         return stored
 
     def _replace(self, change: _Change, incoming: Incoming) -> StoredObject:
         new = incoming.finish()
         unused: set[str] = {new.id}  # if the transaction fails
         try:
-            with self.database.write() as connection:
-                before = objects.find(connection, change.bucket, change.key)
-                stored = self._begin(connection, change)
-                kept, gone = self._settle(connection, incoming)
+            with self.metadata.write() as transaction:
+                before = transaction.find(change.bucket, change.key)
+                stored = self._begin(transaction, change)
+                kept, gone = self._settle(transaction, incoming)
                 modified = self._modified(before, kept)
-                objects.set_body(connection, stored, kept.id, modified)
+                transaction.set_body(stored, kept.id, modified)
                 old = stored.blob
-                if old is not None and objects.drop_unused(connection, old.id):
+                if old is not None and transaction.drop_unused(old.id):
                     gone.add(old.id)
                 stored = replace(stored, blob=kept, modified=modified)
-                providers.consider(connection, stored)
+                transaction.enqueue_copies(stored)
             unused = gone
             return stored
         finally:
@@ -155,26 +152,26 @@ class Store:
             return now
         return max(now, before.modified if before.etag == new.etag else floor(before.modified) + 1)
 
-    def _settle(self, connection: Connection, incoming: Incoming) -> tuple[Blob, set[str]]:
+    def _settle(self, transaction: MetadataTransaction, incoming: Incoming) -> tuple[Blob, set[str]]:
         """The blob for what came in, and those whose files may go when the transaction is through.
 
         An equal one is taken instead only if it was found intact lately; else the new one takes its place in all
         objects: it was hashed just now, so that storing a body again heals it wherever it is.
         """
         new = incoming.finish()
-        same = objects.same_body(connection, new)
+        same = transaction.same_body(new)
         if same is not None and self._is_intact(same):
             return same, set()
         if same is not None:  # equal in one digest is equal: what is known of the old one holds for the new
             new = replace(new, sha256=new.sha256 or same.sha256, content=new.content or same.content)
-        objects.add_blob(connection, new)
+        transaction.add_blob(new)
         incoming.place()
         if incoming.proven:
             with closing(self.blobs.open(new.id)) as reader:
                 self.trust.add(new, reader)
         if same is None:
             return new, set()
-        objects.supersede(connection, same.id, new.id)
+        transaction.supersede(same.id, new.id)
         return new, {same.id}
 
     def _is_intact(self, blob: Blob) -> bool:
@@ -199,12 +196,12 @@ class Store:
 
     def delete_attribute(self, bucket: str, key: str, name: str, condition: Condition = always) -> bool:
         """Remove an attribute; False if there was none."""
-        with self.database.write() as connection:
-            stored = objects.find(connection, bucket, key)
-            _check(connection, stored, condition)
-            if stored is None or not objects.remove_attribute(connection, stored.id, name):
+        with self.metadata.write() as transaction:
+            stored = transaction.find(bucket, key)
+            _check(transaction, stored, condition)
+            if stored is None or not transaction.remove_attribute(stored.id, name):
                 return False
-            providers.consider(connection, objects.obtain(connection, bucket, key, self._now()))
+            transaction.enqueue_copies(transaction.obtain(bucket, key, self._now()))
             return True
 
     def adopt(
@@ -219,24 +216,24 @@ class Store:
 
     def find(self, bucket: str, key: str) -> StoredObject | None:
         """The object, if there is one."""
-        with self.database.read() as connection:
-            return objects.find(connection, bucket, key)
+        with self.metadata.read() as transaction:
+            return transaction.find(bucket, key)
 
     def describe(self, bucket: str, key: str) -> tuple[StoredObject, dict[str, str]] | None:
         """The object with its attributes, if there is one."""
-        with self.database.read() as connection:
-            stored = objects.find(connection, bucket, key)
-            return None if stored is None else (stored, objects.attributes(connection, stored.id))
+        with self.metadata.read() as transaction:
+            stored = transaction.find(bucket, key)
+            return None if stored is None else (stored, transaction.attributes(stored.id))
 
     def attributes_of(self, bucket: str, keys: Sequence[str], wanted: Sequence[str]) -> dict[str, dict[str, str]]:
         """Some attributes (all, if none is named) of several objects, by key."""
-        with self.database.read() as connection:
-            return search.attributes_of(connection, bucket, keys, wanted)
+        with self.metadata.read() as transaction:
+            return transaction.attributes_of(bucket, keys, wanted)
 
     def attribute(self, bucket: str, key: str, name: str) -> str:
         """One attribute, computed ones included; empty if there is none."""
-        with self.database.read() as connection:
-            return search.read_attribute(connection, bucket, key, name)
+        with self.metadata.read() as transaction:
+            return transaction.read_attribute(bucket, key, name)
 
     def open(self, bucket: str, key: str) -> tuple[StoredObject, Reader] | None:
         """The object and its open body; None without a body. A body replaced meanwhile stays readable."""
@@ -250,8 +247,8 @@ class Store:
 
     def mark_damaged(self, blob_id: str) -> None:
         """The blob's content is not what was stored: it is not given out any more, until it is stored again."""
-        with self.database.write() as connection:
-            objects.mark_damaged(connection, blob_id)
+        with self.metadata.write() as transaction:
+            transaction.mark_damaged(blob_id)
 
     def delete(self, bucket: str, key: str, condition: Condition = always) -> bool:
         """Remove body and attributes; False if there was nothing. The defaults of a bucket stay."""
@@ -260,39 +257,40 @@ class Store:
         return self._reserve.helped(lambda: self._delete(bucket, key, condition))
 
     def _delete(self, bucket: str, key: str, condition: Condition) -> bool:
-        with self.database.write() as connection:
-            stored = objects.find(connection, bucket, key)
-            _check(connection, stored, condition)
+        with self.metadata.write() as transaction:
+            stored = transaction.find(bucket, key)
+            _check(transaction, stored, condition)
             if stored is None:
                 return False
-            objects.remove(connection, stored.id)
-            gone = stored.blob if stored.blob and objects.drop_unused(connection, stored.blob.id) else None
+            transaction.remove(stored.id)
+            gone = stored.blob if stored.blob and transaction.drop_unused(stored.blob.id) else None
         if gone is not None:
             self.blobs.remove(gone.id)
         return True
 
     def keys(self, bucket: str, prefix: str = "", after: str = "", limit: int | None = None) -> list[str]:
         """Keys in byte order."""
-        with self.database.read() as connection:
-            return search.keys(connection, bucket, prefix, after, limit)
+        with self.metadata.read() as transaction:
+            return transaction.keys(bucket, prefix, after, limit)
 
     def query(self, bucket: str, expression: str, after: str = "", limit: int | None = None) -> list[str]:
         """Keys of the selected objects, in byte order."""
-        with self.database.read() as connection:
-            return search.query(connection, bucket, expression, after, limit)
+        with self.metadata.read() as transaction:
+            return transaction.query(bucket, expression, after, limit)
 
     def usage(self) -> Usage:
         """How much is stored."""
         free = self.blobs.free()
-        with self.database.read() as connection:
-            return objects.usage(connection, free)
+        with self.metadata.read() as transaction:
+            return transaction.usage(free)
 
     def has_bucket(self, name: str) -> bool:
         """Whether there is such a bucket."""
-        with self.database.read() as connection, suppress(NotFound):
-            return bool(objects.bucket_id(connection, name))
+        with self.metadata.read() as transaction, suppress(NotFound):
+            transaction.demand_bucket(name)
+            return True
         return False
 
 
-def _check(connection: Connection, stored: StoredObject | None, condition: Condition) -> None:
-    condition(stored, lambda: objects.attributes(connection, stored.id) if stored else {})
+def _check(transaction: MetadataTransaction, stored: StoredObject | None, condition: Condition) -> None:
+    condition(stored, lambda: transaction.attributes(stored.id) if stored else {})
