@@ -66,7 +66,14 @@ class ImageWriter:
         if icicle is not None and finished.icicle is not None:
             await self._records.store_icicle(icicle, finished.icicle)
         record = TargetImageRecord(
-            order.id, order.build_id, order.target, order.template_id, icicle, finished.parameters, finished.size
+            order.id,
+            order.build_id,
+            order.target,
+            order.template_id,
+            icicle,
+            finished.parameters,
+            finished.size,
+            owner=order.owner,
         )
         await self._records.store_target_image(
             record, finished.body, content=finished.content, notes=finished.notes or {}, keep=True

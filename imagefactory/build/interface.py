@@ -16,7 +16,7 @@ class BuildOrder:
     """One build job: the image `id` of `target` for this build; everything in `template` is at hand (no Remote).
 
     `unrecorded`: the warehouse did not answer when it was accepted, so that its template, image and build may be
-    missing there.
+    missing there. `owner` is the client that asked for it (None: everybody's).
     """
 
     id: str
@@ -27,6 +27,7 @@ class BuildOrder:
     template_id: str
     boot_check: bool = False
     unrecorded: bool = False
+    owner: str | None = None
 
 
 class Builder(Protocol):

@@ -19,7 +19,8 @@ class BuildRequest:
 
     With `image_id` it is a rebuild (the image need not be known); with `build_id` the targets are added to that
     build. `template_id` is set when the template came from the warehouse. No template: the one of the image's last
-    build; no targets: those of its last build, failed ones included.
+    build; no targets: those of its last build, failed ones included. `owner`, here and below, is the key of the client
+    that asks (None: what comes of it is everybody's).
     """
 
     template: Template | None
@@ -28,6 +29,7 @@ class BuildRequest:
     build_id: str | None = None
     template_id: str | None = None
     boot_check: bool = False
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class PushRequest:
     image_id: str | None = None
     build_id: str | None = None
     target_image_id: str | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Removal:
     credentials: Credentials | None = field(default=None, repr=False)
     provider: Provider | None = None
     keep_on_provider: bool = False
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class DeleteRequest:
     provider_image_id: str
     provider: Provider
     credentials: Credentials | None = field(default=None, repr=False)
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,7 @@ class ImportRequest:
     descriptor: bytes | None
     image_id: str | None = None
     build_id: str | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ class Inventory:
         if self._clouds.target(provider.target).pushing is None:
             hint = "remove it there by hand, then ask again with keep_on_provider"
             raise InvalidInput(f"images of {provider.target} cannot be removed at the provider from here", hint=hint)
-        job = await self._jobs.delete(DeleteRequest(id, provider, removal.credentials))
+        job = await self._jobs.delete(DeleteRequest(id, provider, removal.credentials, removal.owner))
         state = (await self._jobs.finished(job.id)).state
         if isinstance(state, Failed):
             raise restored(state.failure.kind, state.failure.message, state.failure.hint)

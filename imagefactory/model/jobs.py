@@ -88,6 +88,7 @@ class Job:
         target_image_id: the image that is pushed, or that was; None for a build.
         provider: None for a build.
         provider_image_id: the image that is deleted at its provider; None for other jobs.
+        owner: the key of the client that asked for it; None: everybody's.
         percent: 0 to 100.
     """
 
@@ -108,6 +109,7 @@ class Job:
     started: float | None = None
     ended: float | None = None
     provider_image_id: str | None = None
+    owner: str | None = None
 
     def with_stage(self, outcome: StageOutcome) -> Job:
         """This job with `outcome` noted, in place of an earlier word on the same stage."""

@@ -37,7 +37,8 @@ class Buckets:
 class ImageRecord:
     """An image: what all builds from one template (or one import) have in common.
 
-    Absent ids are None, never text.
+    Absent ids are None, never text. `owner`, here and below, is the key of the client that asked for it (None:
+    everybody's).
     """
 
     id: str
@@ -45,6 +46,7 @@ class ImageRecord:
     template: str | None = None
     latest_build: str | None = None
     latest_unpushed: str | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class BuildRecord:
     image: str
     timestamp: float
     parent: str | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class TargetImageRecord:
     icicle: str | None = None
     target_parameters: str | None = None
     size: int | None = None
+    owner: str | None = None
 
     @property
     def imported(self) -> bool:
@@ -85,3 +89,4 @@ class ProviderImageRecord:
     target_identifier: str | None = None
     icicle: str | None = None
     provider_account_identifier: str | None = None
+    owner: str | None = None

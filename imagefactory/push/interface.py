@@ -21,6 +21,7 @@ class PushOrder:
         provider: where to.
         credentials: they are nowhere else, and gone when the push ends.
         account: the `provider_account_identifier`, if the credentials have one.
+        owner: the client that asked for it (None: everybody's).
     """
 
     id: str
@@ -28,6 +29,7 @@ class PushOrder:
     provider: Provider
     credentials: Credentials | None = field(default=None, repr=False)
     account: str | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,7 @@ class CloudPusher:
             pushed.identifier,
             image.icicle,
             pushed.account or order.account,
+            owner=order.owner,
         )
         await resources.keep()
         await self._records.store_provider_image(record, pushed.body)

@@ -49,6 +49,10 @@ class Scheme(Protocol[P]):
         """
         ...
 
+    def client(self, proof: P) -> str:
+        """Returns the name of the client that has proved itself: what it makes is its own."""
+        ...
+
     def missing(self) -> Unauthorized:
         """Returns the error for a request that carries no credentials at all, if this is the first scheme."""
         ...
@@ -88,4 +92,6 @@ class Authenticator:
             Unauthorized, InvalidInput, Busy: see `Scheme`.
         """
         scheme = self.parse(call)
-        await scheme.commit(scheme.verify(call))
+        proof = scheme.verify(call)
+        await scheme.commit(proof)
+        call.client = scheme.client(proof)

@@ -27,9 +27,12 @@ class BodyFormat:
 
 
 class RestCall:
-    """A request with the ids from its path; what a handler does not ask for is not computed."""
+    """A request with the ids from its path; what a handler does not ask for is not computed.
 
-    __slots__ = ("_address", "_bodies", "_body", "_fields", "ids", "request")
+    `client` is the name of the client that has signed it, None without a signature.
+    """
+
+    __slots__ = ("_address", "_bodies", "_body", "_fields", "client", "ids", "request")
 
     def __init__(self, request: Request, ids: Mapping[str, str], address: ClientAddress, bodies: BodyFormat) -> None:
         self.request = request
@@ -38,6 +41,7 @@ class RestCall:
         self._bodies = bodies
         self._fields: Mapping[str, Any] | None = None
         self._body: bytes | None = None
+        self.client: str | None = None
 
     @property
     def base(self) -> str:

@@ -39,6 +39,7 @@ class LargeBodies:
             proof = await self._threads.run(_read, call, scheme, fields)
         if scheme is not None:
             await scheme.commit(proof)
+            call.client = scheme.client(proof)
 
 
 def _read(call: RestCall, scheme: Scheme[Any] | None, fields: bool) -> object:

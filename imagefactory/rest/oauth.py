@@ -50,6 +50,10 @@ class OAuthScheme:
         """See `Scheme`."""
         await self._verifier.commit(proof)
 
+    def client(self, proof: Seen) -> str:
+        """See `Scheme`."""
+        return proof[0]
+
     def missing(self) -> Unauthorized:
         """See `Scheme`."""
         return refused("oauth parameters are missing, malformed, repeated, or in more than one place")

@@ -35,8 +35,10 @@ from imagefactory.rest.stream import Streams, write_pieces
 from imagefactory.rest.v1.documents import JobDocuments
 from imagefactory.rest.v1.errors import ERRORS
 from imagefactory.rest.v1.openapi import openapi_document
+from imagefactory.rest.v1.ownership import Ownership
 from imagefactory.rest.v1.routes import ROOT_TABLE, ROUTES, TABLE
 from imagefactory.rest.v1.services import ApiServices
+from imagefactory.settings.client_secret import admins
 from imagefactory.settings.table import Settings
 
 #: Of the connections that a site may have, so many may be streams, which last.
@@ -71,6 +73,7 @@ def make_site(
     tasks = TaskSet("the REST API")
     streams = Streams(clock, max(1, int(connections * STREAMS)), settings.request_timeout)
     metrics = RestMetrics(jobs, lambda: streams.count, lambda: len(site.connection_limit))
+    known = settings.clients if clients is None else clients
     services = ApiServices(
         jobs=jobs,
         inventory=inventory,
@@ -82,9 +85,9 @@ def make_site(
         metrics=metrics.text,
         openapi=_openapi,
         leftovers=leftovers,
+        ownership=Ownership(inventory, admins(known), checked=settings.ownership == "on"),
         tasks=tasks,
     )
-    known = settings.clients if clients is None else clients
     address = ClientAddress(settings.trusted_proxies)
     context = RouterContext(
         authenticator=Authenticator([OAuthScheme(known, clock, nonces)]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -39,9 +39,10 @@ class Option:
 
     `flag` is empty for what can stand in the configuration file only; `key` is empty for what can stand on the
     command line only; `default_text` is what people read where the default is computed. `check` raises
-    ValueError for a text that is not allowed; `entry` does so for an entry of a MAP, and returns the entry to keep. The
-    value of a `file` is a path, relative to the current directory. A `secret` is kept as `Secret`; what is `hidden` may
-    hold secrets and is not shown when settings are explained.
+    ValueError for a text that is not allowed; `entry` does so for an entry of a MAP, and returns the entry to keep;
+    `objects` does so for an object in place of a text in a MAP of secrets, and returns a `Secret`. The value of a
+    `file` is a path, relative to the current directory. A `secret` is kept as `Secret`; what is `hidden` may hold
+    secrets and is not shown when settings are explained.
     """
 
     group: OptionGroup
@@ -56,6 +57,7 @@ class Option:
     high: int | None = None
     check: Callable[[str], object] | None = None
     entry: Callable[[str, str], tuple[str, str]] | None = None
+    objects: Callable[[Mapping[str, Any]], Any] | None = None
     file: bool = False
     secret: bool = False
     hidden: bool = False

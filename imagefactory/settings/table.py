@@ -12,6 +12,7 @@ from pathlib import Path
 
 from imagefactory.lib.secret import Secret
 from imagefactory.settings import checks
+from imagefactory.settings.client_secret import client_secret
 from imagefactory.settings.mirrors import entry as mirror
 from imagefactory.settings.option import OptionGroup, OptionKind, option
 
@@ -271,7 +272,23 @@ class Settings:
         **_both("oauth_reads"),
     )
     clients: Mapping[str, Secret] = option(
-        {}, D, OptionKind.MAP, "OAuth consumer keys and secrets", key="clients", secret=True
+        {},
+        D,
+        OptionKind.MAP,
+        'OAuth consumer keys and secrets, as {"key": "secret"}; {"key": {"secret": "secret", "role": "admin"}} is a '
+        "client that may change and delete what others have made",
+        key="clients",
+        secret=True,
+        objects=client_secret,
+    )
+    ownership: str = option(
+        "on",
+        D,
+        OptionKind.CHOICE,
+        "whether OAuth clients may change and delete only what they have made themselves; off lets each of them change "
+        "all, as version 1.0 did",
+        choices=("on", "off"),
+        key="ownership",
     )
     pid_file: str = option(
         "",

@@ -85,6 +85,22 @@ def _file(text: str, cwd: Path, *, needed: bool) -> str:
 
 
 def _map(option: Option, value: Mapping[str, Any]) -> dict[str, Any]:
+    if option.objects is not None:
+        objects = {key: _object_entry(option, key, given) for key, given in value.items() if isinstance(given, dict)}
+        texts = {key: given for key, given in value.items() if key not in objects}
+        return {**_text_map(option, {**texts, **{key: one.reveal() for key, one in objects.items()}}), **objects}
+    return _text_map(option, value)
+
+
+def _object_entry(option: Option, key: str, value: Mapping[str, Any]) -> Any:
+    assert option.objects is not None
+    try:
+        return option.objects(value)
+    except ValueError as error:
+        raise ValueError(f"the value of {quoted(key)} {error}") from None
+
+
+def _text_map(option: Option, value: Mapping[str, Any]) -> dict[str, Any]:
     wrong = [key for key, text in value.items() if not isinstance(text, str) or not key]
     if wrong:
         raise ValueError(f"the value of {', '.join(map(quoted, wrong))} has to be a text, and its name not empty")

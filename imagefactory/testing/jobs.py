@@ -166,7 +166,7 @@ class FakeBuilder:
         self.orders.append(order)
         await self._work(order.id, progress)
         await self._records.store_target_image(
-            TargetImageRecord(order.id, order.build_id, order.target, order.template_id, size=7)
+            TargetImageRecord(order.id, order.build_id, order.target, order.template_id, size=7, owner=order.owner)
         )
         return Completed(size=7)
 
@@ -212,7 +212,9 @@ class FakePusher:
         finally:
             del self.running[order.id]
         await self._records.store_provider_image(
-            ProviderImageRecord(order.id, order.target_image_id, order.provider.name, f"ami-{order.id[-4:]}")
+            ProviderImageRecord(
+                order.id, order.target_image_id, order.provider.name, f"ami-{order.id[-4:]}", owner=order.owner
+            )
         )
         return Completed(identifier=f"ami-{order.id[-4:]}")
 

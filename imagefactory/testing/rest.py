@@ -102,7 +102,8 @@ class FakeJobs:
         self.requests.append(request)
         image, build = request.image_id or self.new_id(), request.build_id or self.new_id()
         jobs = [
-            self.add(Job(self.new_id(), Operation.BUILD, target, image, build, 1000.0)) for target in request.targets
+            self.add(Job(self.new_id(), Operation.BUILD, target, image, build, 1000.0, owner=request.owner))
+            for target in request.targets
         ]
         return Accepted(image, build, tuple(jobs))
 
@@ -122,6 +123,7 @@ class FakeJobs:
                 1000.0,
                 target_image_id=image,
                 provider=request.provider.name,
+                owner=request.owner,
             )
         )
 

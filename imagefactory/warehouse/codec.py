@@ -22,10 +22,17 @@ PROVIDER_IMAGE_BODY = (
 )
 
 _NAMES: dict[Kind, tuple[str, ...]] = {
-    Kind.IMAGE: ("template", "latest_build", "latest_unpushed"),
-    Kind.BUILD: ("image", "parent"),
-    Kind.TARGET_IMAGE: ("build", "target", "template", "icicle", "target_parameters"),
-    Kind.PROVIDER_IMAGE: ("target_image", "provider", "target_identifier", "icicle", "provider_account_identifier"),
+    Kind.IMAGE: ("template", "latest_build", "latest_unpushed", "owner"),
+    Kind.BUILD: ("image", "parent", "owner"),
+    Kind.TARGET_IMAGE: ("build", "target", "template", "icicle", "target_parameters", "owner"),
+    Kind.PROVIDER_IMAGE: (
+        "target_image",
+        "provider",
+        "target_identifier",
+        "icicle",
+        "provider_account_identifier",
+        "owner",
+    ),
 }
 _KINDS: dict[type[Record], Kind] = {
     ImageRecord: Kind.IMAGE,
@@ -87,8 +94,7 @@ def decode_build(id: str, attributes: Attributes) -> BuildRecord:
         timestamp = float(attributes.get("timestamp", ""))
     except ValueError:
         timestamp = 0.0
-    image = present(attributes, "image")
-    return BuildRecord(id, image or "", timestamp, present(attributes, "parent"))
+    return BuildRecord(id, timestamp=timestamp, **_texts(Kind.BUILD, attributes, "image"))
 
 
 def decode_target_image(id: str, attributes: Attributes) -> TargetImageRecord:

@@ -3,7 +3,7 @@
 from twisted.internet.defer import Deferred
 
 from imagefactory.build.interface import BuildOrder
-from imagefactory.jobs.interface import BuildRequest
+from imagefactory.jobs.interface import BuildRequest, PushRequest
 from imagefactory.lib.errors import (
     BuildFailed,
     Conflict,
@@ -20,7 +20,7 @@ from imagefactory.model.report import Progress, current_report
 from imagefactory.testing.jobs import (
     template,
 )
-from tests.jobs.service_case import UNKNOWN_ID, ServiceCase
+from tests.jobs.service_case import MOCK, UNKNOWN_ID, ServiceCase
 
 
 class BuildTests(ServiceCase):
@@ -47,6 +47,26 @@ class BuildTests(ServiceCase):
         self.builder.running[id].finish()
         job = self.successResultOf(end)
         self.assertEqual((Completed(size=7), 100), (job.state, job.percent))
+
+    def test_the_owner_is_noted_in_job_and_records(self) -> None:
+        """Also in those that are made after a restart by a retry that another client has asked for."""
+        (id,) = self.build(owner="alice")
+        self.builder.running[id].fail(BuildFailed("no"))
+        self.restart()
+        self.get(self.jobs.retry(id))
+        self.builder.running[id].finish()
+        job = self.job(id)
+        self.assertEqual((job.owner, job.state), ("alice", Completed(size=7)))
+        owners = [
+            self.records.images[job.image_id].owner,
+            self.records.all_builds[job.build_id].owner,
+            self.get(self.records.target_image(id)).owner,
+        ]
+        self.assertEqual(owners, ["alice"] * 3)
+        push = self.get(self.jobs.push(PushRequest(MOCK, target_image_id=id, owner="root")))
+        self.pusher.running[push.id].finish()
+        stored = self.get(self.records.provider_image(push.id))
+        self.assertEqual((self.job(push.id).owner, stored.owner), ("root", "root"))
 
     def test_who_shares_a_client_may_speak_for_the_job(self) -> None:
         """What waits for a server deep below a job shows in the activity of that job, and of no other."""

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from imagefactory.lib.errors import InvalidInput
 from imagefactory.lib.secret import Secret
 from imagefactory.settings import Settings, load, with_changes
+from imagefactory.settings.client_secret import admins
 from imagefactory.settings.loading import load_with_sources
 from imagefactory.settings.option import OptionKind
 from imagefactory.settings.option_list import OPTIONS, Declared
@@ -208,6 +209,27 @@ class FileTests(SynchronousTestCase):
             self.loaded_from(content, 0o600)
         harmless = {"port": 1, "clients": {}, "warehouse_secret": "", "credentials": "file.xml", "provider": ["mock"]}
         self.assertEqual(self.loaded_from(harmless, 0o644).port, 1)
+
+    def test_clients_with_a_role(self) -> None:
+        """Beside those with a text alone."""
+        found = loaded(
+            read=file_of({"clients": {"a": "s1", "b": {"secret": "s2", "role": "admin"}, "c": {"secret": "s3"}}})
+        )
+        self.assertEqual(
+            {key: secret.reveal() for key, secret in found.clients.items()}, {"a": "s1", "b": "s2", "c": "s3"}
+        )
+        self.assertEqual(list(admins(found.clients)), ["b"])
+        self.assertNotIn("s2", repr(found) + repr(found.clients))
+        for wrong in (
+            {"secret": "s3cret", "role": "king"},
+            {"role": "admin"},
+            {"secret": 3},
+            {"secret": "s3cret", "x": 1},
+        ):
+            said = self.said(json.dumps({"clients": {"k": wrong}}).encode())
+            self.assertIn("clients: the value of 'k' has to be a text, or {", said)
+            self.assertNotIn("s3cret", said)
+        self.assertIn("the secret of 'k' is empty", self.said(b'{"clients": {"k": {"secret": ""}}}'))
 
     def loaded_from(self, content: Mapping[str, Any], mode: int) -> Settings:
         """The settings from the default file with this mode."""

@@ -47,6 +47,18 @@ class RecordsTests(TestCase):
         self.assertEqual(await self.records.target_image("ti1"), TARGET_IMAGE)
         self.assertEqual(await self.records.provider_image("p1"), PROVIDER_IMAGE)
 
+    async def test_owners(self) -> None:
+        """Each record may have one, in an attribute of that name."""
+        await self.records.store_image(replace(IMAGE, owner="alice"))
+        await self.records.store_build(replace(BUILD, owner="alice"))
+        await self.records.store_target_image(replace(TARGET_IMAGE, owner="alice"))
+        await self.records.store_provider_image(replace(PROVIDER_IMAGE, owner="alice"))
+        self.assertEqual(await self.records.image("i1"), replace(IMAGE, owner="alice"))
+        self.assertEqual(await self.records.build("b1"), replace(BUILD, owner="alice"))
+        self.assertEqual(await self.records.target_image("ti1"), replace(TARGET_IMAGE, owner="alice"))
+        self.assertEqual(await self.records.provider_image("p1"), replace(PROVIDER_IMAGE, owner="alice"))
+        self.assertEqual((await self.warehouse.attributes("builds", "b1") or {})["owner"], "alice")
+
     async def test_spelling(self) -> None:
         """Attribute names, buckets and bodies are those of 1.0."""
         await self.records.store_image(replace(IMAGE, latest_build="b0"))

@@ -34,6 +34,7 @@ class CheckedBuild:
     image_id: str | None
     build_id: str | None
     boot_check: bool
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class BuildAdmission:
         template, template_id = await self._template(request, image_id)
         template = await self._fetch(template)
         await self._builder.check(template, targets)
-        return CheckedBuild(targets, template, template_id, image_id, build_id, request.boot_check)
+        return CheckedBuild(targets, template, template_id, image_id, build_id, request.boot_check, request.owner)
 
     async def store(self, checked: CheckedBuild) -> StoredRecords:
         """Template, image and build; what was stored before something went wrong is removed again.
@@ -105,13 +106,18 @@ class BuildAdmission:
         if await self._records.image(order.image_id) is None:
             await self._records.store_image(_image(order))
         if await self._records.build(order.build_id) is None:
-            await self._records.store_build(BuildRecord(order.build_id, order.image_id, self._clock.seconds()))
+            await self._records.store_build(self._build(order))
 
     def jobs(self, orders: tuple[BuildOrder, ...]) -> tuple[Job, ...]:
         """The orders as new jobs."""
         now = self._clock.seconds()
         return tuple(
-            Job(o.id, Operation.BUILD, o.target, o.image_id, o.build_id, now, template_id=o.template_id) for o in orders
+            Job(
+                *(o.id, Operation.BUILD, o.target, o.image_id, o.build_id, now),
+                template_id=o.template_id,
+                owner=o.owner,
+            )
+            for o in orders
         )
 
     async def must_be_there(self, order: BuildOrder) -> None:
@@ -173,7 +179,12 @@ class BuildAdmission:
         template_id = checked.template_id or self._new_id()
         image_id = checked.image_id or self._new_id()
         build_id = checked.build_id or self._new_id()
-        return BuildOrder("", image_id, build_id, "", checked.template, template_id, checked.boot_check)
+        return BuildOrder(
+            "", image_id, build_id, "", checked.template, template_id, checked.boot_check, owner=checked.owner
+        )
+
+    def _build(self, order: BuildOrder) -> BuildRecord:
+        return BuildRecord(order.build_id, order.image_id, self._clock.seconds(), owner=order.owner)
 
     async def _store(self, checked: CheckedBuild, order: BuildOrder, made: list[tuple[Kind, str]]) -> None:
         if checked.template_id is None:
@@ -184,7 +195,7 @@ class BuildAdmission:
             await self._records.store_image(_image(order))
         if checked.build_id is None or await self._records.build(order.build_id) is None:
             made.append((Kind.BUILD, order.build_id))
-            await self._records.store_build(BuildRecord(order.build_id, order.image_id, self._clock.seconds()))
+            await self._records.store_build(self._build(order))
 
     async def undo(self, stored: StoredRecords) -> None:
         """Remove the records of orders that came to nothing after all."""
@@ -199,7 +210,7 @@ class BuildAdmission:
 
 
 def _image(order: BuildOrder) -> ImageRecord:
-    return ImageRecord(order.image_id, render_descriptor(order.template.name), order.template_id)
+    return ImageRecord(order.image_id, render_descriptor(order.template.name), order.template_id, owner=order.owner)
 
 
 def _builds(job: Job, image_id: str | None) -> bool:

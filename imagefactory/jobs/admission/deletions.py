@@ -53,6 +53,7 @@ class DeletionAdmission:
             provider=record.provider,
             provider_account_identifier=account,
             provider_image_id=record.id,
+            owner=request.owner,
         )
 
     async def again(self, job: Job, access: RetryAccess) -> DeleteOrder:

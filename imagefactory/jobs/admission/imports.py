@@ -61,14 +61,16 @@ class ImportAdmission:
         known = await self._records.image(id)
         given = request.descriptor
         if known is None:
-            await self._records.store_image(ImageRecord(id, given or render_descriptor(request.target_identifier)))
+            await self._records.store_image(
+                ImageRecord(id, given or render_descriptor(request.target_identifier), owner=request.owner)
+            )
         elif given is not None:
             await self._records.store_image(replace(known, descriptor=given))
         return id
 
     async def _new_build(self, request: ImportRequest, image_id: str) -> str:
         id = request.build_id or self._new_id()
-        await self._records.store_build(BuildRecord(id, image_id, self._clock.seconds()))
+        await self._records.store_build(BuildRecord(id, image_id, self._clock.seconds(), owner=request.owner))
         return id
 
     async def _target_image(self, request: ImportRequest, build_id: str) -> str:
@@ -76,14 +78,14 @@ class ImportAdmission:
             if known.target == request.target:
                 return known.id
         id = self._new_id()
-        await self._records.store_target_image(TargetImageRecord(id, build_id, request.target))
+        await self._records.store_target_image(TargetImageRecord(id, build_id, request.target, owner=request.owner))
         return id
 
     async def _provider_image(self, request: ImportRequest, target_image_id: str) -> str:
         known = await self._records.provider_images(target_image_id)
-        same = [image.id for image in known if image.provider == request.provider.name]
-        id = same[0] if same else self._new_id()
+        same = [image for image in known if image.provider == request.provider.name]
+        id, owner = (same[0].id, same[0].owner) if same else (self._new_id(), request.owner)
         await self._records.store_provider_image(
-            ProviderImageRecord(id, target_image_id, request.provider.name, request.target_identifier)
+            ProviderImageRecord(id, target_image_id, request.provider.name, request.target_identifier, owner=owner)
         )
         return id

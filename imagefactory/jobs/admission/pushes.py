@@ -44,7 +44,7 @@ class PushAdmission:
         build = await self._build(image.build)
         if checked(request.image_id, "image_id") not in {None, build.image}:
             raise InvalidInput(f"build {build.id} is of image {build.image}, not of {request.image_id}")
-        order = PushOrder(self._new_id(), image.id, provider, request.credentials, account)
+        order = PushOrder(self._new_id(), image.id, provider, request.credentials, account, request.owner)
         return order, Job(
             order.id,
             Operation.PUSH,
@@ -56,6 +56,7 @@ class PushAdmission:
             provider=provider.name,
             provider_account_identifier=account,
             template_id=image.template,
+            owner=request.owner,
         )
 
     async def again(self, job: Job, access: RetryAccess) -> PushOrder:
@@ -71,7 +72,7 @@ class PushAdmission:
             raise InvalidInput(f"job {job.id} belongs to another account: {reason}", hint="push again instead")
         if job.target_image_id is None or await self._records.target_image(job.target_image_id) is None:
             raise Conflict(f"target image {job.target_image_id} was deleted", hint="build it again")
-        return PushOrder(job.id, job.target_image_id, access.provider, access.credentials, account)
+        return PushOrder(job.id, job.target_image_id, access.provider, access.credentials, account, job.owner)
 
     async def _image(self, request: PushRequest) -> TargetImageRecord:
         id = checked(request.target_image_id, "target_image_id")

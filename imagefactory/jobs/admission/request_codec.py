@@ -60,6 +60,7 @@ async def decode_order(text: str, job: Job, parse: Parse, find: Find) -> BuildOr
             "template_id": str(kept["template_id"]),
             "boot_check": bool(kept["boot_check"]),
             "unrecorded": bool(kept.get("unrecorded")),
+            "owner": job.owner,
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Conflict(f"what was asked for in job {job.id} is not known any more", hint="ask for it again") from error

@@ -53,6 +53,7 @@ async def status(api: ApiServices, call: RestCall) -> RestReply:
 async def cancel(api: ApiServices, call: RestCall) -> RestReply:
     """Cancel a job; replies without waiting for its end."""
     job = await api.jobs.job(call.ids["builder_id"])
+    api.ownership.demand(call, job)
     if is_final(job.state):
         raise Conflict(f"the job is {job.state.wire} already", where=job.id)
     begin(api.tasks, api.jobs.cancel(job.id))
@@ -62,6 +63,7 @@ async def cancel(api: ApiServices, call: RestCall) -> RestReply:
 async def retry(api: ApiServices, call: RestCall) -> RestReply:
     """Run a failed job again; a push or a deletion needs its credentials again."""
     job = await api.jobs.job(call.ids["builder_id"])
+    api.ownership.demand(call, job)
     job = await api.jobs.retry(job.id, await _access(api, call, job))
     return RestReply(await api.documents.show(job, KIND, call.url.removesuffix("/retry")), 202)
 

@@ -29,6 +29,7 @@ async def show(api: ApiServices, call: RestCall) -> RestReply:
 async def delete(api: ApiServices, call: RestCall) -> RestReply:
     """Remove a build and all below it."""
     await check_ancestry(api.inventory, call.ids)
+    await api.ownership.demand_build(call, call.ids["build_id"])
     await api.inventory.delete_build(call.ids["build_id"])
     return RestReply(b"", 204)
 

@@ -43,6 +43,7 @@ async def show(api: ApiServices, call: RestCall) -> RestReply:
 
 async def delete(api: ApiServices, call: RestCall) -> RestReply:
     """Remove an image and all below it."""
+    await api.ownership.demand_image(call, call.ids["image_id"])
     await api.inventory.delete_image(call.ids["image_id"])
     return RestReply(b"", 204)
 
@@ -52,6 +53,7 @@ async def _build(api: ApiServices, call: RestCall) -> RestReply:
     build_id = _ids(call)[1]
     if build_id and not image_id:
         raise InvalidInput("build_id needs the image's id in the address", hint="PUT /imagefactory/images/<id>")
+    await api.ownership.demand_new_or_own(call, image_id, build_id)
     targets = _targets(text_field(call.fields, "targets"))
     resolved = await api.arguments.template(text_field(call.fields, "template"), targets)
     request = BuildRequest(
@@ -61,12 +63,14 @@ async def _build(api: ApiServices, call: RestCall) -> RestReply:
         build_id=build_id,
         template_id=resolved.template_id,
         boot_check=flag_field(call.fields, "boot_check"),
+        owner=call.client,
     )
     return json_reply(_accepted(await api.jobs.build(request), call.base), 202)
 
 
 async def _import(api: ApiServices, call: RestCall) -> RestReply:
     image_id, build_id = _ids(call)
+    await api.ownership.demand_new_or_own(call, image_id, build_id)
     fields = {name: text_field(call.fields, name) for name in _IMPORT}
     request = ImportRequest(
         target=fields["target_name"],
@@ -75,6 +79,7 @@ async def _import(api: ApiServices, call: RestCall) -> RestReply:
         descriptor=fields["image_descriptor"].encode(),
         image_id=image_id,
         build_id=build_id,
+        owner=call.client,
     )
     return json_reply(_imported(await api.jobs.import_image(request), call.base))
 

@@ -22,12 +22,13 @@ async def create(api: ApiServices, call: RestCall) -> RestReply:
     provider, credentials = (text_field(call.fields, name) for name in ("provider", "credentials"))
     if not provider or not credentials:
         raise InvalidInput("a push needs provider and credentials", hint="none of them may be empty")
+    ids = {name: _id(call, name) for name in ("image_id", "build_id", "target_image_id")}
+    await api.ownership.demand_pushable(call, **ids)
     request = PushRequest(
         provider=await api.arguments.provider(provider),
         credentials=api.arguments.credentials(credentials),
-        image_id=_id(call, "image_id"),
-        build_id=_id(call, "build_id"),
-        target_image_id=_id(call, "target_image_id"),
+        owner=call.client,
+        **ids,
     )
     job = await api.jobs.push(request)
     return json_reply({"_type": "provider_image", "id": job.id, "href": f"{call.url}/{job.id}"}, 202)
@@ -70,8 +71,10 @@ async def delete(api: ApiServices, call: RestCall) -> RestReply:
         api.arguments.credentials(credentials) if credentials else None,
         await api.arguments.provider(provider) if provider else None,
         keep_on_provider=keep,
+        owner=call.client,
     )
     await check_ancestry(api.inventory, call.ids)
+    await api.ownership.demand_provider_image(call, call.ids["provider_image_id"])
     await api.inventory.delete_provider_image(call.ids["provider_image_id"], removal)
     return RestReply(b"", 204)
 

@@ -11,6 +11,7 @@ from imagefactory.rest.health import Probe
 from imagefactory.rest.interface import Arguments, ImageInventory, ListLeftovers, TargetCatalog
 from imagefactory.rest.stream import Streams
 from imagefactory.rest.v1.documents import JobDocuments
+from imagefactory.rest.v1.ownership import Ownership
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,8 @@ class ApiServices:
     """What each handler gets as its first argument.
 
     `metrics` makes the text of `/metrics`; `openapi` makes the body of the OpenAPI document; `probes` are asked for
-    `/health`; `leftovers` lists what interrupted pushes left at providers. `tasks` owns work that a handler starts and
-    does not await.
+    `/health`; `leftovers` lists what interrupted pushes left at providers; `ownership` says who may change what.
+    `tasks` owns work that a handler starts and does not await.
     """
 
     jobs: Jobs
@@ -32,4 +33,5 @@ class ApiServices:
     metrics: Callable[[], Awaitable[bytes]]
     openapi: Callable[[], bytes]
     leftovers: ListLeftovers
+    ownership: Ownership
     tasks: TaskSet

@@ -35,6 +35,7 @@ async def status(api: ApiServices, call: RestCall) -> RestReply:
 async def delete(api: ApiServices, call: RestCall) -> RestReply:
     """Remove a target image and its provider images."""
     await check_ancestry(api.inventory, call.ids)
+    await api.ownership.demand_target_image(call, call.ids["target_image_id"])
     await api.inventory.delete_target_image(call.ids["target_image_id"])
     return RestReply(b"", 204)
 
