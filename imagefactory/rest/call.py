@@ -10,6 +10,7 @@ from urllib.parse import quote
 from twisted.web.http import Request
 
 from imagefactory.lib.errors import InvalidInput
+from imagefactory.lib.http.forms import FORM, media_type
 from imagefactory.model.ids import canonical
 from imagefactory.rest.client_address import ClientAddress
 from imagefactory.rest.errors import UnsupportedMedia
@@ -82,6 +83,11 @@ class RestCall:
             InvalidInput: the form is malformed.
         """
         return self._bodies.form(self.body, self._content_type)
+
+    @property
+    def may_be_form(self) -> bool:
+        """Whether the body is a urlencoded form by its type, or has no type, so that it may be one."""
+        return media_type(self._content_type) in {"", FORM}
 
     @property
     def body(self) -> bytes:

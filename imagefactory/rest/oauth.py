@@ -12,12 +12,14 @@ from urllib.parse import urlencode
 
 from twisted.internet.interfaces import IReactorTime
 
-from imagefactory.lib.errors import Unauthorized
+from imagefactory.lib.errors import TooLarge, Unauthorized
 from imagefactory.lib.oauth.memory import Memory, Seen
 from imagefactory.lib.oauth.verifier import SignatureLimits, Signed, Verifier, refused
 from imagefactory.lib.secret import Secret
 from imagefactory.rest.call import RestCall
 
+LARGEST_FORM = 1 << 20
+"""Bytes of a form whose fields are signed: to sort them takes seconds, and many times their memory."""
 LIMITS = SignatureLimits(window=300)
 
 
@@ -40,6 +42,8 @@ class OAuthScheme:
         if not _carries_oauth(signed):
             return False
         self._verifier.parse(signed)
+        if len(call.body) > LARGEST_FORM and call.may_be_form:
+            raise TooLarge(f"a signed form has at most {LARGEST_FORM} bytes", hint="send the fields as JSON")
         return True
 
     def verify(self, call: RestCall) -> Seen:

@@ -150,6 +150,28 @@ class SignedTests(OAuthTestCase):
         self.assertEqual(self.wire.ask("POST", IMAGES, b"%" * 100_000, headers=[("Content-Type", form)]).status, 401)
         self.assertEqual(self.signed(body=json.dumps({**FORM, "x": name})), 202)
 
+    def test_unknown_clients_make_no_work(self) -> None:
+        """A large form is refused by the key alone: its fields are not read, which takes seconds and memory."""
+        form = "application/x-www-form-urlencoded"
+        fields = "template=%3Ctemplate%2F%3E&targets=mock&x=" + "y" * 100_000
+        self.patch(OAuthScheme, "verify", _refuse)
+        self.assertEqual(self.signed(kind=form, body=fields, key="unknown"), 401)
+        self.assertEqual(self.answer.json["error"], "OAuth: unknown client or wrong signature")
+        self.assertEqual(self.signed(kind=form, body=fields, key="unknown", place="QUERY"), 401)
+        self.assertEqual(self.answer.json["error"], "OAuth: unknown client or wrong signature")
+
+    def test_huge_forms(self) -> None:
+        """Are refused before their fields are sorted, whoever sends them; JSON may be larger."""
+        form = "application/x-www-form-urlencoded"
+        fields = "template=%3Ctemplate%2F%3E&targets=mock&x=" + "y" * (1 << 20)
+        for kind, body in ((form, fields), ("", fields)):
+            client = Client("mock-key", client_secret="mock-secret", timestamp="1318873100")
+            _, headers, _ = client.sign("http://factory.example:8075" + IMAGES, "POST")
+            sent = [("Authorization", headers["Authorization"]), *([("Content-Type", kind)] if kind else [])]
+            answer = self.wire.ask("POST", IMAGES, body.encode(), headers=sent)
+            self.assertIn((answer.status, "JSON" in answer.json["hint"]), [(413, True)], kind)
+        self.assertEqual(self.signed(body=json.dumps({**FORM, "x": "y" * (1 << 20)})), 202)
+
     def test_replay(self) -> None:
         """The same request a second time; it happened once."""
         self.assertEqual(self.signed(), 202)
