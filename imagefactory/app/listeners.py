@@ -98,7 +98,7 @@ def warehouse_listener(
         embedded = served.embedded
         known = None if users is None else Users(users, clock.seconds, served.nonces)
         application = Application(embedded.store, embedded.threads, clock, known, served.outside, bulk=embedded.bulk)
-        sites.append(LimitedWarehouseSite(application, clock, served.most))
+        sites.append(LimitedWarehouseSite(application, clock, served.most, settings.connections_per_address))
         freeze_objects()
         return _wrapped(sites[0], context, embedded.bulk, reactor)
 

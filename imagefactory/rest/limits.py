@@ -7,6 +7,7 @@ counted. No response names the software of the server.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from urllib.parse import unquote_to_bytes
 
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime, ITCPTransport
@@ -166,6 +167,7 @@ class LimitedSite(server.Site):
         max_connections: how many may be open.
         errors: writes the responses to refused requests.
         tasks: owns the work that requests have started; the owner of the site closes it.
+        each: how many one address may have open (None: as many as all), which is not loopback nor one of `proxies`.
     """
 
     noisy = False
@@ -182,17 +184,21 @@ class LimitedSite(server.Site):
         max_connections: int,
         errors: ErrorReplies,
         tasks: TaskSet,
+        each: int | None = None,
+        proxies: Iterable[str] = (),
     ) -> None:
         super().__init__(resource, timeout=request_timeout, reactor=clock, parsePOSTFormSubmission=False)
         self.request_limit = request_limit
         self.tasks = tasks
         self._errors = errors
         too_many = Busy("too many connections", hint="try again later")
-        self.connection_limit = ConnectionLimit(clock, max_connections, self.final_reply(too_many))
+        self.connection_limit = ConnectionLimit(
+            clock, max_connections, self.final_reply(too_many), each=each, exempt=proxies
+        )
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:  # type: ignore[override]
         """See Factory: returns a channel, or a protocol that refuses if there are too many connections."""
-        channel: Protocol = self.connection_limit.turned_away() or super().buildProtocol(addr)
+        channel: Protocol = self.connection_limit.turned_away(addr) or super().buildProtocol(addr)
         return channel
 
     def acceptableProtocols(self) -> list[bytes]:

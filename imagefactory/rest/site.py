@@ -108,6 +108,8 @@ def make_site(
         request_limit=settings.request_limit,
         request_timeout=settings.request_timeout,
         max_connections=connections,
+        each=settings.connections_per_address,
+        proxies=settings.trusted_proxies,
         errors=ERRORS,
         tasks=tasks,
     )

@@ -391,7 +391,21 @@ class Settings:
         low=1,
     )
     max_connections: int = option(
-        1000, F, OptionKind.NUMBER, "connections that a port serves at once", key="max_connections", low=1
+        1000,
+        F,
+        OptionKind.NUMBER,
+        "connections that a port serves at once, a twentieth of them for loopback only",
+        key="max_connections",
+        low=1,
+    )
+    connections_per_address: int = option(
+        200,
+        F,
+        OptionKind.NUMBER,
+        "connections that one address (of IPv6: one /64 network) may have at once; loopback and, for REST, "
+        "trusted_proxies may have more",
+        key="connections_per_address",
+        low=1,
     )
 
     warehouse: str = option(

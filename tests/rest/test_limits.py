@@ -2,6 +2,7 @@
 
 import json
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 
 from imagefactory.testing.wire import Wire, read_reply
@@ -95,6 +96,22 @@ class ConnectionLimitTests(ServiceTestCase):
         self.assertEqual((answer.status, third.transport.connected), (503, False))
         second.hang_up()
         self.assertEqual(Wire(self.site).ask("GET", "/health").status, 200)
+
+
+class CrowdTests(ServiceTestCase):
+    """One address with many connections."""
+
+    settings = {**ServiceTestCase.settings, "connections_per_address": 2, "trusted_proxies": ("198.51.100.0/24",)}  # noqa: RUF012
+
+    def test_the_others_are_served(self) -> None:
+        """It gets 503; another address, and a proxy with many clients, do not."""
+        Wire(self.site)
+        self.assertEqual(read_reply(Wire(self.site).received()).status, 503)
+        other = IPv4Address("TCP", "192.0.2.8", 1)
+        self.assertEqual(Wire(self.site, other).ask("GET", "/health").status, 200)
+        proxy = IPv4Address("TCP", "198.51.100.1", 1)
+        for wire in [Wire(self.site, proxy) for _ in range(5)]:
+            self.assertEqual(wire.ask("GET", "/health").status, 200)
 
 
 class ClosingTests(ServiceTestCase):

@@ -31,15 +31,15 @@ class _Counted(WarehouseChannel):
 
 
 class LimitedWarehouseSite(WarehouseSite):
-    """At most `most` connections; others are told to come back."""
+    """At most `most` connections, of one address `each` (None: as many); others are told to come back."""
 
     protocol = _Counted
 
-    def __init__(self, application: Application, clock: IReactorTime, most: int) -> None:
+    def __init__(self, application: Application, clock: IReactorTime, most: int, each: int | None = None) -> None:
         super().__init__(application, clock)
-        self.connection_limit = ConnectionLimit(clock, most, _TOO_MANY)
+        self.connection_limit = ConnectionLimit(clock, most, _TOO_MANY, each=each)
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:  # type: ignore[override]
         """A channel, or none if there are too many."""
-        channel: Protocol = self.connection_limit.turned_away() or super().buildProtocol(addr)
+        channel: Protocol = self.connection_limit.turned_away(addr) or super().buildProtocol(addr)
         return channel
