@@ -142,7 +142,6 @@ class CommandCase(TestCase):
             **({"mirrors": self.mirrors()} if self.mirrors() else {}),
             **changes,
         }
-        self.config.touch(0o600)  # it may have secrets
         self.config.write_text(json.dumps(settings))
 
     def file(self, text: str, name: str = "template.tdl") -> str:

@@ -126,6 +126,7 @@ class UserTests(DaemonCase):
         become = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
         if subprocess.run([*become, *COMMAND, "--version"], capture_output=True, check=False).returncode:
             self.skipTest("an ordinary user cannot read this checkout")
+        os.chown(self.config, 65534, 65534)  # it has secrets, so that it is its user's alone
         argv = (*become, *COMMAND, "--config", str(self.config), "--rest")
         done = Running(argv, dict(os.environ)).wait()
         self.assertEqual(done.status, 1, done.err)
