@@ -59,10 +59,10 @@ def _ours(work: Work, trials: Trials) -> None:
 
     trial(COLD, BARE, "<= 1.50 x mmdebstrap", lambda: _cold(work, "rhevm"), ROUNDS)
     trial("warm, same template", COLD, "<= 0.05 x cold", lambda: _factory(work, TEMPLATE, "rhevm"), ROUNDS)
-    trial(EDIT, COLD, "<= 0.30 x cold", lambda: _factory(work, edited, "rhevm"))
+    trial(EDIT, COLD, "<= 0.25 x cold", lambda: _factory(work, edited, "rhevm"))
     with suppress(Failed):  # there is none if nothing could be built
         work.keep_image()
-    trial("cold build, three targets", COLD, "<= 1.25 x one", lambda: _cold(work, *THREE), ROUNDS)
+    trial("cold build, three targets", COLD, "<= 1.30 x one", lambda: _cold(work, *THREE), ROUNDS)
     name = "three targets, 60 GiB disk with 2 GiB more data"
     trial(name, COLD, "< 150 MB of memory", lambda: _factory(work, large, *THREE))
 
