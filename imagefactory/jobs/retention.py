@@ -8,11 +8,10 @@ from imagefactory.jobs.state.job_log import JobLog
 from imagefactory.lib.concurrency.clock import Clock
 from imagefactory.lib.concurrency.periodic import Periodic
 from imagefactory.lib.errors import FactoryError
-from imagefactory.model.jobs import is_final
 
 DAY = 86_400.0
-#: Seconds between two looks.
 PAUSE = 3600.0
+"""Seconds between two looks."""
 
 
 class Retention:
@@ -38,8 +37,7 @@ class Retention:
 
     async def _look(self) -> None:
         before = self._clock.seconds() - self._days * DAY
-        jobs = self._job_log.index.list()
-        old = [job.id for job in jobs if is_final(job.state) and (job.ended or job.created) < before]
+        old = self._job_log.index.ended_before(before)
         try:
             if old:
                 await self._job_log.forget(old)

@@ -169,7 +169,7 @@ class StopTests(ServiceCase):
             self.assertEqual("the command was killed", state.failure.message)
             self.assertIn(job.id, self.builder.forgotten)
 
-    def test_the_last_word_of_the_dead(self) -> None:
+    def test_a_last_write_of_an_ended_process(self) -> None:
         """A process that completed its job in its last moment has completed it."""
         other = self.store.at(JobNode("other"))
         self.get(other.create(NewJobs([running()])))

@@ -151,7 +151,8 @@ class BuildAdmission:
         image = await self._records.image(image_id) if image_id else None
         last = (image.latest_unpushed or image.latest_build) if image else None
         images = await self._records.target_images(last) if last else []
-        asked = [job for job in self._index.list() if _builds(job, image_id)]
+        jobs = self._index.of_image(image_id) if image_id else []
+        asked = [job for job in jobs if job.operation is Operation.BUILD]
         if last is None and asked:  # nothing of it has ever been completed
             last = asked[-1].build_id
         failed = {job.target for job in asked if job.build_id == last}
@@ -211,7 +212,3 @@ class BuildAdmission:
 
 def _image(order: BuildOrder) -> ImageRecord:
     return ImageRecord(order.image_id, render_descriptor(order.template.name), order.template_id, owner=order.owner)
-
-
-def _builds(job: Job, image_id: str | None) -> bool:
-    return job.operation is Operation.BUILD and job.image_id == image_id

@@ -91,7 +91,7 @@ class PushAdmission:
         images = [image for image in await self._records.target_images(build_id) if image.target == target]
         if images:
             return max(images, key=self._age)
-        for job in self._index.list():
+        for job in self._index.unfinished():
             if job.build_id == build_id and job.target == target and job.operation is Operation.BUILD:
                 self._refuse_unfinished(job.id)
         raise NotFound(f"build {build_id} has no image for target {target}", hint="build it for that target first")

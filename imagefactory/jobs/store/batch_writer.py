@@ -14,17 +14,18 @@ from imagefactory.jobs.store.interface import Batch, JobStore
 from imagefactory.lib.errors import FactoryError
 from imagefactory.model.jobs import Job
 
-#: Seconds that something may wait for the store.
 DELAY = 0.25
-#: Lines and events that wait while the store does not take any; older ones are lost then, which the log says.
+"""Seconds that something may wait for the store."""
 WAITING = 20_000
+"""Lines and events that wait while the store does not take any; older ones are lost then, which the log says."""
 
 
 class BatchWriter:
     """Collects what has happened and is not in the store yet.
 
     A store that fails is tried again with the next batch; the jobs go on meanwhile. What it refuses is given up: `held`
-    has the attempts of this node's jobs, and those that were lost to another node are removed from it.
+    has the attempts of this node's jobs, and those that were lost to another node are removed from it. After `close`
+    nothing is collected or written.
     """
 
     _log = Logger()
@@ -43,25 +44,28 @@ class BatchWriter:
 
     def job(self, job: Job) -> None:
         """Remember this state of the job."""
-        self._jobs[job.id] = job
-        self._wake()
+        if not self._closed:
+            self._jobs[job.id] = job
+            self._wake()
 
     def line(self, line: LogLine) -> None:
         """Remember a log line."""
-        self._lines.append(line)
-        self._drop_lines()
-        self._wake()
+        if not self._closed:
+            self._lines.append(line)
+            self._drop_lines()
+            self._wake()
 
     def event(self, event: JobEvent) -> None:
         """Remember an event."""
-        self._events.append(event)
-        self._wake()
+        if not self._closed:
+            self._events.append(event)
+            self._wake()
 
     async def flush(self) -> None:
         """Offer everything so far to the store."""
-        if self._closed:
-            return
         async with self._one:
+            if self._closed:  # perhaps while this one waited for its turn
+                return
             lost = dict(self._lost)
             lines = [*(_note(*one) for one in lost.values()), *self._lines]
             batch = Batch(list(self._jobs.values()), lines, list(self._events))
@@ -72,7 +76,7 @@ class BatchWriter:
     def close(self) -> None:
         """Drop what is pending, and what comes later: the store will be closed."""
         self._closed = True
-        self._stop_timer()
+        self._clear()
 
     def _stop_timer(self) -> None:
         if self._soon is not None and self._soon.active():
@@ -116,7 +120,7 @@ class BatchWriter:
             self._lost[line.job] = count + 1, line
 
     def _wake(self) -> None:
-        if self._soon is None and not self._closed:
+        if self._soon is None and not self._closed:  # a batch that fails after the close is not tried again
             self._soon = self._clock.callLater(DELAY, self._due)
 
     def _due(self) -> None:

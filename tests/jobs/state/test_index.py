@@ -27,18 +27,24 @@ class IndexTests(SynchronousTestCase):
     def test_any_history(self, steps: list[tuple[str, int, State]], after: int, limit: int) -> None:
         """Every answer is that of a scan of all jobs."""
         index, plain = JobIndex(), dict[str, Job]()
-        for step, number, state in steps:
+        for count, (step, number, state) in enumerate(steps):
             id = str(number)
             if step == "forget":
                 index.forget(id)
                 plain.pop(id, None)
             else:
-                plain[id] = replace(job(id), state=state)
+                ended = float(count % 9) or None
+                plain[id] = replace(job(id), state=state, ended=ended if is_final(state) else None)
                 index.enter(plain[id])
         every = list(plain.values())
         self.assertEqual(list(index.list()), every)
         self.assertEqual(len(index), len(every))
         self.assertEqual(set(index.unfinished()), {each for each in every if not is_final(each.state)})
+        self.assertEqual(list(index.of_image("image")), every)
+        self.assertEqual(index.of_image("other"), [])
+        for time in (0.0, 5.0, 6.5, 99.0):
+            ends = sorted((each.ended or each.created, each.id) for each in every if is_final(each.state))
+            self.assertEqual(list(index.ended_before(time)), [id for end, id in ends if end < time])
         self.assertEqual(index.counts(), Counter((each.operation, each.state.wire) for each in every))
         for status in {state.wire for state in STATES}:
             self.assertEqual([each for each in every if each.state.wire == status], list(index.list(status)))
