@@ -8,8 +8,9 @@ from dataclasses import replace
 from twisted.internet.interfaces import IDelayedCall
 
 from imagefactory.jobs.interface import JobEvent, LogLine, Unsubscribe
-from imagefactory.jobs.state.events import EventPublisher, Listeners
+from imagefactory.jobs.state.events import EventPublisher
 from imagefactory.jobs.state.index import JobIndex
+from imagefactory.jobs.state.log_lines import LogLines
 from imagefactory.jobs.state.transitions import Transition, allowed, ending
 from imagefactory.jobs.store.batch_writer import BatchWriter
 from imagefactory.jobs.store.interface import Beat, GroupState, JobStore, LogExtent, NewJobs, TakenJob
@@ -36,8 +37,7 @@ class JobLog:
         self._writer = BatchWriter(store, clock)
         self._events = EventPublisher(store, self._writer, clock)
         self._ending: set[str] = set()
-        self._logs: dict[str, LogExtent] = {}
-        self._lines: dict[str, Listeners[LogLine]] = {}
+        self._lines = LogLines(store, self._writer, clock)
         self._throttled: dict[str, IDelayedCall] = {}
         self._ends: dict[str, Event[Job]] = {}
 
@@ -100,17 +100,12 @@ class JobLog:
 
     def line(self, id: str, text: str) -> None:
         """Append a line to the job's log."""
-        if id not in self.index or not self._may(id, Transition.PROGRESS):
-            return
-        extent = self._logs[id] = self.extent(id).with_line(text)
-        line = LogLine(id, extent.lines, self._clock.seconds(), text)
-        self._writer.line(line)
-        if id in self._lines:
-            self._lines[id].notify(line)
+        if id in self.index and self._may(id, Transition.PROGRESS):
+            self._lines.append(id, text)
 
     def extent(self, id: str) -> LogExtent:
         """Returns how much the log of a job that has not ended has."""
-        return self._logs.get(id, LogExtent())
+        return self._lines.extent(id)
 
     def recall(self, job: Job) -> None:
         """Enter a job that the store knows from before."""
@@ -118,7 +113,7 @@ class JobLog:
 
     async def resume(self, taken: TakenJob) -> None:
         """Go on here with a job that the store knows, and with its log."""
-        self._logs[taken.job.id] = await self._store.extent(taken.job.id)
+        self._lines.resume(taken.job.id, await self._store.extent(taken.job.id))
         self.index.enter(taken.job)
         self._writer.held[taken.job.id] = taken.attempt
 
@@ -157,7 +152,7 @@ class JobLog:
         except BaseException:
             self.index.enter(job)
             raise
-        self._logs[id] = extent
+        self._lines.resume(id, extent)
         self._events.publish(fresh, "job")
         return fresh
 
@@ -187,8 +182,7 @@ class JobLog:
     async def log(self, id: str, after: int, limit: int) -> list[LogLine]:
         """Returns lines of the log, up to this moment."""
         self.index.job(id)
-        await self.flush()
-        return await self._store.log(id, after=after, limit=limit)
+        return await self._lines.read(id, after, limit)
 
     async def events(self, after: int, id: str | None, limit: int) -> list[JobEvent]:
         """Returns events, up to this moment."""
@@ -204,7 +198,7 @@ class JobLog:
         await self._store.forget(gone)
         for id in gone:
             self.index.forget(id)
-            self._logs.pop(id, None)
+            self._lines.forget(id)
             self._writer.held.pop(id, None)
 
     def last_event(self) -> int:
@@ -218,14 +212,7 @@ class JobLog:
     def on_line(self, id: str, listener: Callable[[LogLine], None]) -> Unsubscribe:
         """See `Jobs.on_line`."""
         self.index.job(id)
-        remove = self._lines.setdefault(id, Listeners()).add(listener)
-
-        def unsubscribe() -> None:
-            remove()
-            if not self._lines.get(id):
-                self._lines.pop(id, None)
-
-        return unsubscribe
+        return self._lines.subscribe(id, listener)
 
     def _may(self, id: str, transition: Transition) -> bool:
         known = self.index.find(id)
@@ -251,6 +238,6 @@ class JobLog:
 
     def _fire_end(self, job: Job) -> None:
         if is_final(job.state):
-            self._logs.pop(job.id, None)
+            self._lines.forget(job.id)
             if (end := self._ends.pop(job.id, None)) is not None:
                 end.fire(job)

@@ -63,13 +63,13 @@ class BatchWriterTests(SynchronousTestCase):
         self.assertEqual(self.store.batches, [])
 
     def test_a_flush_that_waited_for_another(self) -> None:
-        """When its turn comes after the close, it leaves the store alone."""
+        """When its turn comes after the close, it leaves the store alone, also with what failed before it."""
         self.change()
         first = Deferred.fromCoroutine(self.writer.flush())
         self.change()
         second = Deferred.fromCoroutine(self.writer.flush())
         self.writer.close()
-        self.store.writes[0].callback(frozenset())
+        self.store.writes[0].errback(Unavailable("closed"))
         self.successResultOf(first)
         self.successResultOf(second)
         self.assertEqual(len(self.store.batches), 1)
