@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from twisted.internet.defer import DeferredLock
+
 from imagefactory.jobs.admission.deletions import DeletionAdmission
 from imagefactory.jobs.admission.pushes import PushAdmission
 from imagefactory.jobs.execution.runner import Runner
@@ -27,6 +29,7 @@ class ProviderJobs:
         self._pusher = pusher
         self._job_log = job_log
         self._runner = runner
+        self._deleting = DeferredLock()  # between the look for other deletions and the new job there are waits
         self._queues: dict[str, Queue] = {}
 
     async def push(self, accepted: Sequence[tuple[PushOrder, Job]]) -> list[Job]:
@@ -39,16 +42,17 @@ class ProviderJobs:
 
     async def delete(self, request: DeleteRequest) -> Job:
         """Check, store and begin a deletion. Raises what `DeletionAdmission.accept` raises."""
-        order, job = await self._deletions.accept(request)
-        await self._job_log.create([job], {})
-        self._run_deletion(order, job)
-        return job
+        async with self._deleting:
+            order, job = await self._deletions.accept(request)
+            await self._job_log.create([job], {})
+            self._run_deletion(order, job)
+            return job
 
     async def retry(self, job: Job, access: RetryAccess | None) -> Job:
         """Run a failed push or deletion again under its id.
 
         Raises:
-            Conflict: no credentials were given, or what it was about is gone, or it runs again already.
+            Conflict: no credentials were given, or what it was about was deleted, or it runs again already.
             InvalidInput: provider or account are others.
         """
         if access is None:
@@ -59,8 +63,12 @@ class ProviderJobs:
         if job.operation is Operation.PUSH:
             push = await self._pushes.again(job, access)
             return await shield(self._reopen(job, lambda: self._run_push(push, job)))
-        deletion = await self._deletions.again(job, access)
-        return await shield(self._reopen(job, lambda: self._run_deletion(deletion, job)))
+        return await shield(self._retry_deletion(job, access))
+
+    async def _retry_deletion(self, job: Job, access: RetryAccess) -> Job:
+        async with self._deleting:
+            order = await self._deletions.again(job, access)
+            return await self._reopen(job, lambda: self._run_deletion(order, job))
 
     async def _reopen(self, job: Job, run: Callable[[], None]) -> Job:
         fresh = await self._job_log.reopen(job.id)

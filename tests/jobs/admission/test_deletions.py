@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
+
 from imagefactory.jobs.interface import DeleteRequest, PushRequest, RetryAccess
+from imagefactory.jobs.store.interface import NewJobs
 from imagefactory.lib.errors import Conflict, InvalidInput, NotFound, Unavailable
 from imagefactory.lib.secret import Secret
 from imagefactory.model.credentials import Credentials
@@ -46,6 +49,25 @@ class DeletionTests(ServiceCase):
         self.assertEqual(len(self.listed()), known)
         self.get(self.jobs.delete(self.request))
         self.refused(self.jobs.delete(self.request), Conflict)
+
+    def test_two_at_the_same_time(self) -> None:
+        """While the job of the first is being stored the second waits, and is refused then."""
+        job = self.get(self.jobs.delete(self.request))
+        self.pusher.running[job.id].fail(Unavailable("the cloud does not answer"))
+        stored, create = Deferred[None](), self.store.create
+
+        async def slow(new: NewJobs) -> None:
+            await stored
+            await create(new)
+
+        self.patch(self.store, "create", slow)
+        first = Deferred.fromCoroutine(self.jobs.delete(self.request))
+        second = Deferred.fromCoroutine(self.jobs.delete(self.request))
+        retry = Deferred.fromCoroutine(self.jobs.retry(job.id, RetryAccess(EC2, CREDENTIALS)))
+        stored.callback(None)
+        self.successResultOf(first)
+        self.failureResultOf(second, Conflict)
+        self.failureResultOf(retry, Conflict)
 
     def test_it_waits_with_the_pushes(self) -> None:
         """Of one target no more work at once than it allows."""
