@@ -20,7 +20,7 @@ class BuildRequest:
     With `image_id` it is a rebuild (the image need not be known); with `build_id` the targets are added to that
     build. `template_id` is set when the template came from the warehouse. No template: the one of the image's last
     build; no targets: those of its last build, failed ones included. `owner`, here and below, is the key of the client
-    that asks (None: what comes of it is everybody's).
+    that asks (None: every client may change what is made).
     """
 
     template: Template | None
@@ -184,7 +184,7 @@ class Jobs(Protocol):
             access: for a push or a deletion, provider and credentials again.
 
         Raises:
-            Conflict: the job is not FAILED, or what it was about is gone.
+            Conflict: the job is not FAILED, or what it was about was deleted.
             InvalidInput: `access` is missing, or is not that of this job.
         """
         ...

@@ -81,7 +81,7 @@ class Recovery:
         self._turns.start()
 
     async def stop(self) -> None:
-        """Look no more."""
+        """Stop looking, once the present look has ended."""
         await self._turns.stop()
 
     async def give_up(self, job: Job, reason: FactoryError) -> None:

@@ -15,7 +15,7 @@ PAUSE = 3600.0
 
 
 class Retention:
-    """Looks now and then for jobs that ended `days` ago (0: keeps all)."""
+    """Removes, every hour, the jobs that ended `days` ago (0: keeps all)."""
 
     _log = Logger()
 
@@ -32,7 +32,7 @@ class Retention:
             self._turns.start()
 
     async def stop(self) -> None:
-        """Look no more."""
+        """Stop looking, once the present look has ended."""
         await self._turns.stop()
 
     async def _look(self) -> None:

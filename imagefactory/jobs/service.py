@@ -1,4 +1,4 @@
-"""The job service: accepts, runs, cancels, lists; nothing it does depends on who asked still being there."""
+"""The job service: accepts, runs, cancels and lists jobs, which go on when their client has disconnected."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class JobService:
         self._local = Queue(limits.builds)
 
     async def start(self, *, resume: bool) -> None:
-        """Know what the store knows; jobs of processes that are gone become FAILED.
+        """Load the jobs of the store; those of processes that have ended become FAILED.
 
         With `resume` (the daemon) queued builds go on, and are left queued by `stop`. A command leaves queued jobs to
         the daemon and cancels its own when it stops.

@@ -199,7 +199,7 @@ class BuildAdmission:
             await self._records.store_build(self._build(order))
 
     async def undo(self, stored: StoredRecords) -> None:
-        """Remove the records of orders that came to nothing after all."""
+        """Remove the records of orders that could not be stored."""
         await self._undo(stored.made)
 
     async def _undo(self, made: Sequence[tuple[Kind, str]]) -> None:
@@ -207,7 +207,7 @@ class BuildAdmission:
             try:
                 await self._records.delete(kind, id)
             except FactoryError:
-                return  # the warehouse is what failed; that error is on its way already
+                return  # the warehouse is what failed; the caller raises that error
 
 
 def _image(order: BuildOrder) -> ImageRecord:

@@ -1,4 +1,4 @@
-"""Build orders as JSON, so that a build can be run again after the process that accepted it is gone.
+"""Build orders as JSON, so that a build can be run again after the process that accepted it has ended.
 
 No secret is kept here. Pushes and deletions need no text: the job says what goes where, and a retry is given the
 credentials again. A template that holds a password, also in a URL, is read from the warehouse again, which is the one

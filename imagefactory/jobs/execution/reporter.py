@@ -38,32 +38,32 @@ class Reporter:
         self.line(text)
 
     def progress(self, percent: float) -> None:
-        """Of the job as a whole."""
+        """Show the percentage of the job as a whole."""
         self.reached(int(percent))
 
     def line(self, text: str) -> None:
-        """A line of the log."""
+        """Append a line to the log."""
         if self._full:
             return
         text = text[:LINE_LIMIT]
         extent = self._job_log.extent(self._id).with_line(text)
         self._full = extent.lines > self._bounds.lines or extent.size > self._bounds.size
-        self._job_log.line(self._id, self._last_words() if self._full else text)
+        self._job_log.line(self._id, self._full_note() if self._full else text)
 
-    def _last_words(self) -> str:
+    def _full_note(self) -> str:
         bounds = f"{self._bounds.lines} lines and {self._bounds.size} bytes"
         return f"[the log is cut here: it may have {bounds}, which log_lines and log_limit set]"
 
     def stage(self, outcome: StageOutcome) -> None:
-        """Told to listeners at once."""
+        """Publish it at once."""
         self._job_log.stage(self._id, outcome)
 
     def reached(self, percent: int) -> None:
-        """Never back: a late word from a helper thread or a second tool changes nothing."""
+        """Raise the percentage to `percent`; a late report of a lower one changes nothing."""
         job = self._job_log.index.find(self._id)
         if job is not None and percent > job.percent:
             self._job_log.progress(replace(job, percent=min(percent, 100)))
 
     def between(self, low: int, high: int) -> Report:
-        """A part of this job's way."""
+        """Returns a report whose 0 to 100 per cent are `low` to `high` of this job."""
         return PercentRange(self, low, high)

@@ -137,7 +137,7 @@ class Runner:
         """
         self._stopping = True
         runs = list(self._runs.values())
-        for run in sorted(runs, key=lambda run: not run.waiting):  # first those who would get the others' places
+        for run in sorted(runs, key=lambda run: not run.waiting):  # those that wait first: they would get the places
             run.end(_Ending.STOPPED if keep_queued else _Ending.CANCELLED)
         late = self._clock.seconds() + limit
         for run in runs:

@@ -1,6 +1,6 @@
 """Events of jobs: their ids, their order, and who listens.
 
-Ids are given once, whatever becomes of the process that gave them: they are reserved in blocks. An event may be sent
+Ids are given once, also when the process that gave them is killed: they are reserved in blocks. An event may be sent
 before it is written, and is lost if the process is killed in between; its id is not used again, so that a client that
 reconnects with it misses no later event.
 """

@@ -3,8 +3,8 @@ r"""What may become of a job: state x transition -> state, the whole life of a j
     queued --BEGIN--> running --COMPLETE--> completed
        \---FAIL---------/---FAIL--> failed --REOPEN--> queued
 
-Requests, progress and late words of processes that have been ended come in any order; what the table does not have
-does not happen.
+Requests, progress and late reports of processes that have been ended come in any order; what the table does not have
+is ignored.
 """
 
 from __future__ import annotations
