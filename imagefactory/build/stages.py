@@ -47,7 +47,11 @@ class StageTree:
 
     async def work(self, step: Awaitable[T]) -> T:
         """Returns what `step` does; if it fails, the stage is packed first, so that a retry begins behind it."""
-        return await self.scope.start(self._patient(step))
+        working = self.scope.start(self._patient(step))
+        interruption = await working.settled(working.cancel)  # what it works on is removed after it has ended
+        if interruption is not None:
+            raise interruption
+        return await working
 
     async def _patient(self, step: Awaitable[T]) -> T:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import product
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 
 from imagefactory.build.pipeline import Pipeline
 from imagefactory.lib.errors import CommandFailed
@@ -46,6 +46,28 @@ class SharingTests(PipelineCase):
         again = self.order("rhevm")
         self.build(again)
         self.assertEqual(self.whole("rhevm"), self.image(again))
+
+    def test_a_cancelled_step_ends_before_its_tree_is_removed(self) -> None:
+        """What it does when it is cancelled still finds the workspace."""
+        ending, found = Deferred[None](), list[bool]()
+
+        async def pause(step: str) -> None:
+            if step == "adapt":
+                try:
+                    await Deferred()
+                except CancelledError:
+                    await ending
+                    found.append(any(self.imgdir.glob("*adapt*")))
+                    raise
+
+        self.actions.pause = pause
+        building = self.begin(self.order("ec2"))
+        building.cancel()
+        self.assertNoResult(building)
+        ending.callback(None)
+        self.failureResultOf(building, CancelledError)
+        self.assertEqual(found, [True])
+        self.assert_clean()
 
     def test_a_host_is_asked_once(self) -> None:
         """Whether it can overlay is decided with the first build, and not again."""

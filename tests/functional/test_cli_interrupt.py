@@ -24,6 +24,8 @@ STAGES = {
     "booting": "booting the image",
 }
 """What the command says when it gets there."""
+OTHER = ("--target", "vsphere")
+"""For this target the customised system of `works` is unpacked."""
 
 
 class InterruptCase(CommandCase):
@@ -43,7 +45,7 @@ class InterruptCase(CommandCase):
 
     def longer(self) -> str:
         """Another template on the same base, whose customisation takes a moment."""
-        return self.file(template(commands=("true", "sleep 1 &amp; sleep 1"), size="96M"), "longer.tdl")
+        return self.file(template(commands=("true", "sleep 1 &amp; sleep 5"), size="96M"), "longer.tdl")
 
     def two_of_one_build(self) -> tuple[Running, Running]:
         """A command that waits for another process, and the one that it waits for."""
@@ -107,7 +109,7 @@ class SignalTests(InterruptCase):
             one.signal(signal.SIGINT)
             self.assertEqual(one.wait(10).status, 1)
         for place in ("unpack", "storing"):
-            held = self.held(place, "--template", self.longer(), *TARGET)
+            held = self.held(place, "--template", self.tdl, *OTHER)
             held.signal(signal.SIGINT)
             done = held.wait(10)
             self.nothing_left()
@@ -141,7 +143,7 @@ class KillTests(InterruptCase):
             one.kill()
         self.swept()
         for place in ("unpack", "storing"):
-            self.held(place, "--template", self.longer(), *TARGET).kill()
+            self.held(place, "--template", self.tdl, *OTHER).kill()
             self.swept()
         return self.no_orphans()
 
