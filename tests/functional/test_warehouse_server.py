@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from imagefactory.warehouse.store import objects, open_store
+from imagefactory.warehouse.store import open_store
 from tests.functional.warehouse_process import Server, can_mount
 
 MIB = 1 << 20
@@ -149,10 +149,10 @@ class LoadTests(ServerTestCase):
         """They are listed and queried."""
         self.server.end()
         store = open_store(self.server.path)
-        with store.database.write() as connection:
+        with store.metadata.write() as transaction:
             for number in range(100_000):
-                stored = objects.obtain(connection, "b", f"k{number:06}", 0)
-                objects.set_attributes(connection, stored.id, {"build": f"b-{number // 3}", "target": f"t{number % 3}"})
+                stored = transaction.obtain("b", f"k{number:06}", 0)
+                transaction.set_attributes(stored.id, {"build": f"b-{number // 3}", "target": f"t{number % 3}"})
         store.close()
         server = self.start(self.server.path)
         status, listing = server.ask("GET", "/b")
