@@ -16,6 +16,7 @@ from twisted.web.http import UNAUTHORIZED
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
+from imagefactory.lib.concurrency.immediate import result_or_deferred
 from imagefactory.lib.concurrency.taskset import TaskSet
 from imagefactory.rest.authentication import Authenticator
 from imagefactory.rest.call import RestCall
@@ -84,7 +85,7 @@ class Router(Generic[S]):
     def _endpoint(self, route: Route[S]) -> Callable[..., object]:
         """Returns what Klein calls.
 
-        A request that need not wait is answered within the call: most are polls, and a coroutine costs more than their
+        A request that need not wait is answered within the call: most are polls, and a Deferred costs more than their
         handlers.
         """
         guarded = self._context.guards(route)
@@ -99,9 +100,10 @@ class Router(Generic[S]):
                 result: Handled = self._prepare_and_handle(route, call, guarded=guarded)
             else:
                 result = route.handler(self._services, call)
-            if isinstance(result, RestReply):
-                return self._render(result, request, route)
-            return Deferred.fromCoroutine(result).addCallback(self._render, request, route)
+            reply = result if isinstance(result, RestReply) else result_or_deferred(result)
+            if isinstance(reply, Deferred):
+                return reply.addCallback(self._render, request, route)
+            return self._render(reply, request, route)
 
         return respond
 
