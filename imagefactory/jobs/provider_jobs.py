@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from twisted.internet.defer import DeferredLock
 
@@ -14,7 +14,8 @@ from imagefactory.jobs.state.job_log import JobLog
 from imagefactory.lib.concurrency.queue import Queue
 from imagefactory.lib.concurrency.shield import shield
 from imagefactory.lib.errors import Conflict, InvalidInput
-from imagefactory.model.jobs import Job, Operation
+from imagefactory.model.jobs import Completed, Job, Operation
+from imagefactory.model.report import Progress
 from imagefactory.push.interface import DeleteOrder, Pusher, PushOrder
 
 
@@ -37,7 +38,7 @@ class ProviderJobs:
         jobs = [job for _, job in accepted]
         await self._job_log.create(jobs, {})
         for order, job in accepted:
-            self._run_push(order, job)
+            self._run(order, job)
         return jobs
 
     async def delete(self, request: DeleteRequest) -> Job:
@@ -45,7 +46,7 @@ class ProviderJobs:
         async with self._deleting:
             order, job = await self._deletions.accept(request)
             await self._job_log.create([job], {})
-            self._run_deletion(order, job)
+            self._run(order, job)
             return job
 
     async def retry(self, job: Job, access: RetryAccess | None) -> Job:
@@ -62,28 +63,25 @@ class ProviderJobs:
             raise InvalidInput(f"job {job.id} is about {job.provider} ({job.target}), not {access.provider.name}")
         if job.operation is Operation.PUSH:
             push = await self._pushes.again(job, access)
-            return await shield(self._reopen(job, lambda: self._run_push(push, job)))
+            return await shield(self._reopen(job, push))
         return await shield(self._retry_deletion(job, access))
 
     async def _retry_deletion(self, job: Job, access: RetryAccess) -> Job:
         async with self._deleting:
             order = await self._deletions.again(job, access)
-            return await self._reopen(job, lambda: self._run_deletion(order, job))
+            return await self._reopen(job, order)
 
-    async def _reopen(self, job: Job, run: Callable[[], None]) -> Job:
+    async def _reopen(self, job: Job, order: PushOrder | DeleteOrder) -> Job:
         fresh = await self._job_log.reopen(job.id)
-        run()
+        self._run(order, job)
         return fresh
 
-    def _run_push(self, order: PushOrder, job: Job) -> None:
-        queue = self._queue_of(job.target)
-        self._runner.start(order.id, queue, order.id, lambda progress: self._pusher.push(order, progress))
+    def _run(self, order: PushOrder | DeleteOrder, job: Job) -> None:
+        if job.target not in self._queues:
+            self._queues[job.target] = Queue(self._pusher.concurrency(job.target))
+        self._runner.start(job.id, self._queues[job.target], job.id, lambda progress: self._work(order, progress))
 
-    def _run_deletion(self, order: DeleteOrder, job: Job) -> None:
-        queue = self._queue_of(job.target)
-        self._runner.start(order.id, queue, order.id, lambda progress: self._pusher.delete(order, progress))
-
-    def _queue_of(self, target: str) -> Queue:
-        if target not in self._queues:
-            self._queues[target] = Queue(self._pusher.concurrency(target))
-        return self._queues[target]
+    async def _work(self, order: PushOrder | DeleteOrder, progress: Progress) -> Completed:
+        if isinstance(order, DeleteOrder):
+            return await self._pusher.delete(order, progress)
+        return await self._pusher.push(order, progress)
