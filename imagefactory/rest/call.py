@@ -10,7 +10,7 @@ from urllib.parse import quote
 from twisted.web.http import Request
 
 from imagefactory.lib.errors import InvalidInput
-from imagefactory.lib.http.forms import FORM, media_type
+from imagefactory.lib.http.forms import is_form
 from imagefactory.model.ids import canonical
 from imagefactory.rest.client_address import ClientAddress
 from imagefactory.rest.errors import UnsupportedMedia
@@ -87,7 +87,7 @@ class RestCall:
     @property
     def may_be_form(self) -> bool:
         """Whether the body is a urlencoded form by its type, or has no type, so that it may be one."""
-        return media_type(self._content_type) in {"", FORM}
+        return is_form(self._content_type)
 
     @property
     def body(self) -> bytes:

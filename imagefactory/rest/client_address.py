@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from twisted.web.http import Request
 
 from imagefactory.lib.errors import InvalidInput
+from imagefactory.lib.http.peer import peer_address
 
 _HOST = re.compile(rb"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 
@@ -45,12 +46,8 @@ class ClientAddress:
         return host
 
     def _trusted(self, request: Request) -> bool:
-        try:
-            client = ip_address(str(request.getClientAddress().host).partition("%")[0])
-        except (AttributeError, ValueError):
-            return False
-        mapped = getattr(client, "ipv4_mapped", None) or client
-        return any(mapped in network for network in self._proxies)
+        client = peer_address(request.getClientAddress())
+        return any(client in network for network in self._proxies if client is not None)
 
 
 def _network(text: str) -> IPv4Network | IPv6Network:

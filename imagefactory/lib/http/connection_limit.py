@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_network
 from typing import cast
 
 from twisted.internet.interfaces import IAddress, IReactorTime, ITCPTransport
@@ -15,6 +15,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from imagefactory.lib.concurrency.event import Event
+from imagefactory.lib.http.peer import peer_address
 
 LINGER_SECONDS = 1.0
 """Seconds that a client which is not served has to read why."""
@@ -65,10 +66,8 @@ class ConnectionLimit:
         return self._of[source] < self._each or self._is_exempt(address)
 
     def _is_exempt(self, address: IAddress | None) -> bool:
-        if not self._exempt:
-            return False
-        client = ip_address(str(getattr(address, "host", "")).partition("%")[0])
-        return any((getattr(client, "ipv4_mapped", None) or client) in network for network in self._exempt)
+        client = peer_address(address)
+        return any(client in network for network in self._exempt if client is not None)
 
     def came(self, channel: Protocol) -> None:
         """A connection is open."""
@@ -100,13 +99,8 @@ class ConnectionLimit:
 
 def _source(address: IAddress | None) -> str:
     """Returns what connections of an address are counted under; of IPv6 a host has a network of 64 bits."""
-    text = str(getattr(address, "host", "")).partition("%")[0]
-    try:
-        client = ip_address(text)
-    except ValueError:  # a socket of this host without an address
-        return LOOPBACK
-    client = getattr(client, "ipv4_mapped", None) or client
-    if client.is_loopback:
+    client = peer_address(address)
+    if client is None or client.is_loopback:  # without an address it is a socket of this host
         return LOOPBACK
     return str(ip_network((client, 64), strict=False)) if isinstance(client, IPv6Address) else str(client)
 

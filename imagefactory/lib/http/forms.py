@@ -25,6 +25,11 @@ def media_type(header: str) -> str:
     return header.partition(";")[0].strip().lower()
 
 
+def is_form(content_type: str) -> bool:
+    """Whether a body is read as a urlencoded form, which one without a type is, too."""
+    return media_type(content_type) in {"", FORM}
+
+
 def urlencoded_pairs(text: str, most: int) -> Pairs:
     """Returns names and values, in order, of a form that is encoded as it has to be.
 

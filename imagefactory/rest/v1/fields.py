@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from imagefactory.lib.errors import InvalidInput
-from imagefactory.lib.http.forms import FORM, MULTIPART, media_type, multipart_pairs
+from imagefactory.lib.http.forms import FORM, MULTIPART, is_form, media_type, multipart_pairs
 from imagefactory.rest.errors import UnsupportedMedia
 
 Pairs = list[tuple[str, str]]
@@ -25,11 +25,6 @@ _KNOWN = (
 _SEPARATOR = re.compile(
     rb"&(?:amp|lt|gt|quot|apos|#[0-9]+|#x[0-9A-Fa-f]+);|(?P<it>&(?=[A-Za-z_][\w.%+-]*=)|;(?=(?:" + _KNOWN + rb")=))"
 )
-
-
-def is_form(content_type: str) -> bool:
-    """Whether a body is read as a urlencoded form, which one without a type is, too."""
-    return media_type(content_type) in {"", FORM}
 
 
 def read_fields(body: bytes, content_type: str) -> dict[str, Any]:
