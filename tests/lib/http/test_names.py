@@ -109,6 +109,7 @@ class Receiver:
         self.began: list[IHostResolution] = []
         self.addresses: list[object] = []
         self.complete = 0
+        self.ended: Deferred[None] = Deferred()
 
     def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:  # noqa: N802, N803
         self.began.append(resolutionInProgress)
@@ -118,6 +119,7 @@ class Receiver:
 
     def resolutionComplete(self) -> None:  # noqa: N802
         self.complete += 1
+        self.ended.callback(None)
 
 
 class TwistedResolverTests(NameCase):
@@ -129,16 +131,11 @@ class TwistedResolverTests(NameCase):
         self.twisted = TwistedResolver(self.resolver.resolve, self.tasks)
         self.receiver = Receiver()
 
-    async def ended(self) -> None:
-        """Wait for what was asked."""
-        while len(self.tasks):
-            await self.resolver.resolve("one.example")
-
     async def test_interface(self) -> None:
         """It is one, and addresses come with their family, port and protocol."""
         verifyObject(IHostnameResolver, self.twisted)
         resolution = self.twisted.resolveHostName(self.receiver, "two.example", 80)
-        await self.ended()
+        await self.receiver.ended
         self.assertEqual((self.receiver.began, self.receiver.complete), ([resolution], 1))
         expected = [IPv6Address("TCP", "2001:db8::1", 80), IPv4Address("TCP", "192.0.2.1", 80)]
         self.assertEqual(self.receiver.addresses, expected)
@@ -148,13 +145,13 @@ class TwistedResolverTests(NameCase):
     async def test_one_family(self) -> None:
         """If only addresses of one family are wanted, the system is asked for these."""
         self.twisted.resolveHostName(self.receiver, "one.example", addressTypes=[IPv6Address])
-        await self.ended()
+        await self.receiver.ended
         self.assertEqual(self.families[0], socket.AF_INET6)
 
     async def test_unknown(self) -> None:
         """No address, and no more to wait for."""
         self.twisted.resolveHostName(self.receiver, "unknown.example")
-        await self.ended()
+        await self.receiver.ended
         self.assertEqual((self.receiver.addresses, self.receiver.complete), ([], 1))
 
     async def test_ended_by_its_owner(self) -> None:
